@@ -1,0 +1,1 @@
+"""The command line of aerial: parses, calls the library, prints."""

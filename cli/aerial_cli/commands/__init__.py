@@ -1,0 +1,1 @@
+"""One file a command group; each is imported when it is used."""

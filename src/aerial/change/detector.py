@@ -1,0 +1,71 @@
+"""The protocol of a detector (plugin group ``aerial.detectors``), and its tiles.
+
+The runtime owns tiling and I/O; a detector sees whole-pair statistics once and then tiles.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aerial.raster.grid import Grid
+from aerial.records import Pair
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairTile:
+    """One window of an aligned pair at the detector's GSD, halo included.
+
+    ``before_CHW``, ``after_CHW``: uint8 RGB. ``before_dsm_HW``, ``after_dsm_HW``: float32 metres, NaN
+    where unknown, None without DSM. ``valid_HW``: both dates hold a pixel. ``grid``: the tile's own.
+    """
+
+    grid: Grid
+    before_CHW: NDArray[np.uint8]
+    after_CHW: NDArray[np.uint8]
+    before_dsm_HW: NDArray[np.float32] | None
+    after_dsm_HW: NDArray[np.float32] | None
+    valid_HW: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TileScores:
+    """Per pixel of a tile, float32: ``appeared_HW`` and ``gone_HW`` 0-1, ``height_change_HW`` metres.
+
+    ``height_change_HW`` is NaN where the detector does not know it.
+    """
+
+    appeared_HW: NDArray[np.float32]
+    gone_HW: NDArray[np.float32]
+    height_change_HW: NDArray[np.float32]
+
+
+class Scorer(Protocol):
+    """Scores tiles; pure: the same tile gives the same scores."""
+
+    def __call__(self, tiles: Sequence[PairTile]) -> Sequence[TileScores]:
+        """Return the scores of each tile, of the tile's own shape."""
+        ...
+
+
+class Detector(Protocol):
+    """Finds change in pairs; ``gsd_m`` is the pixel size it works at, ``halo_px`` what it needs around.
+
+    ``overview`` handed to ``prepare`` reads the whole pair as one small tile of at most the given
+    number of pixels a side, for statistics over the pair.
+    """
+
+    name: str
+    version: str
+    gsd_m: float
+    halo_px: int
+
+    def prepare(self, pair: Pair, overview: Callable[[int], PairTile]) -> Scorer:
+        """Take the pair's own statistics and return the scorer for its tiles."""
+        ...
+
+    def settings(self) -> dict[str, Any]:
+        """Return every number that the result depends on; hashed into keys and model_sha256."""
+        ...

@@ -1,0 +1,156 @@
+"""Records to JSON and back, and files that are either whole or not there.
+
+Unknown keys are refused: a misspelt setting must not be a silent default.
+"""
+
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import is_dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import cattrs
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn
+from shapely.geometry import Polygon, mapping, shape
+
+from aerial.errors import InputError
+
+T = TypeVar("T")
+
+
+def _converter() -> cattrs.Converter:
+    converter = cattrs.Converter(forbid_extra_keys=True)
+
+    def aware(value: str, _: object) -> datetime:
+        parsed = datetime.fromisoformat(value)
+        if parsed.tzinfo is None:
+            raise ValueError("a time without a UTC offset")
+        return parsed
+
+    converter.register_unstructure_hook(datetime, lambda value: value.isoformat())
+    converter.register_structure_hook(datetime, aware)
+    converter.register_unstructure_hook(Polygon, mapping)
+    converter.register_structure_hook(Polygon, lambda value, _: shape(value))
+
+    # Numbers are checked, not converted: "3" for a length or 2.7 for a count is a mistake to name.
+    def number(value: Any, _: object) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise TypeError(f"expected a number, got {value!r}")
+        return float(value)
+
+    def integer(value: Any, _: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise TypeError(f"expected a whole number, got {value!r}")
+        return value
+
+    def text(value: Any, _: object) -> str:
+        if not isinstance(value, str):
+            raise TypeError(f"expected text, got {value!r}")
+        return value
+
+    def truth(value: Any, _: object) -> bool:
+        if not isinstance(value, bool):
+            raise TypeError(f"expected true or false, got {value!r}")
+        return value
+
+    converter.register_structure_hook(float, number)
+    converter.register_structure_hook(int, integer)
+    converter.register_structure_hook(str, text)
+    converter.register_structure_hook(bool, truth)
+    converter.register_structure_hook_factory(
+        is_dataclass,
+        lambda cls: make_dict_structure_fn(cls, converter, _cattrs_forbid_extra_keys=True),
+    )
+    converter.register_unstructure_hook_factory(
+        is_dataclass, lambda cls: make_dict_unstructure_fn(cls, converter)
+    )
+    return converter
+
+
+_CONVERTER = _converter()
+
+
+def to_plain(record: object) -> Any:
+    """Return a record (or a tuple or list of them) as dicts, lists, strings and numbers."""
+    return _CONVERTER.unstructure(record)
+
+
+def from_plain(cls: type[T], data: object, *, source: str) -> T:
+    """Build a record of type ``cls`` from plain data; ``source`` names where it came from.
+
+    Raises:
+        InputError: a key is unknown or missing, or a value is of the wrong type.
+    """
+    try:
+        return _CONVERTER.structure(data, cls)
+    except (cattrs.BaseValidationError, cattrs.StructureHandlerNotFoundError, TypeError, ValueError) as exc:
+        details = "; ".join(cattrs.transform_error(exc, path=cls.__name__))
+        raise InputError(
+            f"{source} is not a valid {cls.__name__}: {details}",
+            hint="Correct the named keys; unknown keys are refused so that a misspelling is noticed.",
+        ) from exc
+
+
+def dumps(data: object) -> str:
+    """Return ``data`` (records allowed) as indented JSON, Chinese kept readable, NaN refused."""
+    return json.dumps(to_plain(data), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def write_json(path: Path, data: object) -> None:
+    """Write ``data`` (records allowed) to ``path`` as JSON; the file is whole or not there."""
+    with replacing(path) as temporary:
+        temporary.write_text(dumps(data), encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Return the JSON of ``path`` as plain data.
+
+    Raises:
+        InputError: the file is absent or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as exc:
+        raise InputError(f"{path} is not there.", hint="Check the path.") from exc
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as exc:
+        raise InputError(f"{path} is not readable JSON: {exc}", hint="Restore or rewrite the file.") from exc
+
+
+def read_record(cls: type[T], path: Path) -> T:
+    """Return the record of type ``cls`` in the JSON file ``path``; raises ``InputError``."""
+    return from_plain(cls, read_json(path), source=str(path))
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; on success it is synced and renamed over ``path``.
+
+    On an exception the temporary file is removed and ``path`` stays as it was. After a kill the
+    leftover is named ``.<name>.<hex>.part`` and can be deleted at any time.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def sha256_file(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_json(data: object) -> str:
+    """Return the SHA-256 of ``data`` (records allowed) in one canonical JSON form."""
+    canonical = json.dumps(to_plain(data), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()

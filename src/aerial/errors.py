@@ -1,0 +1,71 @@
+"""Every error that a user of aerial can meet.
+
+The tree::
+
+    AerialError
+    ├── InputError            a file, folder or value that was given cannot be used
+    │   ├── PhotoError        photographs: absent, broken, without position, of two places
+    │   └── RasterError       a GeoTIFF: absent, broken, empty
+    │       └── CrsError      without a CRS, or of one that does not fit
+    ├── StitchError           the photographs do not make one block
+    │   └── NodeError         the stitching node (NodeODM) refused, failed or is not there
+    ├── AlignError            the two surveys cannot be laid over each other well enough
+    ├── WorkspaceError        the town's folder: not there, not whole, of another schema
+    └── PluginError           an engine or detector that is not installed or does not load
+
+Catch ``AerialError`` to catch them all::
+
+    try:
+        detect_pair(before, after, out)
+    except AerialError as error:
+        print(error, error.hint)
+
+Misuse by a programmer raises ``ValueError`` or ``TypeError`` instead.
+"""
+
+
+class AerialError(Exception):
+    """An expected failure: what happened, and what the user can do next.
+
+    ``hint`` is one sentence in the imperative; the command line shows it under the message.
+    """
+
+    def __init__(self, message: str, *, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class InputError(AerialError):
+    """A file, folder or value that was given cannot be used."""
+
+
+class PhotoError(InputError):
+    """Photographs are absent, broken, without position, or of two places."""
+
+
+class RasterError(InputError):
+    """A raster is absent, broken or holds nothing."""
+
+
+class CrsError(RasterError):
+    """A coordinate reference system is absent or does not fit the other one."""
+
+
+class StitchError(AerialError):
+    """The photographs do not make one block."""
+
+
+class NodeError(StitchError):
+    """A stitching node refused the work, failed, or cannot be reached."""
+
+
+class AlignError(AerialError):
+    """Two surveys cannot be laid over each other well enough to be compared."""
+
+
+class WorkspaceError(AerialError):
+    """The town's folder is not there, not whole, or of another schema."""
+
+
+class PluginError(AerialError):
+    """An engine or detector is not installed or does not load."""

@@ -1,0 +1,1 @@
+"""From photographs to orthomosaic and surface model, by an engine behind one protocol."""

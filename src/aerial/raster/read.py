@@ -1,0 +1,156 @@
+"""Reading any GeoTIFF, on its own grid or resampled on another one.
+
+Pixels come with their validity: nodata, alpha, internal masks and NaN are all one boolean array.
+"""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import rasterio
+import rasterio.errors
+import rasterio.transform
+import rasterio.vrt
+import rasterio.warp
+from numpy.typing import NDArray
+from rasterio.enums import ColorInterp, Resampling
+from rasterio.windows import Window
+
+from aerial import geo
+from aerial.errors import CrsError, RasterError
+from aerial.raster.grid import Grid
+
+# (column offset, row offset, width, height), whole pixels
+WindowPx = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RasterInfo:
+    """What a GeoTIFF says of itself.
+
+    ``bands`` counts the image bands, alpha excluded. ``declares_validity``: it has a nodata value,
+    an alpha band or a mask, so that its empty pixels are known.
+    """
+
+    path: Path
+    grid: Grid
+    bands: int
+    dtype: str
+    nodata: float | None
+    declares_validity: bool
+    overviews: tuple[int, ...]
+
+
+def open_raster(path: Path) -> RasterInfo:
+    """Return what the GeoTIFF at ``path`` says of itself, without reading its pixels.
+
+    Raises:
+        RasterError: it is absent, not a raster, truncated at the header, or empty.
+        CrsError: it declares no CRS or no georeference, or is rotated out of a plane.
+    """
+    with _opened(path) as dataset:
+        if dataset.crs is None:
+            raise CrsError(
+                f"{path} declares no coordinate reference system.",
+                hint="Declare it, for example: gdal_edit.py -a_srs EPSG:4547 FILE (never guess it).",
+            )
+        if dataset.transform.is_identity or dataset.transform.is_degenerate:
+            raise CrsError(
+                f"{path} has a CRS but no georeference: its pixels have no position.",
+                hint="Export it again with its world file, or georeference it.",
+            )
+        alpha = [ci == ColorInterp.alpha for ci in dataset.colorinterp]
+        flags = dataset.mask_flag_enums[0]
+        return RasterInfo(
+            path=path,
+            grid=Grid(
+                crs=_crs_text(dataset.crs),
+                affine=tuple(dataset.transform)[:6],
+                width_px=dataset.width,
+                height_px=dataset.height,
+            ),
+            bands=dataset.count - sum(alpha),
+            dtype=dataset.dtypes[0],
+            nodata=dataset.nodata,
+            declares_validity=rasterio.enums.MaskFlags.all_valid not in flags or any(alpha),
+            overviews=tuple(dataset.overviews(1)),
+        )
+
+
+def read_on_grid(
+    path: Path,
+    grid: Grid,
+    *,
+    window: WindowPx | None = None,
+    resampling: Literal["nearest", "bilinear", "cubic", "average"] = "bilinear",
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Read the image bands of ``path`` resampled on ``grid`` (or a window of it).
+
+    Any CRS, GSD, rotation and extent is accepted; overviews are used where the grid is coarser.
+    ``average`` is right where the grid is much coarser than the file.
+
+    Returns:
+        ``data_CHW`` in the file's dtype (0 where invalid) and ``valid_HW``.
+
+    Raises:
+        RasterError: the file is absent or its pixels cannot be decoded.
+        CrsError: it has no CRS, or no image in the grid's CRS.
+    """
+    info = open_raster(path)
+    if not geo.same_crs(info.grid.crs, grid.crs):
+        geo.to_lonlat(grid.crs, grid.affine[2], grid.affine[5])
+    where = Window(*window) if window else None
+    bands = list(range(1, info.bands + 1))
+    with (
+        _opened(path) as dataset,
+        _translating(path),
+        rasterio.vrt.WarpedVRT(
+            dataset,
+            crs=rasterio.crs.CRS.from_user_input(grid.crs),
+            transform=rasterio.transform.Affine(*grid.affine),
+            width=grid.width_px,
+            height=grid.height_px,
+            resampling=Resampling[resampling],
+            add_alpha=not any(ci == ColorInterp.alpha for ci in dataset.colorinterp)
+            and dataset.nodata is None,
+            warp_mem_limit=128,
+        ) as vrt,
+    ):
+        data_CHW = vrt.read(bands, window=where)
+        valid_HW = vrt.dataset_mask(window=where) > 0
+    if data_CHW.dtype.kind == "f":
+        valid_HW &= np.isfinite(data_CHW).all(axis=0)
+    data_CHW[:, ~valid_HW] = 0
+    return data_CHW, valid_HW
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    with _translating(path), warnings.catch_warnings():
+        # Said as CrsError by open_raster, with a hint.
+        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+        if not path.is_file():
+            raise RasterError(f"{path} is not there.", hint="Check the path.")
+        with rasterio.open(path) as dataset:
+            if dataset.count == 0 or dataset.width * dataset.height == 0:
+                raise RasterError(f"{path} holds no pixels.", hint="Export it again.")
+            yield dataset
+
+
+@contextmanager
+def _translating(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except rasterio.errors.RasterioError as exc:
+        raise RasterError(
+            f"{path} cannot be read: {exc}", hint="The file is broken or not a raster: copy it again."
+        ) from exc
+
+
+def _crs_text(crs: Any) -> str:
+    epsg = crs.to_epsg(confidence_threshold=90)
+    return f"EPSG:{epsg}" if epsg else str(crs.to_wkt())

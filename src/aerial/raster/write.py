@@ -1,0 +1,140 @@
+"""Writing Cloud-Optimized GeoTIFF in windows, with bounded memory; whole or not there."""
+
+import secrets
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import numpy as np
+import rasterio
+import rasterio.shutil
+import rasterio.transform
+from numpy.typing import NDArray
+from rasterio.windows import Window
+
+from aerial.codec import replacing
+from aerial.raster.grid import Grid
+
+Compression = Literal["DEFLATE", "ZSTD", "JPEG", "LZW"]
+
+
+class CogWriter:
+    """Collects windows in a tiled GeoTIFF beside the target; on exit makes it a COG.
+
+    The target appears only when all went well. ``nodata`` None with ``mask=True`` stores an
+    internal mask (for pictures, where every colour is a colour)::
+
+        with CogWriter(path, grid, bands=3, dtype="uint8", mask=True) as cog:
+            cog.write((0, 0, 512, 512), image_CHW, valid_HW)
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        grid: Grid,
+        *,
+        bands: int,
+        dtype: str,
+        nodata: float | None = None,
+        mask: bool = False,
+        compress: Compression = "DEFLATE",
+        descriptions: tuple[str, ...] = (),
+    ) -> None:
+        self._path, self._grid, self._mask, self._nodata = path, grid, mask, nodata
+        self._compress = compress
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # The name ends in .part so that nothing takes it for a finished raster.
+        self._temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tiles.part")
+        self._dataset = rasterio.open(
+            self._temporary,
+            "w",
+            driver="GTiff",
+            crs=rasterio.crs.CRS.from_user_input(grid.crs),
+            transform=rasterio.transform.Affine(*grid.affine),
+            width=grid.width_px,
+            height=grid.height_px,
+            count=bands + (1 if mask else 0),
+            dtype=dtype,
+            nodata=nodata,
+            tiled=True,
+            blockxsize=512,
+            blockysize=512,
+            compress="ZSTD",
+            zstd_level=1,
+            bigtiff="IF_SAFER",
+            interleave="pixel",
+            **({"alpha": "yes"} if mask else {}),
+        )
+        for index, text in enumerate(descriptions, start=1):
+            self._dataset.set_band_description(index, text)
+
+    def write(
+        self,
+        window: tuple[int, int, int, int],
+        data_CHW: NDArray[Any],
+        valid_HW: NDArray[np.bool_] | None = None,
+    ) -> None:
+        """Write one window (column offset, row offset, width, height); invalid pixels become nodata."""
+        if valid_HW is not None and self._nodata is not None:
+            data_CHW = np.where(valid_HW, data_CHW, np.asarray(self._nodata, data_CHW.dtype))
+        if self._mask:
+            full = valid_HW if valid_HW is not None else np.ones(data_CHW.shape[1:], bool)
+            alpha_1HW = (full[None] * np.iinfo(data_CHW.dtype).max).astype(data_CHW.dtype)
+            data_CHW = np.concatenate([data_CHW, alpha_1HW])
+        self._dataset.write(data_CHW, window=Window(*window))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._dataset.close()
+        try:
+            if kind is None:
+                with replacing(self._path) as part:
+                    self._copy_as_cog(part)
+        finally:
+            self._temporary.unlink(missing_ok=True)
+
+    def _copy_as_cog(self, target: Path) -> None:
+        extra: dict[str, Any] = {"predictor": "YES"} if self._compress in ("DEFLATE", "ZSTD", "LZW") else {}
+        if self._compress == "JPEG":
+            extra = {"quality": 90}
+        rasterio.shutil.copy(
+            str(self._temporary),
+            str(target),
+            driver="COG",
+            compress=self._compress,
+            blocksize=512,
+            overviews="IGNORE_EXISTING",
+            overview_resampling="AVERAGE" if self._nodata is None else "NEAREST",
+            bigtiff="IF_SAFER",
+            num_threads="2",
+            **extra,
+        )
+
+
+def write_cog(
+    path: Path,
+    grid: Grid,
+    data_CHW: NDArray[Any],
+    *,
+    valid_HW: NDArray[np.bool_] | None = None,
+    nodata: float | None = None,
+    mask: bool = False,
+    compress: Compression = "DEFLATE",
+    descriptions: tuple[str, ...] = (),
+) -> None:
+    """Write one array that fits in memory as COG; see ``CogWriter``."""
+    with CogWriter(
+        path,
+        grid,
+        bands=data_CHW.shape[0],
+        dtype=str(data_CHW.dtype),
+        nodata=nodata,
+        mask=mask,
+        compress=compress,
+        descriptions=descriptions,
+    ) as cog:
+        cog.write((0, 0, grid.width_px, grid.height_px), data_CHW, valid_HW)

@@ -1,0 +1,36 @@
+"""An orthomosaic with its surface model and georeference."""
+
+from typing import Literal
+
+from aerial.raster.grid import Grid
+from aerial.records.file import FileRef
+from aerial.records.record import record
+
+
+@record
+class Georef:
+    """How positions became known, and how well.
+
+    ``reference``: laid on an earlier survey of the cell; ``gps``: camera positions of metre class;
+    ``declared``: the file says so and nothing else is known. ``ce95_m``: 95 % of positions err
+    less, horizontally, in metres; None where nobody knows.
+    """
+
+    how: Literal["reference", "rtk", "gcp", "gps", "declared"]
+    ce95_m: float | None
+
+
+@record
+class Mosaic:
+    """The picture of one survey: ortho (uint8 RGB + alpha), DSM (float32 metres) and their origin.
+
+    The DSM's heights are above the WGS 84 ellipsoid or above take-off as the photographs'
+    altitudes were: only differences between surveys of one block mean anything. ``block`` is the
+    archive of features and poses that later surveys join.
+    """
+
+    ortho: FileRef
+    dsm: FileRef | None
+    grid: Grid
+    georef: Georef
+    block: FileRef | None

@@ -1,0 +1,18 @@
+"""One cell, flown once."""
+
+from datetime import datetime
+
+from aerial.records.file import FileRef
+from aerial.records.mosaic import Mosaic
+from aerial.records.record import record
+
+
+@record
+class Survey:
+    """One cell, flown once: ``survey`` is ``<YYYY-MM-DD>-<n>``; ``started_at`` the first photograph."""
+
+    cell: str
+    survey: str
+    started_at: datetime
+    photos: tuple[FileRef, ...]
+    mosaic: Mosaic | None

@@ -1,0 +1,29 @@
+"""Where the data that ships with aerial lies: camera files and models.
+
+A wheel holds them as ``aerial/_data``; an editable install reads them from the checkout.
+"""
+
+from pathlib import Path
+
+from aerial.errors import InputError
+
+_PACKAGED = Path(__file__).parent / "_data"
+_CHECKOUT = Path(__file__).parents[2]
+
+
+def data_folder() -> Path:
+    """Return the folder that holds ``flightplans/`` and ``models/``."""
+    return _PACKAGED if _PACKAGED.is_dir() else _CHECKOUT
+
+
+def camera_file(name: str) -> Path:
+    """Return the TOML file of the camera called ``name``.
+
+    Raises:
+        InputError: no such camera ships; the hint lists those that do.
+    """
+    folder = data_folder() / "flightplans" / "cameras"
+    names = sorted(path.stem for path in folder.glob("*.toml"))
+    if name not in names:
+        raise InputError(f"No camera is called {name!r}.", hint=f"Use one of: {', '.join(names)}.")
+    return folder / f"{name}.toml"

@@ -1,0 +1,1 @@
+"""Settings of a town: flag, else environment, else aerial.toml, else default."""

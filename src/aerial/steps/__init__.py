@@ -1,0 +1,1 @@
+"""One file an arrow of the flow: read, call the stage, write, record."""

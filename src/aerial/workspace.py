@@ -1,0 +1,1 @@
+"""Every path of a town's folder, in one place."""

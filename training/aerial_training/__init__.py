@@ -1,0 +1,1 @@
+"""Training of the change detectors; its libraries are the extra ``train``."""
