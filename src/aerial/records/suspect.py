@@ -19,6 +19,8 @@ class Suspect:
     a repeated run gives the same key. ``pair`` is ``<before>__<after>``. ``outline`` is in lon, lat
     WGS 84, ``at`` its representative point, ``error_m`` the CE95 of that point (None: unknown).
     ``height_change_m`` is the median over the outline, None without height. ``score`` is 0-1.
+    ``zones`` names the zones that the outline touches, as ``kind`` or ``kind:name``: they explain a
+    suspect (a permit, a known building) and never remove it.
     """
 
     key: str
@@ -32,3 +34,4 @@ class Suspect:
     score: float
     model_sha256: str
     chips: tuple[FileRef, ...]
+    zones: tuple[str, ...] = ()

@@ -1,1 +1,1 @@
-"""Placeholder docstring: replaced by the stage."""
+"""Reports of suspects: GeoJSON for programs, a page that opens from disk for people."""
