@@ -88,12 +88,22 @@ def from_plain(cls: type[T], data: object, *, source: str) -> T:
     """
     try:
         return _CONVERTER.structure(data, cls)
-    except (cattrs.BaseValidationError, cattrs.StructureHandlerNotFoundError, TypeError, ValueError) as exc:
-        details = "; ".join(cattrs.transform_error(exc, path=cls.__name__))
+    except (cattrs.BaseValidationError, AttributeError, TypeError, ValueError) as exc:
+        details = "; ".join(cattrs.transform_error(exc, path=cls.__name__, format_exception=_in_words))
         raise InputError(
             f"{source} is not a valid {cls.__name__}: {details}",
             hint="Correct the named keys; unknown keys are refused so that a misspelling is noticed.",
         ) from exc
+
+
+def _in_words(exc: BaseException, kind: type | None) -> str:
+    if isinstance(exc, KeyError):
+        return f"{exc.args[0]} is missing"
+    if isinstance(exc, cattrs.ForbiddenExtraKeysError):
+        return f"unknown keys {', '.join(sorted(exc.extra_fields))}"
+    if isinstance(exc, AttributeError):
+        return "expected an object with keys"
+    return str(exc) or f"expected {kind}"
 
 
 def dumps(data: object) -> str:
