@@ -127,3 +127,26 @@ def nadir_rotation(yaw_deg: float, pitch_deg: float = -90.0, roll_deg: float = 0
     right_rolled = np.cos(roll) * right + np.sin(roll) * down
     down_rolled = -np.sin(roll) * right + np.cos(roll) * down
     return np.stack([right_rolled, down_rolled, forward])
+
+
+def focal_px_from_35mm(equivalent_mm: float, width_px: int, height_px: int) -> float:
+    """Return the focal length in pixels of a frame from EXIF FocalLengthIn35mmFilm.
+
+    CIPA DCG-001 compares diagonals (43.27 mm of a 36 x 24 mm frame). A frame wider than 3:2 is cut
+    from a taller sensor whose diagonal it does not tell; there the width (36 mm) is compared. Both
+    are the same at 3:2.
+    """
+    return equivalent_mm * _frame_px(width_px, height_px) / 36.0
+
+
+def equivalent_35mm(focal_px: float, width_px: int, height_px: int) -> float:
+    """Return the 35 mm equivalent in millimetres; the inverse of ``focal_px_from_35mm``."""
+    return focal_px * 36.0 / _frame_px(width_px, height_px)
+
+
+def _frame_px(width_px: int, height_px: int) -> float:
+    """Return the width of the 3:2 frame to which the equivalence refers, in pixels."""
+    long_px, short_px = max(width_px, height_px), min(width_px, height_px)
+    if long_px >= 1.5 * short_px:
+        return float(long_px)
+    return float(np.hypot(long_px, short_px) / np.hypot(1, 2 / 3))
