@@ -1,0 +1,130 @@
+"""Structure from motion over a matched database: global first, incremental where that is poor.
+
+The focal length stays what the lens says. A flight straight down at one height cannot tell focal
+length from height: set free, it drifts by 30 % and heights by 10 m while the reprojection error
+looks better. Distortion (OPENCV: k1, k2, p1, p2) is free; with less, the ground bends to a dome.
+"""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pycolmap
+from numpy.typing import NDArray
+
+from aerial.camera import Camera, Pose
+from aerial.ortho.features import THREADS, working_size
+from aerial.ortho.matching import SEED
+
+Floats = NDArray[np.float64]
+
+# Enough tracks a photograph to fix its pose six times over; more only cost time, and all of them
+# come back when the finished model is triangulated anew.
+TRACKS_PER_PHOTO = 400
+# Of the working size; a sound block lies at 0.3-0.9.
+MAX_REPROJECTION_PX = 2.0
+MIN_MODEL = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """One connected model: a COLMAP reconstruction and the photograph numbers that it holds."""
+
+    reconstruction: pycolmap.Reconstruction
+    numbers: tuple[int, ...]
+
+    @property
+    def reprojection_px(self) -> float:
+        """Mean reprojection error in pixels of the working size."""
+        return float(self.reconstruction.compute_mean_reprojection_error())
+
+
+def map_globally(database: Path, scratch: Path, *, free_focal: bool) -> list[Model]:
+    """Return the models of the whole database by global mapping, largest first."""
+    options = pycolmap.GlobalPipelineOptions()
+    options.num_threads = options.mapper.num_threads = THREADS
+    options.random_seed = options.mapper.random_seed = SEED
+    options.min_model_size = MIN_MODEL
+    options.mapper.track_required_tracks_per_view = TRACKS_PER_PHOTO
+    options.mapper.global_positioning.use_gpu = False
+    options.mapper.bundle_adjustment.ceres.use_gpu = False
+    options.mapper.bundle_adjustment.refine_focal_length = free_focal
+    folder = _empty(scratch)
+    return _models(pycolmap.global_mapping(database, folder, folder, options))
+
+
+def map_incrementally(database: Path, scratch: Path, *, free_focal: bool) -> list[Model]:
+    """Return the models of the whole database by incremental mapping, largest first.
+
+    Slower, and honest where cover is thin: it splits where global mapping folds the parts together.
+    """
+    folder = _empty(scratch)
+    return _models(
+        pycolmap.incremental_mapping(database, folder, folder, incremental_options(free_focal=free_focal))
+    )
+
+
+def incremental_options(*, free_focal: bool) -> pycolmap.IncrementalPipelineOptions:
+    """Return the options of incremental mapping that every use shares."""
+    options = pycolmap.IncrementalPipelineOptions()
+    options.num_threads = options.mapper.num_threads = THREADS
+    options.random_seed = options.mapper.random_seed = SEED
+    options.min_model_size = MIN_MODEL
+    options.extract_colors = False
+    options.ba_use_gpu = False
+    # The fallback can hang for many minutes in thin blocks.
+    options.structure_less_registration_fallback = False
+    options.ba_refine_focal_length = free_focal
+    options.mapper.abs_pose_refine_focal_length = free_focal
+    return options
+
+
+def _empty(folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _models(found: dict[int, pycolmap.Reconstruction]) -> list[Model]:
+    models = [
+        Model(reconstruction=r, numbers=tuple(sorted(r.reg_image_ids())))
+        for r in found.values()
+        if r.num_reg_images() >= MIN_MODEL
+    ]
+    return sorted(models, key=lambda model: (-len(model.numbers), model.numbers))
+
+
+def pose_of(reconstruction: pycolmap.Reconstruction, number: int) -> Pose:
+    """Return the pose of a registered photograph in the model's own frame."""
+    matrix_34 = np.asarray(reconstruction.image(number).cam_from_world().matrix())
+    rotation_33 = matrix_34[:, :3].copy()
+    return Pose(rotation_33=rotation_33, centre_3=-rotation_33.T @ matrix_34[:, 3])
+
+
+def centres_and_axes(model: Model) -> tuple[Floats, Floats]:
+    """Return camera centres and unit optical axes, both (N, 3), in the order of ``model.numbers``."""
+    poses = [pose_of(model.reconstruction, number) for number in model.numbers]
+    return np.array([pose.centre_3 for pose in poses]), np.array([pose.rotation_33[2] for pose in poses])
+
+
+def full_camera(camera: pycolmap.Camera, width_px: int, height_px: int) -> Camera:
+    """Return a camera of the working size as it is for the whole photograph."""
+    fx, fy, cx, cy, k1, k2, p1, p2 = camera.params
+    width, height = working_size(width_px, height_px)
+    across, down = width_px / width, height_px / height
+    return Camera(
+        width_px=width_px,
+        height_px=height_px,
+        focal_x_px=float(fx * across),
+        focal_y_px=float(fy * down),
+        centre_x_px=float(cx * across),
+        centre_y_px=float(cy * down),
+        distortion=(float(k1), float(k2), float(p1), float(p2)),
+    )
+
+
+def points_of(reconstruction: pycolmap.Reconstruction) -> Floats:
+    """Return the tie points, shape (N, 3), that three or more photographs see, in order of their id."""
+    points = reconstruction.points3D
+    return np.array([points[i].xyz for i in sorted(points) if points[i].track.length() >= 3]).reshape(-1, 3)

@@ -1,0 +1,124 @@
+"""SIFT features of photographs, kept in one COLMAP database that also is the matching journal.
+
+Photographs are numbered; the database knows them as ``000001.bmp`` and so on, so that spaces or
+Chinese characters in a file name never meet a text format. Everything in the database counts in
+pixels of the *working size*: the photograph brought down to ``WORKING_EDGE_PX``.
+"""
+
+import logging
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import cv2
+import numpy as np
+import pycolmap
+from numpy.typing import NDArray
+from PIL import Image
+
+from aerial.progress import Progress
+from aerial.records import Photo
+
+# 2000 px hold more tie points than an adjustment needs: on photographs of 4000 px the ground points
+# move by less than their noise, and the extraction takes a quarter of the time.
+WORKING_EDGE_PX = 2000
+# Below 1 Mpx the first octave of SIFT is doubled, else too few features remain.
+SMALL_PX = 1_000_000
+MAX_FEATURES = 8192
+THREADS = 2
+_AT_ONCE = 8
+_LOG = logging.getLogger(__name__)
+
+# COLMAP logs every step to stderr; the library never prints.
+pycolmap.logging.minloglevel = int(pycolmap.logging.Level.FATAL)
+
+
+def working_size(width_px: int, height_px: int) -> tuple[int, int]:
+    """Return (width, height) in pixels at which features of such a photograph are extracted."""
+    factor = min(1.0, WORKING_EDGE_PX / max(width_px, height_px))
+    return max(1, round(width_px * factor)), max(1, round(height_px * factor))
+
+
+def image_name(number: int) -> str:
+    """Return the name under which the database knows photograph ``number`` (from 1)."""
+    return f"{number:06d}.bmp"
+
+
+def read_grey(path: Path, photo: Photo) -> NDArray[np.uint8]:
+    """Return the photograph in grey at its working size, shape (height, width); EXIF rotation is ignored.
+
+    Raises:
+        OSError: the file is damaged, cut off, or not of the size that its record says.
+    """
+    width, height = working_size(photo.width_px, photo.height_px)
+    with Image.open(path) as image:
+        if image.size != (photo.width_px, photo.height_px):
+            raise OSError(f"is {image.size[0]}x{image.size[1]} px, not as its record says")
+        # The JPEG decoder halves while it decodes, which is most of the speed on large photographs.
+        image.draft("L", (width, height))
+        grey_HW = np.asarray(image.convert("L"))
+    if grey_HW.shape != (height, width):
+        grey_HW = cv2.resize(grey_HW, (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(grey_HW, np.uint8)
+
+
+def extract(
+    database: Path,
+    folder: Path,
+    photos: Sequence[tuple[int, Photo]],
+    progress: Progress,
+) -> dict[str, str]:
+    """Extract the features of ``photos`` (number, record) that ``database`` has none of yet.
+
+    The database must hold the photographs' rows already (``matching.open_database``). It is
+    committed photograph by photograph: a killed run goes on where it stood.
+
+    Returns:
+        For each file that cannot be used, the reason.
+    """
+    unusable: dict[str, str] = {}
+    progress.phase("Finding features", len(photos))
+    with TemporaryDirectory(dir=database.parent, prefix=".grey-") as scratch:
+        for start in range(0, len(photos), _AT_ONCE):
+            some = photos[start : start + _AT_ONCE]
+            with pycolmap.Database.open(database) as opened:
+                todo = [(n, p) for n, p in some if not opened.exists_descriptors(n)]
+            with ThreadPoolExecutor(THREADS) as pool:
+                reasons = list(pool.map(lambda item: _stage(folder, Path(scratch), *item), todo))
+            unusable |= {p.file: why for (_, p), why in zip(todo, reasons, strict=True) if why}
+            good = [(n, p) for (n, p), why in zip(todo, reasons, strict=True) if not why]
+            for small in (False, True):
+                names = [image_name(n) for n, p in good if _is_small(p) is small]
+                if names:
+                    _extract(database, Path(scratch), names, small=small)
+            for number, _ in good:
+                (Path(scratch) / image_name(number)).unlink()
+            progress.advance(len(some))
+    return unusable
+
+
+def _is_small(photo: Photo) -> bool:
+    width, height = working_size(photo.width_px, photo.height_px)
+    return width * height < SMALL_PX
+
+
+def _stage(folder: Path, scratch: Path, number: int, photo: Photo) -> str:
+    try:
+        grey_HW = read_grey(folder / photo.file, photo)
+    except (OSError, SyntaxError, ValueError) as exc:
+        _LOG.info("%s: %s", photo.file, exc)
+        return f"cannot be read: {exc}"
+    cv2.imwrite(str(scratch / image_name(number)), grey_HW)
+    return ""
+
+
+def _extract(database: Path, scratch: Path, names: list[str], *, small: bool) -> None:
+    options = pycolmap.FeatureExtractionOptions()
+    options.use_gpu = False
+    options.num_threads = THREADS
+    options.sift.first_octave = -1 if small else 0
+    options.sift.max_num_features = MAX_FEATURES
+    pycolmap.extract_features(
+        database, scratch, image_names=names, extraction_options=options, device=pycolmap.Device.cpu
+    )
