@@ -1,1 +1,167 @@
-"""Every path of a town's folder, in one place."""
+"""Every path of a town's folder, in one place.
+
+    <town>/
+      aerial.toml  area.geojson  cells.geojson  zones/*.geojson
+      surveys/<cell>/<YYYY-MM-DD>-<n>/  survey.json photos.json check.json photos/ ortho.tif dsm.tif ...
+      pairs/<cell>/<before>__<after>/   align.json change.tif suspects.geojson chips/
+      reports/<cell>/<after>/           report.geojson report.html
+
+Names that start with a dot are leftovers of work in progress and can be deleted at any time.
+"""
+
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+from aerial.areas import CELL_ID
+from aerial.codec import read_record, write_json
+from aerial.errors import InputError, WorkspaceError
+from aerial.records import Survey, SurveyPhoto
+from aerial.records.record import record
+
+MARKER = "aerial.toml"
+_SURVEY = re.compile(r"(\d{4}-\d{2}-\d{2})-(\d+)")
+
+
+@record
+class Town:
+    """The folder of one town; ``root`` holds ``aerial.toml``."""
+
+    root: Path
+
+    @property
+    def settings_file(self) -> Path:
+        """``aerial.toml``: what makes a folder a town."""
+        return self.root / MARKER
+
+    @property
+    def area_file(self) -> Path:
+        """The outer boundary."""
+        return self.root / "area.geojson"
+
+    @property
+    def cells_file(self) -> Path:
+        """The flight cells."""
+        return self.root / "cells.geojson"
+
+    @property
+    def zones_folder(self) -> Path:
+        """GeoJSON files of zones."""
+        return self.root / "zones"
+
+    def zone_files(self) -> tuple[Path, ...]:
+        """Return the files of zones, sorted by name."""
+        return tuple(sorted(self.zones_folder.glob("*.geojson")))
+
+    def cell_folder(self, cell: str) -> Path:
+        """Return the folder of a cell's surveys."""
+        return self.root / "surveys" / _safe(cell)
+
+    def survey_folder(self, cell: str, survey: str) -> Path:
+        """Return the folder of one survey."""
+        if not _SURVEY.fullmatch(survey):
+            raise InputError(
+                f"{survey!r} is not a survey.", hint="Surveys are called <YYYY-MM-DD>-<n>, as in the folder."
+            )
+        return self.cell_folder(cell) / survey
+
+    def pair_folder(self, cell: str, before: str, after: str) -> Path:
+        """Return the folder of one compared pair."""
+        return self.root / "pairs" / _safe(cell) / f"{before}__{after}"
+
+    def report_folder(self, cell: str, after: str) -> Path:
+        """Return the folder of the report on one survey."""
+        return self.root / "reports" / _safe(cell) / after
+
+
+def open_town(given: Path | None, start: Path) -> Town:
+    """Return the town ``given``, or the nearest one from ``start`` upwards.
+
+    Raises:
+        WorkspaceError: no ``aerial.toml`` is there.
+    """
+    if given is not None:
+        if not (given / MARKER).is_file():
+            raise WorkspaceError(
+                f"{given} is not a town: it holds no {MARKER}.",
+                hint="Give the town's folder, or make one with aerial init.",
+            )
+        return Town(root=given)
+    for folder in (start, *start.parents):
+        if (folder / MARKER).is_file():
+            return Town(root=folder)
+    raise WorkspaceError(
+        f"Neither {start} nor a folder above it holds {MARKER}.",
+        hint="Go into the town's folder, name it with -C DIR or AERIAL_TOWN, or make one with aerial init.",
+    )
+
+
+def surveys_of(town: Town, cell: str) -> tuple[Survey, ...]:
+    """Return the imported surveys of a cell in order of time; unfinished imports are left out."""
+    folder = town.cell_folder(cell)
+    names = [path.parent.name for path in folder.glob("*/survey.json")]
+    return tuple(
+        read_record(Survey, folder / name / "survey.json") for name in sorted(names, key=survey_order)
+    )
+
+
+def survey_order(survey: str) -> tuple[date, int]:
+    """Return what surveys sort by: the day, then the number on that day."""
+    found = _SURVEY.fullmatch(survey)
+    if found is None:
+        raise WorkspaceError(
+            f"The folder {survey!r} among the surveys is not one.",
+            hint="Surveys are called <YYYY-MM-DD>-<n>; move other folders away.",
+        )
+    return date.fromisoformat(found[1]), int(found[2])
+
+
+def survey_photos(folder: Path) -> tuple[SurveyPhoto, ...]:
+    """Return the imported photographs of the survey in ``folder``."""
+    return read_record(tuple[SurveyPhoto, ...], folder / "photos.json")
+
+
+def record_survey(town: Town, survey: Survey) -> None:
+    """Write a survey's ``survey.json``, the last file of an import and of a mosaic."""
+    write_json(town.survey_folder(survey.cell, survey.survey) / "survey.json", survey)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the only right to change ``folder``; the system frees it when the process ends, however.
+
+    Raises:
+        WorkspaceError: another process holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("a+b") as file:
+        try:
+            _lock(file.fileno())
+        except OSError as exc:
+            raise WorkspaceError(
+                f"Another aerial is at work in {folder}.", hint="Wait until it has finished, then try again."
+            ) from exc
+        yield
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(descriptor: int) -> None:
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+else:
+    import fcntl
+
+    def _lock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _safe(cell: str) -> str:
+    if not CELL_ID.fullmatch(cell):
+        raise InputError(
+            f"{cell!r} is not the id of a cell.", hint="Ids have 1 to 32 letters, digits, _ or -."
+        )
+    return cell

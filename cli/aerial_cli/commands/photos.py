@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from aerial_cli import console
+from aerial_cli.town import this_town
 
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 
@@ -40,3 +41,24 @@ def check(folder: Path, as_json: bool, strict: bool) -> int:
     usable = sum(c.ok for c in checks)
     console.say(f"{usable} of {len(checks)} photographs are usable.")
     return int(strict and usable < len(checks))
+
+
+@command.command("import")
+@click.argument("folder", metavar="DIR", type=FOLDER)
+@click.option("--cell", required=True, help="The flight cell that was flown.")
+def import_(folder: Path, cell: str) -> None:
+    """Copy the photographs of one flight over a cell into the town, as a survey.
+
+    The originals are hashed and made read-only. The same photographs again make no second survey.
+
+    Example: aerial photos import DCIM --cell A1
+    """
+    from aerial.steps.photos import import_photos
+
+    town = this_town()
+    with console.progress() as progress:
+        imported = import_photos(town, cell, folder, progress)
+    survey = imported.survey
+    done = "had been imported before as" if imported.again else "are now"
+    console.say(f"{len(survey.photos)} photographs {done} survey {survey.survey} of cell {cell}.")
+    console.say(f"Next: aerial run {cell}")

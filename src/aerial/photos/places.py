@@ -8,7 +8,7 @@ from scipy.spatial import cKDTree
 
 from aerial.errors import PhotoError
 from aerial.geo import LonLat
-from aerial.records import Photo, PhotoCheck
+from aerial.records import Photo
 
 Floats = NDArray[np.float64]
 # Photographs of one survey lie tens of metres apart; a river or a motorway is narrower than this.
@@ -71,13 +71,13 @@ def distance_km(a: Sequence[Photo], b: Sequence[Photo]) -> float:
     return float(np.linalg.norm(metres_N2[: len(a)].mean(axis=0) - metres_N2[len(a) :].mean(axis=0))) / 1000
 
 
-def require_one_place(checks: Sequence[PhotoCheck]) -> None:
+def require_one_place(photos: Sequence[Photo]) -> None:
     """Refuse photographs of two places.
 
     Raises:
         PhotoError: positions fall into groups that are apart; the message names them.
     """
-    groups = group_places([check.photo for check in checks if check.photo is not None])
+    groups = group_places(photos)
     others = [group for group in groups[1:] if not is_stray(group, groups[0])]
     if not others:
         return

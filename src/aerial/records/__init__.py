@@ -12,7 +12,7 @@ from aerial.records.mosaic import Georef, Mosaic
 from aerial.records.pair import Alignment, Pair
 from aerial.records.photo import Photo, PhotoCheck
 from aerial.records.stitch import StitchJob, StitchQuality
-from aerial.records.survey import Survey
+from aerial.records.survey import Survey, SurveyPhoto
 from aerial.records.suspect import Kind, Suspect
 
 __all__ = [
@@ -32,5 +32,6 @@ __all__ = [
     "StitchJob",
     "StitchQuality",
     "Survey",
+    "SurveyPhoto",
     "Suspect",
 ]

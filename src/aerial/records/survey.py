@@ -4,6 +4,7 @@ from datetime import datetime
 
 from aerial.records.file import FileRef
 from aerial.records.mosaic import Mosaic
+from aerial.records.photo import Photo
 from aerial.records.record import record
 
 
@@ -16,3 +17,15 @@ class Survey:
     started_at: datetime
     photos: tuple[FileRef, ...]
     mosaic: Mosaic | None
+
+
+@record
+class SurveyPhoto:
+    """One imported photograph: the copy, where it came from in the given folder, its metadata.
+
+    ``photo`` is None where the file cannot be read; the original is kept all the same.
+    """
+
+    file: FileRef
+    source: str
+    photo: Photo | None
