@@ -3,7 +3,7 @@
 The runtime owns tiling and I/O; a detector sees whole-pair statistics once and then tiles.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -16,7 +16,7 @@ from aerial.records import Pair
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairTile:
-    """One window of an aligned pair at the detector's GSD, halo included.
+    """One window of an aligned pair, halo included.
 
     ``before_CHW``, ``after_CHW``: uint8 RGB. ``before_dsm_HW``, ``after_dsm_HW``: float32 metres, NaN
     where unknown, None without DSM. ``valid_HW``: both dates hold a pixel. ``grid``: the tile's own.
@@ -34,12 +34,27 @@ class PairTile:
 class TileScores:
     """Per pixel of a tile, float32: ``appeared_HW`` and ``gone_HW`` 0-1, ``height_change_HW`` metres.
 
-    ``height_change_HW`` is NaN where the detector does not know it.
+    ``height_change_HW`` is NaN where the detector does not know it. ``edge_HW`` 0-1: a new or gone
+    structural edge lies here (a height step, an image edge); the outline of a building follows it,
+    that of a blot of colour or of a tree does not.
     """
 
     appeared_HW: NDArray[np.float32]
     gone_HW: NDArray[np.float32]
     height_change_HW: NDArray[np.float32]
+    edge_HW: NDArray[np.float32]
+
+
+class PairView(Protocol):
+    """The whole pair, for statistics."""
+
+    def overview(self, side_px: int) -> PairTile:
+        """Return all of the pair as one coarse tile of at most ``side_px`` a side."""
+        ...
+
+    def samples(self, side_px: int, count: int) -> Sequence[PairTile]:
+        """Return up to ``count`` tiles at full resolution, spread over the pair, the same each time."""
+        ...
 
 
 class Scorer(Protocol):
@@ -51,18 +66,18 @@ class Scorer(Protocol):
 
 
 class Detector(Protocol):
-    """Finds change in pairs; ``gsd_m`` is the pixel size it works at, ``halo_px`` what it needs around.
+    """Finds change in pairs; ``gsd_m`` is the finest pixel size it works at, ``halo_px`` what it needs around.
 
-    ``overview`` handed to ``prepare`` reads the whole pair as one small tile of at most the given
-    number of pixels a side, for statistics over the pair.
+    ``needs_dsm``: it says nothing without a surface model of both dates.
     """
 
     name: str
     version: str
     gsd_m: float
     halo_px: int
+    needs_dsm: bool
 
-    def prepare(self, pair: Pair, overview: Callable[[int], PairTile]) -> Scorer:
+    def prepare(self, pair: Pair, view: PairView) -> Scorer:
         """Take the pair's own statistics and return the scorer for its tiles."""
         ...
 

@@ -128,6 +128,27 @@ def read_on_grid(
     return data_CHW, valid_HW
 
 
+def read_window(path: Path, window: WindowPx, *, step: int = 1) -> NDArray[Any]:
+    """Read all bands of a window as they are stored, nodata kept; every ``step``-th pixel.
+
+    For the project's own rasters (change maps), whose bands are unknown in different places. The
+    window must lie inside the raster.
+
+    Raises:
+        RasterError: the file is absent or its pixels cannot be decoded.
+    """
+    column, row, width, height = window
+    shape = (-(-height // step), -(-width // step))
+    with _opened(path) as dataset:
+        return np.asarray(
+            dataset.read(
+                window=Window(column, row, width, height),
+                out_shape=(dataset.count, *shape),
+                resampling=Resampling.nearest,
+            )
+        )
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     with _translating(path), warnings.catch_warnings():

@@ -1,0 +1,110 @@
+"""Runs detectors over a pair, window by window, and writes the change map."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aerial.change.detector import Detector, PairTile, PairView, TileScores
+from aerial.progress import SILENT, Progress
+from aerial.raster.grid import Grid
+from aerial.raster.write import CogWriter
+from aerial.records import Pair
+
+BANDS = ("appeared", "gone", "height_change_m", "edge")
+TILE_PX = 1024
+
+# (column, row, width, height) on the pair's grid; may reach over its rim, where nothing is valid
+ReadTile = Callable[[tuple[int, int, int, int]], PairTile]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A pair to compare: its record, its whole view, and its windows."""
+
+    pair: Pair
+    view: PairView
+    read: ReadTile
+
+
+def compare(source: Source, detectors: Sequence[Detector], path: Path, progress: Progress = SILENT) -> None:
+    """Write the change map of a pair (bands ``BANDS``, float32, NaN where not comparable) to ``path``."""
+    grid = source.pair.grid
+    scorers = [detector.prepare(source.pair, source.view) for detector in detectors]
+    halo = max(detector.halo_px for detector in detectors)
+    windows = list(tiles(grid))
+    progress.phase("Comparing", len(windows))
+    with CogWriter(
+        path, grid, bands=len(BANDS), dtype="float32", nodata=float("nan"), descriptions=BANDS
+    ) as cog:
+        for column, row, width, height in windows:
+            tile = source.read((column - halo, row - halo, width + 2 * halo, height + 2 * halo))
+            scores = fuse([scorer([tile])[0] for scorer in scorers])
+            inner = np.s_[halo : halo + height, halo : halo + width]
+            bands_CHW = np.stack(
+                [
+                    band[inner]
+                    for band in (
+                        scores.appeared_HW,
+                        scores.gone_HW,
+                        scores.height_change_HW,
+                        scores.edge_HW,
+                    )
+                ]
+            )
+            cog.write((column, row, width, height), bands_CHW, tile.valid_HW[inner])
+            progress.advance()
+
+
+def tiles(grid: Grid) -> list[tuple[int, int, int, int]]:
+    """Return windows of at most ``TILE_PX`` that cover the grid without overlap."""
+    return [
+        (column, row, min(TILE_PX, grid.width_px - column), min(TILE_PX, grid.height_px - row))
+        for row in range(0, grid.height_px, TILE_PX)
+        for column in range(0, grid.width_px, TILE_PX)
+    ]
+
+
+def fuse(scores: Sequence[TileScores]) -> TileScores:
+    """Return one answer of several detectors: where a height change is known, it decides.
+
+    Elsewhere the strongest of the others speaks. A field that changed colour, a tarpaulin or a
+    puddle has no height, so appearance alone must not alarm where the height says no.
+    """
+    if len(scores) == 1:
+        return scores[0]
+    with_height = [s for s in scores if np.isfinite(s.height_change_HW).any()]
+    others = [s for s in scores if not any(s is h for h in with_height)]
+    if not with_height:
+        return _strongest(others)
+    decided = _strongest(with_height)
+    if not others:
+        return decided
+    rest = _strongest(others)
+    known = np.isfinite(decided.height_change_HW)
+    return TileScores(
+        appeared_HW=_where(known, decided.appeared_HW, rest.appeared_HW),
+        gone_HW=_where(known, decided.gone_HW, rest.gone_HW),
+        height_change_HW=decided.height_change_HW,
+        edge_HW=_where(known, decided.edge_HW, rest.edge_HW),
+    )
+
+
+def _strongest(scores: Sequence[TileScores]) -> TileScores:
+    heights = scores[0].height_change_HW
+    for other in scores[1:]:
+        heights = _where(np.isfinite(heights), heights, other.height_change_HW)
+    return TileScores(
+        appeared_HW=np.maximum.reduce([s.appeared_HW for s in scores]),
+        gone_HW=np.maximum.reduce([s.gone_HW for s in scores]),
+        height_change_HW=heights,
+        edge_HW=np.maximum.reduce([s.edge_HW for s in scores]),
+    )
+
+
+def _where(
+    choose_HW: NDArray[np.bool_], a_HW: NDArray[np.float32], b_HW: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    return np.where(choose_HW, a_HW, b_HW).astype(np.float32)

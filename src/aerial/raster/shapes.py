@@ -1,0 +1,21 @@
+"""Between pixels and polygons, in pixel coordinates (column, row)."""
+
+import numpy as np
+import rasterio.features
+from numpy.typing import NDArray
+from shapely.geometry import Polygon, shape
+from shapely.geometry.base import BaseGeometry
+
+
+def outlines(mask_HW: NDArray[np.bool_]) -> list[Polygon]:
+    """Return the outline of every 4-connected part of a mask, along pixel edges."""
+    parts = rasterio.features.shapes(mask_HW.astype(np.uint8), mask=mask_HW, connectivity=4)
+    return [shape(geometry) for geometry, _ in parts]
+
+
+def burn(geometry: BaseGeometry, width_px: int, height_px: int) -> NDArray[np.bool_]:
+    """Return which pixels have their centre inside ``geometry``; all False for an empty one."""
+    if geometry.is_empty:
+        return np.zeros((height_px, width_px), bool)
+    burnt = rasterio.features.rasterize([(geometry, 1)], out_shape=(height_px, width_px), dtype="uint8")
+    return np.asarray(burnt > 0)

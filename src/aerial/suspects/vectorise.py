@@ -1,0 +1,152 @@
+"""From a change map to clean polygons with what was measured in them; vectorising happens only here."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from shapely import affinity, unary_union
+from shapely.geometry import MultiPolygon, Polygon
+from shapely.geometry.base import BaseGeometry
+
+from aerial.raster import grid as grids
+from aerial.raster.grid import Grid
+from aerial.raster.read import open_raster, read_window
+from aerial.raster.shapes import burn, outlines
+
+Direction = Literal["appeared", "gone"]
+
+_WINDOW_PX = 2048
+# Polygons are measured on at most so many pixels a side; larger ones on a coarser grid.
+_MEASURE_PX = 1500
+_THRESHOLD = 0.5
+# Narrower than this is a rim, a wire, a kerb.
+_NECK_M = 0.7
+_GAP_M = 0.6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blob:
+    """A connected piece of change, in metres on the pair's grid turned to x right, y down.
+
+    ``outline_px`` is in pixels of the change map. ``strength``: mean score inside. ``rim_edge``,
+    ``inner_edge``: mean structural edge along the outline and inside. ``height_change_m``: median
+    inside, None where unknown; ``height_spread_m``: half the middle 68 % of it.
+    """
+
+    direction: Direction
+    outline_px: Polygon
+    area_m2: float
+    width_m: float
+    rectangularity: float
+    strength: float
+    rim_edge: float
+    inner_edge: float
+    height_change_m: float | None
+    height_spread_m: float | None
+
+
+def find_blobs(change: Path, min_area_m2: float) -> list[Blob]:
+    """Return the pieces of change of at least ``min_area_m2`` in a change map, window by window."""
+    grid = open_raster(change).grid
+    gsd = grids.gsd_m(grid)
+    found = []
+    for direction in ("appeared", "gone"):
+        pieces = _joined(list(_pieces(change, grid, direction)))
+        for piece in pieces:
+            for outline in _cleaned(piece, gsd):
+                if outline.area * gsd**2 >= min_area_m2:
+                    found.append(_measured(change, grid, outline, direction))
+    return found
+
+
+def _pieces(change: Path, grid: Grid, direction: Direction) -> Iterator[Polygon]:
+    band = 0 if direction == "appeared" else 1
+    for row in range(0, grid.height_px, _WINDOW_PX):
+        for column in range(0, grid.width_px, _WINDOW_PX):
+            size = min(_WINDOW_PX, grid.width_px - column), min(_WINDOW_PX, grid.height_px - row)
+            data_CHW = read_window(change, (column, row, *size))
+            mask = np.nan_to_num(data_CHW[band]) >= _THRESHOLD
+            # Salt is dropped here so that polygons stay few; necks are cut on the polygons.
+            mask = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)) > 0
+            for piece in outlines(mask):
+                yield affinity.translate(piece, column, row)
+
+
+def _joined(pieces: list[Polygon]) -> list[Polygon]:
+    return _polygons(unary_union(pieces)) if pieces else []
+
+
+def _polygons(geometry: BaseGeometry) -> list[Polygon]:
+    if isinstance(geometry, Polygon):
+        return [] if geometry.is_empty else [geometry]
+    return [part for part in getattr(geometry, "geoms", []) if isinstance(part, Polygon)]
+
+
+def _cleaned(piece: Polygon, gsd: float) -> list[Polygon]:
+    """Return a piece without necks, hairs, and holes smaller than a courtyard (4 m2 or a tenth)."""
+    if piece.area * gsd**2 < 1.0:
+        return []
+    neck, gap = _NECK_M / 2 / gsd, _GAP_M / 2 / gsd
+    opened = piece.buffer(gap, join_style="mitre").buffer(-gap - neck, join_style="mitre")
+    opened = opened.buffer(neck, join_style="mitre")
+    out = []
+    for part in _polygons(opened):
+        least = max(4.0 / gsd**2, 0.1 * part.area)
+        holes = [ring for ring in part.interiors if Polygon(ring).area > least]
+        out.append(Polygon(part.exterior, holes))
+    return out
+
+
+def _measured(change: Path, grid: Grid, outline: Polygon, direction: Direction) -> Blob:
+    gsd = grids.gsd_m(grid)
+    x0, y0, x1, y1 = outline.bounds
+    pad = 6
+    column, row = max(0, int(x0) - pad), max(0, int(y0) - pad)
+    width = min(grid.width_px, int(np.ceil(x1)) + pad) - column
+    height = min(grid.height_px, int(np.ceil(y1)) + pad) - row
+    step = max(1, -(-max(width, height) // _MEASURE_PX))
+    data_CHW = read_window(change, (column, row, width, height), step=step)
+    valid_HW = np.isfinite(data_CHW[0])
+    shape = affinity.scale(affinity.translate(outline, -column, -row), 1 / step, 1 / step, origin=(0, 0))
+    inside = burn(shape, data_CHW.shape[2], data_CHW.shape[1]) & valid_HW
+    rim = burn(shape.boundary.buffer(2.5 / step), data_CHW.shape[2], data_CHW.shape[1]) & valid_HW
+    core = inside & ~burn(shape.boundary.buffer(4.0 / step), data_CHW.shape[2], data_CHW.shape[1])
+    score = data_CHW[0 if direction == "appeared" else 1]
+    heights = data_CHW[2][inside]
+    heights = heights[np.isfinite(heights)]
+    known = len(heights) > 0.5 * inside.sum() and len(heights) > 0
+    box = outline.minimum_rotated_rectangle
+    return Blob(
+        direction=direction,
+        outline_px=outline,
+        area_m2=outline.area * gsd**2,
+        width_m=_width(box) * gsd,
+        rectangularity=outline.area / max(box.area, 1e-9),
+        strength=_mean(score, inside),
+        rim_edge=_rim(data_CHW[3], rim, shape),
+        inner_edge=_mean(data_CHW[3], core),
+        height_change_m=float(np.median(heights)) if known else None,
+        height_spread_m=float(np.diff(np.percentile(heights, [16, 84]))[0] / 2) if known else None,
+    )
+
+
+def _mean(values_HW: NDArray[np.float32], where_HW: NDArray[np.bool_]) -> float:
+    return float(np.nanmean(values_HW[where_HW])) if where_HW.any() else 0.0
+
+
+def _rim(edge_HW: NDArray[np.float32], rim_HW: NDArray[np.bool_], shape: Polygon) -> float:
+    """Return the mean over the outline of the strongest edge within 2 pixels of it."""
+    nearby = cv2.dilate(np.nan_to_num(edge_HW), np.ones((5, 5), np.uint8))
+    line = burn(shape.boundary.buffer(0.7), edge_HW.shape[1], edge_HW.shape[0]) & rim_HW
+    return _mean(nearby, line)
+
+
+def _width(box: BaseGeometry) -> float:
+    if not isinstance(box, Polygon) or isinstance(box, MultiPolygon):
+        return 0.0
+    corners = np.asarray(box.exterior.coords)
+    return float(np.hypot(*np.diff(corners[:3], axis=0).T).min())
