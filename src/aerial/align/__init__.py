@@ -1,1 +1,8 @@
-"""Placeholder docstring: replaced by the stage."""
+"""Lays the survey before on the survey after.
+
+register    the whole of it: two files in, a common grid and its residual out
+coarse      features on overviews
+fine        shifts of windows and what they agree on
+warp        the transform: an affine and a smooth remainder
+reader      both pictures on the common grid, window by window
+"""

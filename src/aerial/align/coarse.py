@@ -64,12 +64,15 @@ def plausible(affine: Floats) -> bool:
     )
 
 
-def _root_sift(image_CHW: NDArray[np.uint8], valid_HW: NDArray[np.bool_]) -> tuple[Floats, NDArray[np.float32]]:
+def _root_sift(
+    image_CHW: NDArray[np.uint8], valid_HW: NDArray[np.bool_]
+) -> tuple[Floats, NDArray[np.float32]]:
     grey = cv2.cvtColor(np.ascontiguousarray(np.moveaxis(image_CHW, 0, -1)), cv2.COLOR_RGB2GRAY)
     # Dark and hazy pictures have as many features as bright ones.
     grey = cv2.createCLAHE(clipLimit=3.0, tileGridSize=(8, 8)).apply(grey)
     inner = cv2.erode(valid_HW.astype(np.uint8), np.ones((9, 9), np.uint8), borderValue=0)
-    found, described = cv2.SIFT_create(nfeatures=_FEATURES, contrastThreshold=0.02).detectAndCompute(grey, inner)
+    sift = cv2.SIFT_create(nfeatures=_FEATURES, contrastThreshold=0.02)  # type: ignore[attr-defined]
+    found, described = sift.detectAndCompute(grey, inner)
     if described is None or not found:
         return np.zeros((0, 2)), np.zeros((0, 128), np.float32)
     described = np.sqrt(described / np.maximum(described.sum(axis=1, keepdims=True), 1e-9))

@@ -61,7 +61,9 @@ def measure(
     peak = float((surface[row, column] - np.median(surface)) / (surface.std() + 1e-12))
     if peak < _MIN_PEAK:
         return None
-    dy = _vertex(surface[(row - 1) % height, column], surface[row, column], surface[(row + 1) % height, column])
+    dy = _vertex(
+        surface[(row - 1) % height, column], surface[row, column], surface[(row + 1) % height, column]
+    )
     dx = _vertex(surface[row, (column - 1) % width], surface[row, column], surface[row, (column + 1) % width])
     shift_column = (column + dx + width / 2) % width - width / 2
     shift_row = (row + dy + height / 2) % height - height / 2

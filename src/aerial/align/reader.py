@@ -45,13 +45,17 @@ def read_rgb(picture: Picture, grid: Grid) -> tuple[NDArray[np.uint8], NDArray[n
 
 
 def read_dsm(path: Path, grid: Grid) -> NDArray[np.float32]:
-    """Return the first band of a surface model on ``grid`` as float32 metres, NaN where unknown."""
+    """Return a surface model on ``grid`` as (2, H, W) float32 metres, NaN where unknown.
+
+    Height (band 1) and how far its measurements disagree (band 2, NaN in files that do not say).
+    """
     info = open_raster(path)
     ratio = grids.gsd_m(grid) / grids.gsd_m(info.grid)
     data_CHW, valid_HW = read_on_grid(path, grid, resampling="average" if ratio > 1.5 else "bilinear")
-    height_HW = data_CHW[0].astype(np.float32)
-    height_HW[~valid_HW] = np.nan
-    return height_HW
+    out_2HW = np.full((2, *valid_HW.shape), np.nan, np.float32)
+    count = min(2, data_CHW.shape[0])
+    out_2HW[:count] = np.where(valid_HW, data_CHW[:count], np.nan)
+    return out_2HW
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +79,7 @@ class AlignedPair:
             before=self.before, after=self.after, grid=grids.scaled(self.grid, factor), warp=warp
         )
 
-    def rgb(
-        self, window: WindowPx
-    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.bool_]]:
+    def rgb(self, window: WindowPx) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.bool_]]:
         """Return before and after as uint8 RGB (3, H, W), and where both hold a picture."""
         after_CHW, after_valid = read_rgb(self.after, moved_grid(self.grid, np.eye(3), window))
         wide, x_HW, y_HW = self._slab(window)
@@ -91,14 +93,33 @@ class AlignedPair:
     def heights(
         self, before_dsm: Path, after_dsm: Path, window: WindowPx
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return both surface models on a window, float32 metres, NaN where unknown."""
-        after_HW = read_dsm(after_dsm, moved_grid(self.grid, np.eye(3), window))
+        """Return both surface models on a window as ``read_dsm`` gives them."""
+        after_2HW = read_dsm(after_dsm, moved_grid(self.grid, np.eye(3), window))
         wide, x_HW, y_HW = self._slab(window)
-        wide_HW = read_dsm(before_dsm, moved_grid(self.grid, self.warp.affine_33, wide))
-        before_HW = cv2.remap(
-            wide_HW, x_HW, y_HW, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=float("nan")
+        wide_2HW = read_dsm(before_dsm, moved_grid(self.grid, self.warp.affine_33, wide))
+        before = [
+            cv2.remap(
+                band, x_HW, y_HW, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=float("nan")
+            )
+            for band in wide_2HW
+        ]
+        return np.stack(before), after_2HW
+
+    def pictures_on(self, chip: Grid) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Return before and after on any grid of the pair's CRS, for people to look at.
+
+        The remainder of the warp is taken at the middle of ``chip``.
+        """
+        to_common = np.linalg.inv(grids.matrix(self.grid)) @ grids.matrix(chip)
+        middle = (to_common @ np.array([chip.width_px / 2, chip.height_px / 2, 1.0]))[None, :2]
+        shift = np.eye(3)
+        shift[:2, 2] = self.warp.at(middle)[0]
+        world = grids.matrix(self.grid) @ self.warp.affine_33 @ shift @ to_common
+        a, b, c, d, e, f = (float(v) for v in world[:2].ravel())
+        moved = Grid(
+            crs=chip.crs, affine=(a, b, c, d, e, f), width_px=chip.width_px, height_px=chip.height_px
         )
-        return before_HW, after_HW
+        return read_rgb(self.before, moved)[0], read_rgb(self.after, chip)[0]
 
     def _slab(self, window: WindowPx) -> tuple[WindowPx, NDArray[np.float32], NDArray[np.float32]]:
         """Return the window wide enough for the remainder, and where each pixel lies in it."""

@@ -77,7 +77,9 @@ def common_grid(after: Grid, gsd_m: float) -> Grid:
         return grids.scaled(after, max(1.0, gsd_m / grids.gsd_m(after)))
     crs = geo.metric_crs_at(grids.centre(after))
     w, h = after.width_px, after.height_px
-    rim = grids.pixel_to_world(after, np.array([[0, 0], [w, 0], [w, h], [0, h], [w / 2, 0], [w / 2, h]], float))
+    rim = grids.pixel_to_world(
+        after, np.array([[0, 0], [w, 0], [w, h], [0, h], [w / 2, 0], [w / 2, h]], float)
+    )
     x, y = geo.transform(after.crs, crs, rim[:, 0], rim[:, 1])
     return grids.north_up(crs, (float(x.min()), float(y.min()), float(x.max()), float(y.max())), gsd_m)
 
@@ -216,9 +218,7 @@ def _with_remainder(pair: AlignedPair) -> AlignedPair:
     kept = kept.subset(fine.neighbours_agree(kept.at_N2, kept.shift_N2, 2 * sigma))
     weight_N = np.clip(kept.peak_N / 20.0, 0.2, 1.0)
     remainder = smooth_remainder(kept.at_N2, kept.shift_N2, weight_N, pair.grid, sigma, sigma / 3)
-    warp = Warp(
-        affine_33=pair.warp.affine_33, nodes_HW2=remainder.nodes_HW2, spacing_px=remainder.spacing_px
-    )
+    warp = Warp(affine_33=pair.warp.affine_33, nodes_HW2=remainder.nodes_HW2, spacing_px=remainder.spacing_px)
     return _pair((pair.before, pair.after), pair.grid, warp)
 
 

@@ -1,1 +1,7 @@
-"""From a pair on one grid to a change map, by detectors behind one protocol."""
+"""What changed between two aligned surveys, pixel by pixel.
+
+detector    the protocol of a detector, and its tiles
+appearance  what looks different
+height      what stands higher or lower
+compare     runs detectors over a pair, window by window, and writes the change map
+"""

@@ -142,6 +142,7 @@ class _AppearanceScorer:
             gone_HW=np.where(came, 0, score).astype(np.float32),
             height_change_HW=np.full(score.shape, np.nan, np.float32),
             edge_HW=edge,
+            standing_HW=np.full(score.shape, np.nan, np.float32),
         )
 
 
@@ -152,11 +153,12 @@ def _blurred(image_CHW: NDArray[np.uint8]) -> Image:
 def _spread(image_CHW: Image, size_px: int) -> Image:
     grey = image_CHW.mean(axis=0)
     mean = cv2.blur(grey, (size_px, size_px))
-    return np.sqrt(np.maximum(cv2.blur(grey * grey, (size_px, size_px)) - mean * mean, 0))
+    return np.asarray(np.sqrt(np.maximum(cv2.blur(grey * grey, (size_px, size_px)) - mean * mean, 0)))
 
 
 def _edge(grey_HW: Image) -> Image:
-    return np.hypot(cv2.Sobel(grey_HW, cv2.CV_32F, 1, 0) / 8, cv2.Sobel(grey_HW, cv2.CV_32F, 0, 1) / 8)
+    gx, gy = cv2.Sobel(grey_HW, cv2.CV_32F, 1, 0), cv2.Sobel(grey_HW, cv2.CV_32F, 0, 1)
+    return np.asarray(np.hypot(gx, gy) / 8)
 
 
 def _best_difference(before: Image, after: Image, search_px: int) -> Image:

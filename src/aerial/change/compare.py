@@ -13,7 +13,7 @@ from aerial.raster.grid import Grid
 from aerial.raster.write import CogWriter
 from aerial.records import Pair
 
-BANDS = ("appeared", "gone", "height_change_m", "edge")
+BANDS = ("appeared", "gone", "height_change_m", "edge", "standing_before_m")
 TILE_PX = 1024
 
 # (column, row, width, height) on the pair's grid; may reach over its rim, where nothing is valid
@@ -51,6 +51,7 @@ def compare(source: Source, detectors: Sequence[Detector], path: Path, progress:
                         scores.gone_HW,
                         scores.height_change_HW,
                         scores.edge_HW,
+                        scores.standing_HW,
                     )
                 ]
             )
@@ -89,18 +90,21 @@ def fuse(scores: Sequence[TileScores]) -> TileScores:
         gone_HW=_where(known, decided.gone_HW, rest.gone_HW),
         height_change_HW=decided.height_change_HW,
         edge_HW=_where(known, decided.edge_HW, rest.edge_HW),
+        standing_HW=decided.standing_HW,
     )
 
 
 def _strongest(scores: Sequence[TileScores]) -> TileScores:
-    heights = scores[0].height_change_HW
+    heights, standing = scores[0].height_change_HW, scores[0].standing_HW
     for other in scores[1:]:
         heights = _where(np.isfinite(heights), heights, other.height_change_HW)
+        standing = _where(np.isfinite(standing), standing, other.standing_HW)
     return TileScores(
         appeared_HW=np.maximum.reduce([s.appeared_HW for s in scores]),
         gone_HW=np.maximum.reduce([s.gone_HW for s in scores]),
         height_change_HW=heights,
         edge_HW=np.maximum.reduce([s.edge_HW for s in scores]),
+        standing_HW=standing,
     )
 
 

@@ -19,7 +19,8 @@ class PairTile:
     """One window of an aligned pair, halo included.
 
     ``before_CHW``, ``after_CHW``: uint8 RGB. ``before_dsm_HW``, ``after_dsm_HW``: float32 metres, NaN
-    where unknown, None without DSM. ``valid_HW``: both dates hold a pixel. ``grid``: the tile's own.
+    where unknown, None without DSM. ``*_spread_HW``: how far the DSM's own measurements disagree,
+    metres, NaN where it does not say. ``valid_HW``: both dates hold a pixel. ``grid``: the tile's own.
     """
 
     grid: Grid
@@ -27,6 +28,8 @@ class PairTile:
     after_CHW: NDArray[np.uint8]
     before_dsm_HW: NDArray[np.float32] | None
     after_dsm_HW: NDArray[np.float32] | None
+    before_spread_HW: NDArray[np.float32] | None
+    after_spread_HW: NDArray[np.float32] | None
     valid_HW: NDArray[np.bool_]
 
 
@@ -36,13 +39,15 @@ class TileScores:
 
     ``height_change_HW`` is NaN where the detector does not know it. ``edge_HW`` 0-1: a new or gone
     structural edge lies here (a height step, an image edge); the outline of a building follows it,
-    that of a blot of colour or of a tree does not.
+    that of a blot of colour or of a tree does not. ``standing_HW``: how high BEFORE stood over the
+    surrounding ground, metres, NaN where unknown.
     """
 
     appeared_HW: NDArray[np.float32]
     gone_HW: NDArray[np.float32]
     height_change_HW: NDArray[np.float32]
     edge_HW: NDArray[np.float32]
+    standing_HW: NDArray[np.float32]
 
 
 class PairView(Protocol):
@@ -66,8 +71,9 @@ class Scorer(Protocol):
 
 
 class Detector(Protocol):
-    """Finds change in pairs; ``gsd_m`` is the finest pixel size it works at, ``halo_px`` what it needs around.
+    """Finds change in pairs.
 
+    ``gsd_m``: the finest pixel size it works at. ``halo_px``: what it needs around.
     ``needs_dsm``: it says nothing without a surface model of both dates.
     """
 

@@ -24,13 +24,17 @@ class Field:
         map_x = (origin[0] + x_HW * (right - origin)[0] + y_HW * (down - origin)[0]).astype(np.float32)
         map_y = (origin[1] + x_HW * (right - origin)[1] + y_HW * (down - origin)[1]).astype(np.float32)
         sampled = [
-            cv2.remap(np.ascontiguousarray(band), map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            cv2.remap(
+                np.ascontiguousarray(band), map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+            )
             for band in self.values_CHW
         ]
         return np.stack(sampled)
 
 
-def block_medians(values_HW: NDArray[np.float32], block_px: int, min_share: float = 0.3) -> NDArray[np.float32]:
+def block_medians(
+    values_HW: NDArray[np.float32], block_px: int, min_share: float = 0.3
+) -> NDArray[np.float32]:
     """Return the median of each block of ``block_px``; NaN where less than ``min_share`` is known."""
     height, width = values_HW.shape
     rows, columns = -(-height // block_px), -(-width // block_px)

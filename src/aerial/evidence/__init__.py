@@ -1,1 +1,1 @@
-"""Placeholder docstring: replaced by the stage."""
+"""What a suspect is shown with: pictures before and after, each hashed."""

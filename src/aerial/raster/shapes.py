@@ -3,14 +3,14 @@
 import numpy as np
 import rasterio.features
 from numpy.typing import NDArray
-from shapely.geometry import Polygon, shape
+from shapely.geometry import Polygon
 from shapely.geometry.base import BaseGeometry
 
 
 def outlines(mask_HW: NDArray[np.bool_]) -> list[Polygon]:
     """Return the outline of every 4-connected part of a mask, along pixel edges."""
     parts = rasterio.features.shapes(mask_HW.astype(np.uint8), mask=mask_HW, connectivity=4)
-    return [shape(geometry) for geometry, _ in parts]
+    return [Polygon(g["coordinates"][0], g["coordinates"][1:]) for g, _ in parts]
 
 
 def burn(geometry: BaseGeometry, width_px: int, height_px: int) -> NDArray[np.bool_]:

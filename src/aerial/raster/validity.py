@@ -55,10 +55,11 @@ def inspect(path: Path) -> Validity:
 
 def to_bytes(data_CHW: NDArray[Any], low: float, gain: float) -> NDArray[np.uint8]:
     """Return a picture as uint8 RGB; one band is repeated, more than three are cut."""
-    rgb_CHW = data_CHW[:3] if data_CHW.shape[0] >= 3 else np.repeat(data_CHW[:1], 3, axis=0)
+    rgb_CHW: NDArray[Any] = data_CHW[:3] if data_CHW.shape[0] >= 3 else np.repeat(data_CHW[:1], 3, axis=0)
     if rgb_CHW.dtype == np.uint8 and gain == 1.0:
-        return rgb_CHW
-    return np.clip((rgb_CHW.astype(np.float32) - low) * gain, 0, 255).astype(np.uint8)
+        return np.asarray(rgb_CHW, np.uint8)
+    scaled_CHW = (rgb_CHW.astype(np.float32) - low) * gain
+    return np.asarray(np.clip(scaled_CHW, 0, 255), np.uint8)
 
 
 def valid_on(validity: Validity, grid: Grid, rgb_CHW: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -77,7 +78,7 @@ def valid_on(validity: Validity, grid: Grid, rgb_CHW: NDArray[np.uint8]) -> NDAr
         borderMode=cv2.BORDER_CONSTANT,
         borderValue=1,
     )
-    return (collar == 0) | ~_extreme(rgb_CHW, 2 * _NEAR)
+    return np.asarray((collar == 0) | ~_extreme(rgb_CHW, 2 * _NEAR))
 
 
 def _extreme(rgb_CHW: NDArray[np.uint8], near: int) -> NDArray[np.bool_]:

@@ -1,17 +1,113 @@
-"""Two mosaics in, suspects out."""
+"""Two mosaics in, suspects with their evidence out."""
 
+import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from secrets import token_hex
+from typing import Any
 
 import numpy as np
 
+from aerial import plugins
 from aerial.align.reader import AlignedPair
+from aerial.align.register import Registration, register
 from aerial.align.warp import moved_grid
-from aerial.change.detector import PairTile
+from aerial.change.compare import Source, compare
+from aerial.change.detector import Detector, PairTile
+from aerial.codec import sha256_file, sha256_json, write_json
+from aerial.errors import InputError
+from aerial.evidence.chips import chip_grid, write_chip
+from aerial.progress import SILENT, Progress
 from aerial.raster import grid as grids
-from aerial.raster.grid import Grid
-from aerial.raster.read import WindowPx
+from aerial.raster.read import WindowPx, open_raster
+from aerial.records import Alignment, FileRef, Georef, Mosaic, Pair, Suspect
+from aerial.report.geojson import write_suspects
+from aerial.suspects import find
+from aerial.suspects.zones import Zone, read_zones
+
+DETECTORS = ("height", "appearance")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MosaicSource:
+    """One survey as files: ``survey`` names it in keys; ``georef`` None: what the file declares."""
+
+    ortho: Path
+    dsm: Path | None
+    survey: str
+    georef: Georef | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectResult:
+    """What ``detect_pair`` wrote: ``suspects.geojson``, ``align.json``, ``change.tif``, ``chips/``."""
+
+    suspects: tuple[Suspect, ...]
+    alignment: Alignment
+    folder: Path
+
+
+def source_at(path: Path, dsm: Path | None = None) -> MosaicSource:
+    """Return the source at ``path``: a GeoTIFF, or a folder that holds ortho.tif (and dsm.tif).
+
+    Raises:
+        InputError: the path is absent, or the folder holds no ortho.tif.
+    """
+    if path.is_dir():
+        ortho = path / "ortho.tif"
+        if not ortho.is_file():
+            raise InputError(f"{path} holds no ortho.tif.", hint="Give a mosaic folder or a GeoTIFF.")
+        own = path / "dsm.tif"
+        return MosaicSource(
+            ortho=ortho, dsm=dsm or (own if own.is_file() else None), survey=path.resolve().name
+        )
+    return MosaicSource(ortho=path, dsm=dsm, survey=path.stem)
+
+
+def detect_pair(
+    before: MosaicSource,
+    after: MosaicSource,
+    out: Path,
+    *,
+    zones: Sequence[Path] = (),
+    context: dict[str, Any] | None = None,
+    progress: Progress = SILENT,
+) -> DetectResult:
+    """Compare two surveys and write what changed to the folder ``out``.
+
+    Height decides where both have a surface model. Nothing is written before the pair is aligned;
+    ``suspects.geojson`` is written last, so that it never stands beside another run's pictures.
+    ``context`` is added to the properties of every suspect in the file (cell, dates).
+
+    Raises:
+        InputError: a file cannot be used (no CRS, broken, all nodata, a zone without a kind).
+        AlignError: the two cannot be laid over each other.
+    """
+    known_zones = tuple(zone for path in zones for zone in read_zones(path))
+    with_dsm = before.dsm is not None and after.dsm is not None
+    for path in (before.dsm, after.dsm) if with_dsm else ():
+        open_raster(path)  # type: ignore[arg-type]
+    detectors = [plugins.load("aerial.detectors", name)() for name in DETECTORS]
+    detectors = [d for d in detectors if with_dsm or not d.needs_dsm]
+    registration = register(
+        before.ortho, after.ortho, gsd_m=max(d.gsd_m for d in detectors), progress=progress
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "suspects.geojson").unlink(missing_ok=True)
+    write_json(out / "align.json", registration.alignment)
+    pair = Pair(
+        before=_mosaic(before),
+        after=_mosaic(after),
+        grid=registration.pair.grid,
+        residual_p95_m=registration.alignment.residual_p95_m,
+    )
+    files = PairFiles(aligned=registration.pair, dsm=_both(before, after))
+    compare(Source(pair=pair, view=files, read=files.read), detectors, out / "change.tif", progress)
+    found = _find(before, after, pair, detectors, known_zones, out)
+    suspects = _with_chips(found, registration, out, progress)
+    write_suspects(out / "suspects.geojson", suspects, context)
+    return DetectResult(suspects=suspects, alignment=registration.alignment, folder=out)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,13 +120,15 @@ class PairFiles:
     def read(self, window: WindowPx) -> PairTile:
         """Return one window of the pair's grid."""
         before_CHW, after_CHW, valid_HW = self.aligned.rgb(window)
-        heights = self.aligned.heights(*self.dsm, window) if self.dsm else (None, None)
+        heights = self.aligned.heights(*self.dsm, window) if self.dsm else None
         return PairTile(
             grid=moved_grid(self.aligned.grid, np.eye(3), window),
             before_CHW=before_CHW,
             after_CHW=after_CHW,
-            before_dsm_HW=heights[0],
-            after_dsm_HW=heights[1],
+            before_dsm_HW=heights[0][0] if heights else None,
+            after_dsm_HW=heights[1][0] if heights else None,
+            before_spread_HW=heights[0][1] if heights else None,
+            after_spread_HW=heights[1][1] if heights else None,
             valid_HW=valid_HW,
         )
 
@@ -46,16 +144,84 @@ class PairFiles:
         """Return tiles at full resolution on a regular lattice; the ones that hold little are left out."""
         grid = self.aligned.grid
         side = min(side_px, grid.width_px, grid.height_px)
-        columns = max(1, min(round(np.sqrt(count * grid.width_px / grid.height_px)), grid.width_px // side))
-        rows = max(1, min(count // columns, grid.height_px // side))
+        aspect = grid.width_px / grid.height_px
+        columns = int(np.clip(round(np.sqrt(count * aspect)), 1, grid.width_px // side))
+        rows = int(np.clip(count // columns, 1, grid.height_px // side))
         found = []
-        for row in np.linspace(0, grid.height_px - side, rows + 2 if rows > 1 else 1).astype(int):
-            for column in np.linspace(0, grid.width_px - side, columns + 2 if columns > 1 else 1).astype(int):
-                tile = self.read((int(column), int(row), side, side))
+        for row in _spread(grid.height_px - side, rows):
+            for column in _spread(grid.width_px - side, columns):
+                tile = self.read((column, row, side, side))
                 if tile.valid_HW.mean() > 0.3:
                     found.append(tile)
         return found
 
 
-def _grid_of(pair: AlignedPair) -> Grid:
-    return pair.grid
+def _spread(room_px: int, count: int) -> list[int]:
+    """Return ``count`` offsets in the middles of equal parts of the room."""
+    return [round(room_px * (k + 0.5) / count) for k in range(count)]
+
+
+def _both(before: MosaicSource, after: MosaicSource) -> tuple[Path, Path] | None:
+    return (before.dsm, after.dsm) if before.dsm is not None and after.dsm is not None else None
+
+
+def _mosaic(source: MosaicSource) -> Mosaic:
+    def reference(path: Path) -> FileRef:
+        return FileRef(path=path.name, sha256=sha256_file(path))
+
+    return Mosaic(
+        ortho=reference(source.ortho),
+        dsm=reference(source.dsm) if source.dsm else None,
+        grid=open_raster(source.ortho).grid,
+        georef=source.georef or Georef(how="declared", ce95_m=None),
+        block=None,
+    )
+
+
+def _find(
+    before: MosaicSource,
+    after: MosaicSource,
+    pair: Pair,
+    detectors: Sequence[Detector],
+    zones: tuple[Zone, ...],
+    out: Path,
+) -> tuple[find.Found, ...]:
+    model = {
+        "detectors": [{"name": d.name, "version": d.version, **d.settings()} for d in detectors],
+        "suspects": find.settings(),
+    }
+    context = find.Context(
+        pair=f"{before.survey}__{after.survey}",
+        model_sha256=sha256_json(model),
+        error_m=find.spread_ce95((pair.after.georef.ce95_m, pair.residual_p95_m)),
+        zones=zones,
+    )
+    return find.find_suspects(out / "change.tif", context)
+
+
+def _with_chips(
+    found: Sequence[find.Found], registration: Registration, out: Path, progress: Progress
+) -> tuple[Suspect, ...]:
+    """Write the chips beside and move them in place as one folder; return suspects that name them."""
+    progress.phase("Pictures", len(found))
+    aligned = registration.pair
+    gsd = grids.gsd_m(aligned.grid) / max(1.0, grids.gsd_m(aligned.grid) / aligned.after.gsd_m)
+    part = out / f".chips.{token_hex(4)}.part"
+    part.mkdir()
+    try:
+        suspects = []
+        for item in found:
+            chip = chip_grid(item.outline, aligned.grid.crs, gsd)
+            pictures = zip(("before", "after"), aligned.pictures_on(chip), strict=True)
+            chips = [
+                write_chip(part / f"{item.suspect.key}-{date}.jpg", image_CHW, chip, item.outline)
+                for date, image_CHW in pictures
+            ]
+            placed = tuple(replace(c, path=f"chips/{c.path}") for c in chips)
+            suspects.append(replace(item.suspect, chips=placed))
+            progress.advance()
+        shutil.rmtree(out / "chips", ignore_errors=True)
+        part.replace(out / "chips")
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return tuple(suspects)

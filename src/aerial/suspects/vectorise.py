@@ -26,6 +26,7 @@ _THRESHOLD = 0.5
 # Narrower than this is a rim, a wire, a kerb.
 _NECK_M = 0.7
 _GAP_M = 0.6
+_ROOM_M = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,8 @@ class Blob:
     ``outline_px`` is in pixels of the change map. ``strength``: mean score inside. ``rim_edge``,
     ``inner_edge``: mean structural edge along the outline and inside. ``height_change_m``: median
     inside, None where unknown; ``height_spread_m``: half the middle 68 % of it.
+    ``standing_before_m``: median height over the ground before; ``rim_standing_share``: share of
+    the surroundings (2 m) that stood as high as a room before.
     """
 
     direction: Direction
@@ -47,19 +50,21 @@ class Blob:
     inner_edge: float
     height_change_m: float | None
     height_spread_m: float | None
+    standing_before_m: float | None
+    rim_standing_share: float
 
 
 def find_blobs(change: Path, min_area_m2: float) -> list[Blob]:
     """Return the pieces of change of at least ``min_area_m2`` in a change map, window by window."""
     grid = open_raster(change).grid
     gsd = grids.gsd_m(grid)
-    found = []
-    for direction in ("appeared", "gone"):
+    found: list[Blob] = []
+    directions: tuple[Direction, ...] = ("appeared", "gone")
+    for direction in directions:
         pieces = _joined(list(_pieces(change, grid, direction)))
-        for piece in pieces:
-            for outline in _cleaned(piece, gsd):
-                if outline.area * gsd**2 >= min_area_m2:
-                    found.append(_measured(change, grid, outline, direction))
+        outlines_px = [part for piece in pieces for part in _cleaned(piece, gsd)]
+        large = [outline for outline in outlines_px if outline.area * gsd**2 >= min_area_m2]
+        found.extend(_measured(change, grid, outline, direction) for outline in large)
     return found
 
 
@@ -104,7 +109,7 @@ def _cleaned(piece: Polygon, gsd: float) -> list[Polygon]:
 def _measured(change: Path, grid: Grid, outline: Polygon, direction: Direction) -> Blob:
     gsd = grids.gsd_m(grid)
     x0, y0, x1, y1 = outline.bounds
-    pad = 6
+    pad = int(2.5 / gsd) + 2
     column, row = max(0, int(x0) - pad), max(0, int(y0) - pad)
     width = min(grid.width_px, int(np.ceil(x1)) + pad) - column
     height = min(grid.height_px, int(np.ceil(y1)) + pad) - row
@@ -119,6 +124,11 @@ def _measured(change: Path, grid: Grid, outline: Polygon, direction: Direction) 
     heights = data_CHW[2][inside]
     heights = heights[np.isfinite(heights)]
     known = len(heights) > 0.5 * inside.sum() and len(heights) > 0
+    around = burn(shape.buffer(2.0 / gsd / step), *inside.shape[::-1]) & ~burn(
+        shape.buffer(0.8 / gsd / step), *inside.shape[::-1]
+    )
+    standing, beside = (data_CHW[4][where] for where in (inside, around))
+    standing, beside = standing[np.isfinite(standing)], beside[np.isfinite(beside)]
     box = outline.minimum_rotated_rectangle
     return Blob(
         direction=direction,
@@ -131,6 +141,8 @@ def _measured(change: Path, grid: Grid, outline: Polygon, direction: Direction) 
         inner_edge=_mean(data_CHW[3], core),
         height_change_m=float(np.median(heights)) if known else None,
         height_spread_m=float(np.diff(np.percentile(heights, [16, 84]))[0] / 2) if known else None,
+        standing_before_m=float(np.median(standing)) if len(standing) else None,
+        rim_standing_share=float((beside > _ROOM_M).mean()) if len(beside) else 0.0,
     )
 
 

@@ -1,0 +1,104 @@
+"""Whether a piece of change can be a building, how sure that is, and of which kind.
+
+The rules are physics, not fitted classes; each says the thing that it keeps out.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from aerial.records import Kind
+from aerial.suspects.vectorise import Blob
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeSettings:
+    """The limits, for all data alike.
+
+    ``min_area_m2``: a tool shed or a kiosk; without height a parked car is as large and cannot be
+    told apart. ``min_area_height_m2``: what a surface model from photographs resolves.
+    ``min_width_m``: kerbs, walls, rims of shadow are narrower. ``min_height_m``: a room is higher,
+    crops and cars are lower. ``vehicle_*``: what may drive on a road.
+    """
+
+    min_area_m2: float = 3.5
+    min_area_height_m2: float = 8.0
+    min_width_m: float = 1.3
+    min_width_height_m: float = 1.8
+    min_height_m: float = 1.8
+    min_rectangularity: float = 0.5
+    min_rim_edge: float = 0.35
+    min_edge_gain: float = 0.15
+    vehicle_width_m: float = 3.0
+    vehicle_area_m2: float = 40.0
+    vehicle_height_m: float = 4.0
+    standing_m: float = 1.8
+    min_score: float = 0.5
+
+
+def judge(blob: Blob, s: JudgeSettings) -> float | None:
+    """Return the score (0-1) of a piece of change, or None where it cannot be a building."""
+    if blob.height_change_m is None:
+        return _by_appearance(blob, s)
+    return _by_height(blob, blob.height_change_m, s)
+
+
+def kind_of(blob: Blob, s: JudgeSettings) -> Kind:
+    """Return what happened, from heights before and after over the surrounding ground.
+
+    Without height only an appearance is claimed: what left may have been a lorry.
+    """
+    change = blob.height_change_m
+    if change is None:
+        return "new" if blob.direction == "appeared" else "unknown"
+    before = blob.standing_before_m
+    if before is None:
+        return "unknown"
+    if change < 0:
+        return "demolished" if before >= s.standing_m else "excavation"
+    if before >= s.standing_m:
+        return "rooftop"
+    return "extended" if blob.rim_standing_share >= 0.2 else "new"
+
+
+def _by_appearance(blob: Blob, s: JudgeSettings) -> float | None:
+    if blob.area_m2 < s.min_area_m2 or blob.width_m < s.min_width_m:
+        return None
+    if blob.rectangularity < s.min_rectangularity:
+        return None
+    gain = blob.rim_edge - blob.inner_edge
+    if blob.rim_edge < s.min_rim_edge or gain < s.min_edge_gain:
+        return None
+    return float(
+        blob.strength
+        * _ramp(blob.rim_edge, s.min_rim_edge - 0.15, s.min_rim_edge + 0.25)
+        * _ramp(gain, s.min_edge_gain - 0.15, s.min_edge_gain + 0.25)
+        * _ramp(blob.rectangularity, s.min_rectangularity - 0.2, s.min_rectangularity + 0.2)
+    )
+
+
+def _by_height(blob: Blob, change_m: float, s: JudgeSettings) -> float | None:
+    if abs(change_m) < s.min_height_m or (change_m > 0) != (blob.direction == "appeared"):
+        return None
+    if blob.area_m2 < s.min_area_height_m2 or blob.width_m < s.min_width_height_m:
+        return None
+    if blob.rectangularity < s.min_rectangularity:
+        return None
+    vehicle = (
+        blob.width_m <= s.vehicle_width_m
+        and blob.area_m2 <= s.vehicle_area_m2
+        and abs(change_m) <= s.vehicle_height_m
+    )
+    if vehicle:
+        return None
+    spread = blob.height_spread_m or 0.0
+    return float(
+        blob.strength
+        * _ramp(abs(change_m), s.min_height_m - 0.6, s.min_height_m + 0.6)
+        * _ramp(abs(change_m) / max(spread, 0.1), 0.5, 2.5)
+        * _ramp(blob.rectangularity, s.min_rectangularity - 0.2, s.min_rectangularity + 0.2)
+    )
+
+
+def _ramp(value: float, low: float, high: float) -> float:
+    return float(np.clip((value - low) / (high - low), 0, 1))
