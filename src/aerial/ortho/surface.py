@@ -1,0 +1,284 @@
+"""The digital surface model of a block: stereo pairs, matched one by one, agreed cell by cell."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from aerial.camera import footprint, project
+from aerial.codec import replacing, sha256_json
+from aerial.errors import StitchError
+from aerial.ortho import cover, fuse, stereo
+from aerial.ortho.block import Block
+from aerial.ortho.pictures import Pictures
+from aerial.progress import Progress
+from aerial.raster.grid import Grid, pixel_to_world, scaled
+from aerial.raster.write import CogWriter
+
+Heights = NDArray[np.float32]
+
+# Counts as part of the key of the stored height maps: raise it when matching changes.
+VERSION = 1
+# Cells of the DSM are this many pixels of the ortho wide: matching cannot tell finer.
+DSM_PIXELS = 2
+TILE_CELLS, HALO_CELLS = 512, 96
+NODATA = -9999.0
+# Patches of fewer square metres are wrong matches, not things.
+SPECK_M2 = 0.5
+BASE_CELL_M = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SurfaceResult:
+    """A DSM: heights (band 1, metres in the block's datum) and their spread (band 2, metres).
+
+    ``measured`` is the share of its valid cells that matching measured; the others were filled.
+    """
+
+    path: Path
+    grid: Grid
+    pairs: int
+    measured: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _HeightMap:
+    """Where the height map of a pair lies on the DSM grid (cells) and in which file."""
+
+    path: Path
+    row: int
+    column: int
+    height: int
+    width: int
+    weight: float
+
+
+def build_surface(block: Block, folder: Path, grid: Grid, work: Path, progress: Progress) -> SurfaceResult:
+    """Write the DSM of ``block`` to ``work/dsm.tif`` over the extent of the ortho's ``grid``.
+
+    ``folder`` holds the photographs. Height maps of pairs are kept in ``work/dense``: killed and
+    called again, it goes on. Cells seen by too few photographs are nodata; holes between measured
+    cells are filled (``fuse.filled``), with a spread of 5 m to tell.
+
+    Raises:
+        StitchError: no two photographs overlap enough, or none of the pairs could be matched.
+        PhotoError: a photograph cannot be decoded.
+    """
+    dsm_grid = scaled(grid, DSM_PIXELS)
+    pairs = cover.stereo_pairs(block)
+    if not pairs:
+        raise StitchError(
+            "No two photographs overlap enough to measure heights.",
+            hint="Fly with at least 60 % overlap forward and 40 % to the side.",
+        )
+    maps = _match_all(block, folder, dsm_grid, pairs, work / "dense", progress)
+    if not maps:
+        raise StitchError(
+            "None of the photographs could be matched for heights.",
+            hint="Check that the photographs are sharp and overlap by 60 % or more.",
+        )
+    target = work / "dsm.tif"
+    measured = _fuse_all(block, dsm_grid, maps, target, progress)
+    return SurfaceResult(path=target, grid=dsm_grid, pairs=len(maps), measured=measured)
+
+
+def _match_all(
+    block: Block,
+    folder: Path,
+    grid: Grid,
+    pairs: tuple[cover.StereoPair, ...],
+    store: Path,
+    progress: Progress,
+) -> list[_HeightMap]:
+    cell = grid.affine[0]
+    native = cover.photo_gsd_m(block)
+    # Finer than the cells would cost time and gain nothing; finer than the photographs is not there.
+    step = max(native, 0.6 * cell)
+    reduction = max(n for n in (1, 2, 4, 8) if n == 1 or native * n <= 1.1 * step)
+    pictures = Pictures(block, folder, reduction=reduction, grey=True)
+    ground = cover.ground_of(block)
+
+    def one(pair: cover.StereoPair) -> _HeightMap | None:
+        box = _common_box(block, pair, ground, grid)
+        if box is None:
+            return None
+        row, column, height, width = box
+        path = store / f"{_key(block, pair, grid, box, step)}.npy"
+        if not path.is_file():
+            left, right = (
+                stereo.View(grey_HW=pictures[i], camera=pictures.camera(i), pose=block.photos[i].pose)
+                for i in (pair.left, pair.right)
+            )
+            points_N3 = stereo.match_heights(
+                left,
+                right,
+                ground_m=float(ground[pair.left] + ground[pair.right]) / 2,
+                relief_m=_relief(block, pair),
+                step_m=step,
+            )
+            west = grid.affine[2] + column * cell - block.origin_3[0]
+            north = grid.affine[5] - row * cell - block.origin_3[1]
+            laid_HW = fuse.lay(points_N3, west, north, cell, (height, width))
+            laid_HW = fuse.without_specks(laid_HW, smallest_cells=round(SPECK_M2 / cell**2))
+            with replacing(path) as part, part.open("wb") as file:
+                np.save(file, laid_HW)
+        return _HeightMap(
+            path=path,
+            row=row,
+            column=column,
+            height=height,
+            width=width,
+            weight=min(pair.base_to_height, 0.5) ** 2,
+        )
+
+    progress.phase("Matching heights", len(pairs))
+    maps = []
+    with ThreadPoolExecutor(2) as pool:
+        for laid in pool.map(one, pairs):
+            progress.advance()
+            if laid is not None:
+                maps.append(laid)
+    return maps
+
+
+def _key(
+    block: Block, pair: cover.StereoPair, grid: Grid, box: tuple[int, int, int, int], step: float
+) -> str:
+    # A map is good only for these photographs, poses and cells.
+    photos = [
+        [p.file, repr(p.camera), p.pose.rotation_33.tolist(), p.pose.centre_3.tolist()]
+        for p in (block.photos[pair.left], block.photos[pair.right])
+    ]
+    return sha256_json([VERSION, step, list(grid.affine), list(box), block.origin_3.tolist(), photos])[:24]
+
+
+def _relief(block: Block, pair: cover.StereoPair) -> tuple[float, float]:
+    """Return the range of the tie points that both photographs see, but for the odd wrong one."""
+    seen_N = np.ones(len(block.points_N3), bool)
+    for photo in (block.photos[pair.left], block.photos[pair.right]):
+        seen_N &= project(photo.camera, photo.pose, block.points_N3)[1]
+    z_N = block.points_N3[seen_N, 2] if seen_N.sum() >= 20 else block.points_N3[:, 2]
+    low, high = np.percentile(z_N, [1, 99])
+    return float(low), float(high)
+
+
+def _common_box(
+    block: Block, pair: cover.StereoPair, ground: NDArray[np.float64], grid: Grid
+) -> tuple[int, int, int, int] | None:
+    """Return (row, column, height, width) of the cells that both photographs see, on the grid."""
+    low, high = np.array([-np.inf, -np.inf]), np.array([np.inf, np.inf])
+    for i in (pair.left, pair.right):
+        corners_42 = footprint(block.photos[i].camera, block.photos[i].pose, float(ground[i]))
+        if corners_42 is None:
+            return None
+        low, high = np.maximum(low, corners_42.min(axis=0)), np.minimum(high, corners_42.max(axis=0))
+    low, high = low + block.origin_3[:2], high + block.origin_3[:2]
+    cell, west, north = grid.affine[0], grid.affine[2], grid.affine[5]
+    column, row = max(int((low[0] - west) / cell), 0), max(int((north - high[1]) / cell), 0)
+    width = min(int((high[0] - west) / cell) + 1, grid.width_px) - column
+    height = min(int((north - low[1]) / cell) + 1, grid.height_px) - row
+    return (row, column, height, width) if width > 0 and height > 0 else None
+
+
+def _fuse_all(
+    block: Block, grid: Grid, maps: list[_HeightMap], target: Path, progress: Progress
+) -> float:
+    """Fuse the maps tile by tile into the DSM at ``target``; return the share that was measured."""
+    base_HW, reach = _base(block, grid, maps)
+    covered = cover.coverage_of(block)
+    valid_cells = measured_cells = 0
+    tiles = [
+        (row, column)
+        for row in range(0, grid.height_px, TILE_CELLS)
+        for column in range(0, grid.width_px, TILE_CELLS)
+    ]
+    progress.phase("Joining heights", len(tiles))
+    with CogWriter(
+        target, grid, bands=2, dtype="float32", nodata=NODATA, descriptions=("height_m", "spread_m")
+    ) as cog:
+        for row, column in tiles:
+            h, w = min(TILE_CELLS, grid.height_px - row), min(TILE_CELLS, grid.width_px - column)
+            # With a halo, so that what is filled and smoothed does not depend on the tiling.
+            r0, c0 = max(row - HALO_CELLS, 0), max(column - HALO_CELLS, 0)
+            r1 = min(row + h + HALO_CELLS, grid.height_px)
+            c1 = min(column + w + HALO_CELLS, grid.width_px)
+            height_HW, spread_HW = fuse.agree(*_stack(maps, r0, c0, r1, c1))
+            height_HW = fuse.without_specks(height_HW, round(SPECK_M2 / grid.affine[0] ** 2))
+            known_HW = np.isfinite(height_HW)
+            coarse_HW = _window(base_HW, reach, r0, c0, r1, c1)
+            height_HW = fuse.smoothed(fuse.filled(height_HW, coarse_HW))
+            spread_HW = np.where(known_HW & np.isfinite(spread_HW), spread_HW, fuse.UNCONFIRMED_SPREAD_M)
+            inner = np.s_[row - r0 : row - r0 + h, column - c0 : column - c0 + w]
+            valid_HW = _supported(block, grid, covered, row, column, h, w)
+            data_CHW = np.stack([height_HW[inner] + np.float32(block.origin_3[2]), spread_HW[inner]])
+            cog.write((column, row, w, h), data_CHW.astype(np.float32), valid_HW)
+            valid_cells += int(valid_HW.sum())
+            measured_cells += int((valid_HW & known_HW[inner]).sum())
+            progress.advance()
+    return measured_cells / max(valid_cells, 1)
+
+
+def _stack(
+    maps: list[_HeightMap], r0: int, c0: int, r1: int, c1: int
+) -> tuple[Heights, NDArray[np.float64]]:
+    """Return the maps that touch rows r0-r1 and columns c0-c1, NaN where empty, and their weights."""
+    layers, weights = [], []
+    for laid in maps:
+        top, bottom = max(r0, laid.row), min(r1, laid.row + laid.height)
+        left, right = max(c0, laid.column), min(c1, laid.column + laid.width)
+        if top >= bottom or left >= right:
+            continue
+        stored_HW = np.load(laid.path, mmap_mode="r")
+        layer_HW = np.full((r1 - r0, c1 - c0), np.nan, np.float32)
+        layer_HW[top - r0 : bottom - r0, left - c0 : right - c0] = stored_HW[
+            top - laid.row : bottom - laid.row, left - laid.column : right - laid.column
+        ]
+        if np.isfinite(layer_HW).any():
+            layers.append(layer_HW)
+            weights.append(laid.weight)
+    stack_NHW = np.stack(layers) if layers else np.empty((0, r1 - r0, c1 - c0), np.float32)
+    return stack_NHW, np.array(weights)
+
+
+def _base(block: Block, grid: Grid, maps: list[_HeightMap]) -> tuple[Heights, int]:
+    """Return a coarse surface without holes (median of matches, tie points) and its cells' size in cells."""
+    size = max(round(BASE_CELL_M / grid.affine[0]), int(np.hypot(grid.width_px, grid.height_px) / 2000), 1)
+    shape = -(-grid.height_px // size), -(-grid.width_px // size)
+    column_N = ((block.points_N3[:, 0] + block.origin_3[0] - grid.affine[2]) / grid.affine[0] / size).astype(int)
+    row_N = ((grid.affine[5] - block.points_N3[:, 1] - block.origin_3[1]) / grid.affine[0] / size).astype(int)
+    z_N = block.points_N3[:, 2]
+    rows, columns, heights = [row_N], [column_N], [z_N]
+    for laid in maps:
+        # One cell in each coarse one is enough for a median over many maps.
+        part_HW = np.load(laid.path, mmap_mode="r")[size // 2 :: size, size // 2 :: size]
+        r_N, c_N = np.nonzero(np.isfinite(part_HW))
+        rows.append((laid.row + size // 2 + r_N * size) // size)
+        columns.append((laid.column + size // 2 + c_N * size) // size)
+        heights.append(np.asarray(part_HW[r_N, c_N], float))
+    row_N, column_N, z_N = np.concatenate(rows), np.concatenate(columns), np.concatenate(heights)
+    inside_N = (row_N >= 0) & (column_N >= 0) & (row_N < shape[0]) & (column_N < shape[1])
+    cell_N, z_N = row_N[inside_N] * shape[1] + column_N[inside_N], z_N[inside_N]
+    order = np.lexsort((z_N, cell_N))
+    cells, start, count = np.unique(cell_N[order], return_index=True, return_counts=True)
+    base_HW = np.full(shape, np.nan, np.float32)
+    base_HW.ravel()[cells] = z_N[order][start + count // 2]
+    return fuse.spanned(base_HW), size
+
+
+def _window(base_HW: Heights, size: int, r0: int, c0: int, r1: int, c1: int) -> Heights:
+    """Return rows r0-r1 and columns c0-c1 (cells) of the coarse surface, linearly between its cells."""
+    x_W = ((np.arange(c0, c1) + 0.5) / size - 0.5).astype(np.float32)
+    y_H = ((np.arange(r0, r1) + 0.5) / size - 0.5).astype(np.float32)
+    map_x, map_y = np.meshgrid(x_W, y_H)
+    return np.asarray(cv2.remap(base_HW, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+
+
+def _supported(
+    block: Block, grid: Grid, covered: cover.Coverage, row: int, column: int, h: int, w: int
+) -> NDArray[np.bool_]:
+    columns_HW, rows_HW = np.meshgrid(np.arange(column, column + w) + 0.5, np.arange(row, row + h) + 0.5)
+    xy_N2 = pixel_to_world(grid, np.column_stack([columns_HW.ravel(), rows_HW.ravel()]))
+    return covered.supported(xy_N2 - block.origin_3[:2]).reshape(h, w)
