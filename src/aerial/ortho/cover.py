@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from shapely.geometry import Polygon
@@ -42,14 +43,13 @@ class Coverage:
     count_HW: NDArray[np.int32]
     needed: int
 
-    def supported(self, xy_N2: Floats) -> NDArray[np.bool_]:
-        """Tell for positions (metres, block frame) whether enough photographs see them."""
-        column_N = np.floor((xy_N2[:, 0] - self.left_m) / self.cell_m).astype(int)
-        row_N = np.floor((self.top_m - xy_N2[:, 1]) / self.cell_m).astype(int)
-        h, w = self.count_HW.shape
-        inside_N = (column_N >= 0) & (row_N >= 0) & (column_N < w) & (row_N < h)
-        seen_N = self.count_HW[row_N.clip(0, h - 1), column_N.clip(0, w - 1)]
-        return np.asarray(inside_N & (seen_N >= self.needed))
+    def supported(self, x_W: Floats, y_H: Floats) -> NDArray[np.bool_]:
+        """Tell for a raster of positions (metres, block frame) whether enough photographs see them."""
+        enough_HW = cv2.GaussianBlur((self.count_HW >= self.needed).astype(np.float32), (0, 0), 1.5)
+        column_W = ((x_W - self.left_m) / self.cell_m - 0.5).astype(np.float32)
+        row_H = ((self.top_m - y_H) / self.cell_m - 0.5).astype(np.float32)
+        at = np.meshgrid(column_W, row_H)
+        return np.asarray(cv2.remap(enough_HW, *at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT) > 0.5)
 
 
 def ground_of(block: Block) -> Floats:
@@ -75,7 +75,10 @@ def photo_gsd_m(block: Block) -> float:
     ground = ground_of(block)
     return float(
         np.median(
-            [gsd_m(p.camera, max(p.pose.centre_3[2] - z, 1e-3)) for p, z in zip(block.photos, ground, strict=True)]
+            [
+                gsd_m(p.camera, max(p.pose.centre_3[2] - z, 1e-3))
+                for p, z in zip(block.photos, ground, strict=True)
+            ]
         )
     )
 
@@ -112,7 +115,9 @@ def coverage_of(block: Block) -> Coverage:
         seen_N &= _off_nadir_tan(xyz_N3, photo.pose.centre_3) <= np.tan(np.radians(MAX_OFF_NADIR_DEG))
         count_HW[r0:r1, c0:c1] += seen_N.reshape(r1 - r0, c1 - c0)[: h - r0, : w - c0]
     needed = 3 if np.sum(count_HW >= 3) >= 0.5 * np.sum(count_HW >= 2) else 2
-    return Coverage(left_m=float(west), top_m=float(north), cell_m=float(cell), count_HW=count_HW, needed=needed)
+    return Coverage(
+        left_m=float(west), top_m=float(north), cell_m=float(cell), count_HW=count_HW, needed=needed
+    )
 
 
 def grid_for(block: Block, gsd: float) -> Grid:

@@ -52,7 +52,9 @@ class _Job:
     factor: int
 
 
-def build_ortho(block: Block, folder: Path, dsm_path: Path, grid: Grid, out: Path, progress: Progress) -> OrthoResult:
+def build_ortho(
+    block: Block, folder: Path, dsm_path: Path, grid: Grid, out: Path, progress: Progress
+) -> OrthoResult:
     """Write the orthomosaic of ``block`` on ``grid`` to ``out``: RGB and alpha, COG.
 
     ``folder`` holds the photographs; ``dsm_path`` is what ``build_surface`` wrote for the same
@@ -124,9 +126,7 @@ def _terrain(block: Block, dsm_path: Path, dsm_grid: Grid) -> choose.Terrain:
     for row in range(0, h, step):
         for column in range(0, w, step):
             rows, columns = min(step, h - row), min(step, w - column)
-            part_HW, valid_HW = _heights(
-                dsm_path, dsm_grid, row * n, column * n, rows * n, columns * n
-            )
+            part_HW, valid_HW = _heights(dsm_path, dsm_grid, row * n, column * n, rows * n, columns * n)
             part_HW = np.where(valid_HW, part_HW, -np.inf).reshape(rows, n, columns, n)
             top_HW = part_HW.max(axis=(1, 3))
             z_HW[row : row + rows, column : column + columns] = np.where(
@@ -146,9 +146,7 @@ def _heights(
     """Return a window of the DSM that may reach over its border; what lies beyond is invalid."""
     r0, c0 = max(row, 0), max(column, 0)
     r1, c1 = min(row + height, grid.height_px), min(column + width, grid.width_px)
-    data_CHW, valid_HW = read_on_grid(
-        path, grid, window=(c0, r0, c1 - c0, r1 - r0), resampling="nearest"
-    )
+    data_CHW, valid_HW = read_on_grid(path, grid, window=(c0, r0, c1 - c0, r1 - r0), resampling="nearest")
     pad = ((r0 - row, row + height - r1), (c0 - column, column + width - c1))
     return np.pad(data_CHW[0], pad).astype(np.float32), np.pad(valid_HW, pad)
 
@@ -167,13 +165,13 @@ def _tile(job: _Job, row: int, column: int) -> tuple[NDArray[np.uint8], NDArray[
         return np.zeros((height, width, 3), np.uint8), np.zeros((height, width), bool)
     z_HW = np.where(known_HW, z_HW - np.float32(job.block.origin_3[2]), np.nan).astype(np.float32)
     z_HW = np.where(known_HW, z_HW, np.nanmedian(z_HW)).astype(np.float32)
-    taken_HW = _taken(job, top // f, left // f, z_HW, known_HW)
-    layers = [
-        layer
-        for index in np.unique(taken_HW[taken_HW >= 0])
-        if (layer := _layer(job, int(index), top // f, left // f, z_HW, taken_HW == index)) is not None
-    ]
-    valid_HW = np.kron(taken_HW >= 0, np.ones((f, f), bool))[inner]
+    taken_HW, seen = _taken(job, top // f, left // f, z_HW, known_HW)
+    layers = []
+    for index in (int(i) for i in np.unique(taken_HW[taken_HW >= 0])):
+        layer = _layer(job, index, top // f, left // f, z_HW, taken_HW == index, seen[index])
+        if layer is not None:
+            layers.append(layer)
+    valid_HW = _fine(taken_HW >= 0, f)[inner]
     return blend(layers, (rows, columns))[inner], valid_HW
 
 
@@ -185,8 +183,10 @@ def _axes(job: _Job, row: int, column: int, shape: tuple[int, int]) -> tuple[Rea
     return x_W.astype(np.float32), y_H.astype(np.float32)
 
 
-def _taken(job: _Job, row: int, column: int, z_HW: Reals, known_HW: NDArray[np.bool_]) -> NDArray[np.int16]:
-    """Return the photograph that each cell is taken from, -1 for none."""
+def _taken(
+    job: _Job, row: int, column: int, z_HW: Reals, known_HW: NDArray[np.bool_]
+) -> tuple[NDArray[np.int16], dict[int, NDArray[np.bool_]]]:
+    """Return the photograph that each cell is taken from, -1 for none, and what the photographs see."""
     x_W, y_H = _axes(job, row, column, z_HW.shape)
     terrain = job.terrain
     h, w = terrain.z_HW.shape
@@ -204,7 +204,7 @@ def _taken(job: _Job, row: int, column: int, z_HW: Reals, known_HW: NDArray[np.b
     # What no photograph sees is still taken from the steepest one: better than a hole in the map.
     left_HW = known_HW & (taken_HW < 0)
     taken_HW[left_HW] = choice_KHW[1][left_HW]
-    return taken_HW
+    return taken_HW, seen
 
 
 def _seen(job: _Job, index: int, row: int, column: int, z_HW: Reals) -> NDArray[np.bool_]:
@@ -238,7 +238,13 @@ def _around(job: _Job, x_W: Reals, y_H: Reals) -> Reals:
 
 
 def _layer(
-    job: _Job, index: int, row: int, column: int, z_HW: Reals, chosen_HW: NDArray[np.bool_]
+    job: _Job,
+    index: int,
+    row: int,
+    column: int,
+    z_HW: Reals,
+    chosen_HW: NDArray[np.bool_],
+    seen_HW: NDArray[np.bool_],
 ) -> Layer | None:
     """Return photograph ``index`` laid over what is taken from it and a halo around."""
     f = job.factor
@@ -256,6 +262,8 @@ def _layer(
     size = (map_x.shape[1] * f, map_x.shape[0] * f)
     map_x, map_y = (cv2.resize(m, size, interpolation=cv2.INTER_LINEAR) for m in (map_x, map_y))
     known_HW = (map_x >= 0) & (map_y >= 0) & (map_x <= camera.width_px - 1) & (map_y <= camera.height_px - 1)
+    # Where it shows something else its brightness tells nothing.
+    known_HW &= _fine((seen_HW | chosen_HW)[part], f)
     if not known_HW.any():
         return None
     picture_HW3 = job.pictures[index]
@@ -263,17 +271,22 @@ def _layer(
         # The picture is finer than the map: without this its fine texture would flicker.
         sigma = 0.5 * np.sqrt(1 / job.sharpness**2 - 1)
         picture_HW3 = cv2.GaussianBlur(picture_HW3, (0, 0), sigma)
-    image_HW3 = cv2.remap(
-        picture_HW3, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
-    ).astype(np.float32)
+    image_HW3 = cv2.remap(picture_HW3, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE).astype(
+        np.float32
+    )
     image_HW3 *= job.exposure.factor(index, camera, map_x, map_y)
     return Layer(
         row=box[0] * f,
         column=box[2] * f,
         image_HW3=image_HW3,
         known_HW=known_HW,
-        chosen_HW=np.kron(chosen_HW[part], np.ones((f, f), bool)),
+        chosen_HW=_fine(chosen_HW[part], f),
     )
+
+
+def _fine(mask_HW: NDArray[np.bool_], factor: int) -> NDArray[np.bool_]:
+    """Return a mask of DSM cells as one of ortho pixels."""
+    return np.repeat(np.repeat(mask_HW, factor, axis=0), factor, axis=1)
 
 
 def _box(mask_HW: NDArray[np.bool_], margin: int, step: int) -> tuple[int, int, int, int]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from aerial.camera import footprint, project
 from aerial.codec import replacing, sha256_json
@@ -15,7 +16,7 @@ from aerial.ortho import cover, fuse, stereo
 from aerial.ortho.block import Block
 from aerial.ortho.pictures import Pictures
 from aerial.progress import Progress
-from aerial.raster.grid import Grid, pixel_to_world, scaled
+from aerial.raster.grid import Grid, scaled, world_to_pixel
 from aerial.raster.write import CogWriter
 
 Heights = NDArray[np.float32]
@@ -60,8 +61,9 @@ def build_surface(block: Block, folder: Path, grid: Grid, work: Path, progress: 
     """Write the DSM of ``block`` to ``work/dsm.tif`` over the extent of the ortho's ``grid``.
 
     ``folder`` holds the photographs. Height maps of pairs are kept in ``work/dense``: killed and
-    called again, it goes on. Cells seen by too few photographs are nodata; holes between measured
-    cells are filled (``fuse.filled``), with a spread of 5 m to tell.
+    called again, it goes on. Cells seen by too few photographs, or outside of all that was matched,
+    are nodata; holes between measured cells are filled (``fuse.filled``), with a spread of 5 m to
+    tell.
 
     Raises:
         StitchError: no two photographs overlap enough, or none of the pairs could be matched.
@@ -183,11 +185,9 @@ def _common_box(
     return (row, column, height, width) if width > 0 and height > 0 else None
 
 
-def _fuse_all(
-    block: Block, grid: Grid, maps: list[_HeightMap], target: Path, progress: Progress
-) -> float:
+def _fuse_all(block: Block, grid: Grid, maps: list[_HeightMap], target: Path, progress: Progress) -> float:
     """Fuse the maps tile by tile into the DSM at ``target``; return the share that was measured."""
-    base_HW, reach = _base(block, grid, maps)
+    base_HW, extent_HW, size = _base(block, grid, maps)
     covered = cover.coverage_of(block)
     valid_cells = measured_cells = 0
     tiles = [
@@ -208,11 +208,14 @@ def _fuse_all(
             height_HW, spread_HW = fuse.agree(*_stack(maps, r0, c0, r1, c1))
             height_HW = fuse.without_specks(height_HW, round(SPECK_M2 / grid.affine[0] ** 2))
             known_HW = np.isfinite(height_HW)
-            coarse_HW = _window(base_HW, reach, r0, c0, r1, c1)
+            coarse_HW = _window(base_HW, size, r0, c0, r1, c1)
             height_HW = fuse.smoothed(fuse.filled(height_HW, coarse_HW))
             spread_HW = np.where(known_HW & np.isfinite(spread_HW), spread_HW, fuse.UNCONFIRMED_SPREAD_M)
             inner = np.s_[row - r0 : row - r0 + h, column - c0 : column - c0 + w]
-            valid_HW = _supported(block, grid, covered, row, column, h, w)
+            x_W = grid.affine[2] + (column + np.arange(w) + 0.5) * grid.affine[0] - block.origin_3[0]
+            y_H = grid.affine[5] + (row + np.arange(h) + 0.5) * grid.affine[4] - block.origin_3[1]
+            valid_HW = covered.supported(x_W, y_H)
+            valid_HW &= _window(extent_HW, size, row, column, row + h, column + w) > 0.5
             data_CHW = np.stack([height_HW[inner] + np.float32(block.origin_3[2]), spread_HW[inner]])
             cog.write((column, row, w, h), data_CHW.astype(np.float32), valid_HW)
             valid_cells += int(valid_HW.sum())
@@ -221,9 +224,7 @@ def _fuse_all(
     return measured_cells / max(valid_cells, 1)
 
 
-def _stack(
-    maps: list[_HeightMap], r0: int, c0: int, r1: int, c1: int
-) -> tuple[Heights, NDArray[np.float64]]:
+def _stack(maps: list[_HeightMap], r0: int, c0: int, r1: int, c1: int) -> tuple[Heights, NDArray[np.float64]]:
     """Return the maps that touch rows r0-r1 and columns c0-c1, NaN where empty, and their weights."""
     layers, weights = [], []
     for laid in maps:
@@ -243,14 +244,17 @@ def _stack(
     return stack_NHW, np.array(weights)
 
 
-def _base(block: Block, grid: Grid, maps: list[_HeightMap]) -> tuple[Heights, int]:
-    """Return a coarse surface without holes (median of matches, tie points) and its cells' size in cells."""
-    size = max(round(BASE_CELL_M / grid.affine[0]), int(np.hypot(grid.width_px, grid.height_px) / 2000), 1)
-    shape = -(-grid.height_px // size), -(-grid.width_px // size)
-    column_N = ((block.points_N3[:, 0] + block.origin_3[0] - grid.affine[2]) / grid.affine[0] / size).astype(int)
-    row_N = ((grid.affine[5] - block.points_N3[:, 1] - block.origin_3[1]) / grid.affine[0] / size).astype(int)
-    z_N = block.points_N3[:, 2]
-    rows, columns, heights = [row_N], [column_N], [z_N]
+def _base(block: Block, grid: Grid, maps: list[_HeightMap]) -> tuple[Heights, Heights, int]:
+    """Return a coarse surface without holes, where it can be relied on (0-1), and its cells' size.
+
+    The surface is the median of tie points and matches in cells of about a metre (size in cells of
+    ``grid``), spanned between them. It is relied on where such cells are many, and where enclosed by them.
+    """
+    size = max(round(BASE_CELL_M / grid.affine[0]), int(np.hypot(grid.width_px, grid.height_px) / 4000), 1)
+    h, w = -(-grid.height_px // size), -(-grid.width_px // size)
+    xy_N2 = world_to_pixel(grid, block.points_N3[:, :2] + block.origin_3[:2]) / size
+    rows, columns = [np.floor(xy_N2[:, 1]).astype(int)], [np.floor(xy_N2[:, 0]).astype(int)]
+    heights = [block.points_N3[:, 2]]
     for laid in maps:
         # One cell in each coarse one is enough for a median over many maps.
         part_HW = np.load(laid.path, mmap_mode="r")[size // 2 :: size, size // 2 :: size]
@@ -259,13 +263,18 @@ def _base(block: Block, grid: Grid, maps: list[_HeightMap]) -> tuple[Heights, in
         columns.append((laid.column + size // 2 + c_N * size) // size)
         heights.append(np.asarray(part_HW[r_N, c_N], float))
     row_N, column_N, z_N = np.concatenate(rows), np.concatenate(columns), np.concatenate(heights)
-    inside_N = (row_N >= 0) & (column_N >= 0) & (row_N < shape[0]) & (column_N < shape[1])
-    cell_N, z_N = row_N[inside_N] * shape[1] + column_N[inside_N], z_N[inside_N]
+    inside_N = (row_N >= 0) & (column_N >= 0) & (row_N < h) & (column_N < w)
+    cell_N, z_N = row_N[inside_N] * w + column_N[inside_N], z_N[inside_N]
     order = np.lexsort((z_N, cell_N))
     cells, start, count = np.unique(cell_N[order], return_index=True, return_counts=True)
-    base_HW = np.full(shape, np.nan, np.float32)
+    base_HW = np.full((h, w), np.nan, np.float32)
     base_HW.ravel()[cells] = z_N[order][start + count // 2]
-    return fuse.spanned(base_HW), size
+    # Crowns match here and there; where less than a fifth does, the surface is a guess.
+    dense_HW = (
+        cv2.blur(np.isfinite(base_HW).astype(np.float32), (9, 9), borderType=cv2.BORDER_REPLICATE) > 0.2
+    )
+    extent_HW = ndimage.binary_fill_holes(dense_HW).astype(np.float32)
+    return fuse.spanned(base_HW), extent_HW, size
 
 
 def _window(base_HW: Heights, size: int, r0: int, c0: int, r1: int, c1: int) -> Heights:
@@ -274,11 +283,3 @@ def _window(base_HW: Heights, size: int, r0: int, c0: int, r1: int, c1: int) -> 
     y_H = ((np.arange(r0, r1) + 0.5) / size - 0.5).astype(np.float32)
     map_x, map_y = np.meshgrid(x_W, y_H)
     return np.asarray(cv2.remap(base_HW, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
-
-
-def _supported(
-    block: Block, grid: Grid, covered: cover.Coverage, row: int, column: int, h: int, w: int
-) -> NDArray[np.bool_]:
-    columns_HW, rows_HW = np.meshgrid(np.arange(column, column + w) + 0.5, np.arange(row, row + h) + 0.5)
-    xy_N2 = pixel_to_world(grid, np.column_stack([columns_HW.ravel(), rows_HW.ravel()]))
-    return covered.supported(xy_N2 - block.origin_3[:2]).reshape(h, w)

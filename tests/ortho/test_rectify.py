@@ -1,0 +1,92 @@
+"""The true orthomosaic against a generated scene whose picture from above is known."""
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from aerial.ortho.rectify import build_ortho
+from aerial.progress import SILENT
+
+
+def truth(flown: Any) -> Any:
+    """Return what the ortho should show."""
+    _, _, x, y = flown.picture()
+    return flown.scene.surface_grey(x.ravel(), y.ravel(), flown.houses).reshape(x.shape)
+
+
+def around(flown: Any, x0: float, x1: float, y0: float, y1: float) -> Any:
+    """Return the slices of the ortho over a rectangle in metres of the block's frame."""
+    _, _, x, y = flown.picture()
+    rows, columns = np.nonzero((x > x0) & (x < x1) & (y > y0) & (y < y1))
+    return np.s_[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+
+
+def shift(a: Any, b: Any) -> tuple[float, float]:
+    """Return how far ``b`` lies from ``a``, in pixels."""
+    window = cv2.createHanningWindow(a.shape[::-1], cv2.CV_32F)
+    moved, _ = cv2.phaseCorrelate(a.astype(np.float32), b.astype(np.float32), window)
+    return moved
+
+
+def test_roofs_do_not_lean(flown: Any) -> None:
+    """Each corner of the 10 m roof lies within a pixel of its place on the ground."""
+    picture, expected = flown.picture()[0], truth(flown)
+    house = flown.houses[0]
+    for x in (house.x0, house.x1):
+        for y in (house.y0, house.y1):
+            part = around(flown, x - 3, x + 3, y - 3, y + 3)
+            assert 1.0 > np.hypot(*shift(expected[part], picture[part]))
+
+
+def test_ground_lies_where_it_is(flown: Any) -> None:
+    """Open ground is within a quarter of a pixel of the truth."""
+    picture, expected = flown.picture()[0], truth(flown)
+    for x, y in ((-20, 0), (0, -15), (0, 15), (20, -5)):
+        part = around(flown, x - 5, x + 5, y - 5, y + 5)
+        assert 0.25 > np.hypot(*shift(expected[part], picture[part]))
+
+
+def test_hidden_ground_is_taken_from_a_photograph_that_sees_it(flown: Any) -> None:
+    """Beside the high house the ground's own texture shows, not the roof a second time."""
+    picture, expected = flown.picture()[0], truth(flown)
+    house = flown.houses[0]
+    strips = (
+        (house.x0 - 3, house.x0 - 0.6, house.y0, house.y1),
+        (house.x1 + 0.6, house.x1 + 3, house.y0, house.y1),
+        (house.x0, house.x1, house.y0 - 3, house.y0 - 0.6),
+        (house.x0, house.x1, house.y1 + 0.6, house.y1 + 3),
+    )
+    for strip in strips:
+        part = around(flown, *strip)
+        assert 0.9 < np.corrcoef(picture[part].ravel(), expected[part].ravel())[0, 1]
+
+
+def test_exposure_steps_are_balanced(flown: Any) -> None:
+    """Photographs exposed from 0.8 to 1.2 join to one brightness: within 3 % over the whole ground."""
+    picture, valid, x, y = flown.picture()
+    expected = truth(flown)
+    ratios = []
+    for cx in range(-30, 31, 6):
+        for cy in range(-24, 25, 6):
+            part = valid & (np.abs(x - cx) < 3) & (np.abs(y - cy) < 3)
+            if part.sum() > 3000:
+                ratios.append(picture[part].mean() / expected[part].mean())
+    assert 40 < len(ratios)
+    assert 0.03 > np.std(ratios) / np.mean(ratios)
+
+
+def test_pixels_are_valid_exactly_where_heights_are(flown: Any) -> None:
+    """The ortho is empty where the DSM is, and nowhere else."""
+    _, known, _, _ = flown.dsm()
+    _, valid, _, _ = flown.picture()
+    doubled = np.repeat(np.repeat(known, 2, axis=0), 2, axis=1)[: valid.shape[0], : valid.shape[1]]
+    assert 0.999 < np.mean(doubled == valid)
+
+
+def test_the_same_block_gives_the_same_bytes(flown: Any, tmp_path: Path) -> None:
+    """Threads do not show in the file."""
+    path = tmp_path / "again.tif"
+    build_ortho(flown.block, flown.folder / "photos", flown.surface.path, flown.grid, path, SILENT)
+    assert flown.ortho.path.read_bytes() == path.read_bytes()
