@@ -98,11 +98,11 @@ def rectify(
     far = depth - (relief_m[0] - ground_m)
     offset = int(np.floor(focal * base / far))
     disparities = int(np.ceil((focal * base / near - offset) / 16)) * 16
-    prints = [footprint(view.camera, view.pose, ground_m) for view in (left, right)]
-    if prints[0] is None or prints[1] is None:
-        return None
     boxes = []
-    for corners_42 in prints:
+    for view in (left, right):
+        corners_42 = footprint(view.camera, view.pose, ground_m)
+        if corners_42 is None:
+            return None
         xyz_43 = np.column_stack([corners_42, np.full(4, ground_m)]) - left.pose.centre_3
         ideal_43 = xyz_43 @ turn_33.T
         uv_42 = focal * ideal_43[:, :2] / ideal_43[:, 2:]
@@ -172,7 +172,7 @@ def _evened(grey_HW: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _disparity(pair: Rectified) -> NDArray[np.float32]:
     """Return disparity beyond ``offset_px`` in pixels, NaN where there is no good match."""
     block = 5
-    matcher = cv2.StereoSGBM_create(
+    matcher = cv2.StereoSGBM.create(
         minDisparity=0,
         numDisparities=pair.disparities,
         blockSize=block,
