@@ -93,12 +93,28 @@ def place(centres_N3: Floats, axes_N3: Floats, gps_N3: Floats, level_N: Floats) 
     up_m = float(np.median(offset_N[np.isfinite(offset_N)])) if np.isfinite(offset_N).any() else 0.0
     similarity = Similarity(scale=scale, rotation_33=rotation_33, shift_3=np.array([*shift_2, up_m]))
     residual_N = np.hypot(*(similarity.apply(centres_N3)[:, :2] - gps_N3[:, :2]).T)
-    sigma = float(np.median(residual_N[known_N])) / 1.1774
-    agrees_N = ~(residual_N > max(GPS_SLACK_M, 5.0 * sigma))
+    return _placement(similarity, residual_N, tilt_rad)
+
+
+def compare(centres_N3: Floats, gps_N3: Floats) -> Placement:
+    """Compare cameras that stand in the world already with their positions.
+
+    A shift that all share is the positions' own (they differ by 3-5 m between days) and is taken out.
+    """
+    identity = Similarity(scale=1.0, rotation_33=np.eye(3), shift_3=np.zeros(3))
+    left_N2 = gps_N3[:, :2] - centres_N3[:, :2]
+    known_N = np.isfinite(left_N2).all(axis=1)
+    common_2 = np.median(left_N2[known_N], axis=0) if known_N.any() else np.zeros(2)
+    return _placement(identity, np.hypot(*(left_N2 - common_2).T), 0.0)
+
+
+def _placement(similarity: Similarity, residual_N: Floats, tilt_rad: float) -> Placement:
+    known_N = np.isfinite(residual_N)
+    sigma = float(np.median(residual_N[known_N])) / 1.1774 if known_N.any() else 0.0
     return Placement(
         similarity=similarity,
         residual_N=residual_N,
-        agrees_N=agrees_N,
+        agrees_N=~(residual_N > max(GPS_SLACK_M, 5.0 * sigma)),
         sigma_m=sigma,
         tilt_deg=float(np.degrees(tilt_rad)),
     )

@@ -12,13 +12,16 @@ import pycolmap
 from numpy.typing import NDArray
 
 from aerial import geo
-from aerial.camera import Pose
-from aerial.codec import read_json, sha256_file, sha256_json, write_json
-from aerial.errors import StitchError
-from aerial.ortho import adjust, features, georef, matching
+from aerial.codec import read_json, read_record, sha256_file, sha256_json, write_json
+from aerial.errors import AerialError, StitchError
+from aerial.ortho import adjust, features, georef, join, matching
+from aerial.ortho.archive import StoredBlock, read_archive
 from aerial.ortho.block import Block, BlockPhoto
+from aerial.ortho.judge import Candidate, choose, judge
+from aerial.ortho.keep import keep
 from aerial.progress import Progress
 from aerial.records import Georef, Photo, StitchJob
+from aerial.records.record import record
 
 Floats = NDArray[np.float64]
 
@@ -26,21 +29,17 @@ VERSION = "1"
 MIN_PHOTOS = 3
 # A block below this share of its photographs is tried again incrementally.
 POOR_SHARE = 0.9
-# Positions that err by more than this share of the flight's own extent place nothing.
-MAX_RESIDUAL_SHARE = 0.35
-MAX_RESIDUAL_M = 30.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Solved:
-    """A block, how it was placed, and what ``quality.json`` tells of it.
+@record
+class Solution:
+    """How a block was placed and what ``quality.json`` tells of it; kept beside the block.
 
-    ``numbers``: photograph number in the database of each of ``block.photos``.
+    ``inputs``: hash of all that the block was made of.
     """
 
-    block: Block
+    inputs: str
     georef: Georef
-    numbers: tuple[int, ...]
     rejected: dict[str, str]
     residual_median_m: float | None
     residual_p95_m: float | None
@@ -58,36 +57,90 @@ class _Clock:
     def stage(self, name: str) -> Iterator[None]:
         started = time.monotonic()
         yield
-        self.seconds[name] = round(self.seconds.get(name, 0.0) + time.monotonic() - started, 3)
+        self.seconds[name] = round(time.monotonic() - started, 3)
 
 
-def solve(job: StitchJob, work: Path, progress: Progress) -> Solved:
-    """Return the block of the job's photographs; ``work`` is the journal.
+def solve(job: StitchJob, work: Path, progress: Progress) -> tuple[Block, Solution]:
+    """Return the block of the job's photographs; ``work`` is the journal and gets ``block/``.
+
+    With ``job.previous`` the photographs join the block stored there, whose poses stay as they are.
+    Called again with the same job and folder it goes on, and returns the very same block.
 
     Raises:
         StitchError: fewer than three photographs, no positions, no overlap, or a geometry that
             contradicts the positions.
+        CrsError: ``job.crs`` is not that of the reference.
     """
     _require_positions(job)
-    clock = _Clock()
     work.mkdir(parents=True, exist_ok=True)
+    inputs = _inputs(job)
+    try:
+        solution = read_record(Solution, work / "solution.json")
+        if solution.inputs == inputs:
+            return block_of(read_archive(work / "block")), solution
+    except AerialError:
+        pass  # absent or not whole: it is made anew
+    reference = read_archive(job.previous / "block") if job.previous else None
+    if reference and job.crs:
+        geo.require_same_crs(job.crs, reference.crs)
+    crs = reference.crs if reference else job.crs or geo.metric_crs_at(_middle(job.photos))
+    clock = _Clock()
     database = work / "block.db"
-    rejected = _open(job, database)
-    numbered = [(n, p) for n, p in enumerate(job.photos, 1)]
+    rejected = {p.file: "is not there" for p in job.photos if not (job.folder / p.file).is_file()}
+    _open(job, database, inputs, reference)
+    numbered = [(n, p) for n, p in enumerate(job.photos, 1) if p.file not in rejected]
     with clock.stage("features"):
         rejected |= features.extract(database, job.folder, numbered, progress)
-    crs = job.crs or geo.metric_crs_at(_middle(job.photos))
     gps_N3 = positions(job.photos, crs)
-    usable = [n for n, p in numbered if p.file not in rejected]
     with clock.stage("matching"):
-        order = sorted(range(len(usable)), key=lambda i: _when(job.photos[usable[i] - 1]))
-        pairs = matching.choose_pairs(gps_N3[np.array(usable, int) - 1, :2], order)
-        matching.match(database, [(usable[a], usable[b]) for a, b in pairs], progress)
+        usable = [n for n, p in numbered if p.file not in rejected]
+        matching.match(database, _pairs(job, usable, gps_N3, reference), progress)
     with clock.stage("adjustment"):
         progress.phase("Adjusting the block", 1)
-        chosen = _best_model(job, database, work, gps_N3)
+        if reference:
+            candidate = _joined(job, database, work, gps_N3 - reference.origin_3, reference)
+        else:
+            candidate = _best(job, database, work, gps_N3)
         progress.advance()
-    return _finish(job, chosen, crs, rejected, clock.seconds)
+    rejected |= _left_out(job, candidate, rejected)
+    placed = _georef(job, candidate, reference)
+    stored = keep(job.photos, candidate, database, work / "block", crs, reference, placed.ce95_m)
+    block = block_of(stored)
+    residual_N = candidate.residuals_m
+    solution = Solution(
+        inputs=inputs,
+        georef=placed,
+        rejected=rejected,
+        residual_median_m=round(float(np.median(residual_N)), 3) if residual_N.size else None,
+        residual_p95_m=round(float(np.percentile(residual_N, 95)), 3) if residual_N.size else None,
+        reprojection_px=round(candidate.model.reprojection_px, 3),
+        height_check=height_check(block, job),
+        remarks=_remarks(job),
+        seconds_by_stage=clock.seconds,
+    )
+    write_json(work / "solution.json", solution)
+    return block, solution
+
+
+def block_of(stored: StoredBlock) -> Block:
+    """Return a stored block as the surface and the ortho are made from it."""
+    return Block(
+        crs=stored.crs,
+        origin_3=stored.origin_3,
+        photos=tuple(
+            BlockPhoto(
+                file=photo.file,
+                camera=adjust.full_camera(
+                    stored.parameters_L8[photo.lens],
+                    stored.lenses[photo.lens].width_px,
+                    stored.lenses[photo.lens].height_px,
+                ),
+                pose=photo.pose,
+            )
+            for photo in stored.photos
+        ),
+        points_N3=stored.points_N3,
+    )
 
 
 def positions(photos: tuple[Photo, ...], crs: str) -> Floats:
@@ -99,6 +152,17 @@ def positions(photos: tuple[Photo, ...], crs: str) -> Floats:
         height = photo.altitude_m if photo.altitude_m is not None else photo.relative_height_m
         row[2] = np.nan if height is None else height
     return gps_N3
+
+
+def height_check(block: Block, job: StitchJob) -> float | None:
+    """Return the block's height over ground as a ratio of the photographs' own relative height."""
+    relative = {p.file: p.relative_height_m for p in job.photos}
+    above = [v for v in (relative.get(p.file) for p in block.photos) if v is not None]
+    if not above or len(block.points_N3) == 0 or np.median(above) < 1:
+        return None
+    ground_m = float(np.median(block.points_N3[:, 2]))
+    height_m = float(np.median([p.pose.centre_3[2] for p in block.photos])) - ground_m
+    return round(height_m / float(np.median(above)), 4)
 
 
 def _require_positions(job: StitchJob) -> None:
@@ -120,172 +184,114 @@ def _middle(photos: tuple[Photo, ...]) -> geo.LonLat:
     return geo.LonLat(lon_deg=float(lon), lat_deg=float(lat))
 
 
-def _when(photo: Photo) -> tuple[str, str]:
-    return (photo.taken_at.isoformat() if photo.taken_at else "", photo.file)
-
-
-def _open(job: StitchJob, database: Path) -> dict[str, str]:
-    """Open the journal of this very job, or begin a new one; return the files that are not there."""
-    absent = {p.file: "is not there" for p in job.photos if not (job.folder / p.file).is_file()}
-    key = sha256_json(
+def _inputs(job: StitchJob) -> str:
+    present = [job.folder / p.file for p in job.photos if (job.folder / p.file).is_file()]
+    stored = job.previous / "block" / "block.json" if job.previous else None
+    return sha256_json(
         {
             "version": VERSION,
             "pycolmap": pycolmap.__version__,
+            "crs": job.crs,
             "photos": job.photos,
-            "files": [sha256_file(job.folder / p.file) for p in job.photos if p.file not in absent],
+            "files": [sha256_file(path) for path in present],
+            "reference": sha256_file(stored) if stored and stored.is_file() else None,
         }
     )
+
+
+def _open(job: StitchJob, database: Path, inputs: str, reference: StoredBlock | None) -> None:
+    """Open the journal of this very job, or begin a new one."""
     stamp = database.with_suffix(".json")
-    if database.exists() and stamp.exists() and read_json(stamp) == {"inputs": key}:
-        return absent
+    if database.exists() and stamp.exists() and read_json(stamp) == {"inputs": inputs}:
+        return
     stamp.unlink(missing_ok=True)
     for leftover in database.parent.glob(f"{database.name}*"):
         leftover.unlink()
     found = matching.lenses(job.photos)
-    distinct = sorted(set(found), key=found.index)
-    cameras = [matching.working_camera(lens, i) for i, lens in enumerate(distinct, 1)]
-    matching.create_database(database, cameras, [distinct.index(lens) + 1 for lens in found])
-    write_json(stamp, {"inputs": key})
-    return absent
+    if reference and job.previous:
+        cameras, camera_of = join.cameras_with(found, reference)
+        camera_of += [photo.lens + 1 for photo in reference.photos]
+        matching.create_database(database, cameras, camera_of)
+        join.write_reference_features(database, reference, job.previous / "block", len(job.photos) + 1)
+    else:
+        distinct = sorted(set(found), key=found.index)
+        cameras = [matching.working_camera(lens, i) for i, lens in enumerate(distinct, 1)]
+        matching.create_database(database, cameras, [distinct.index(lens) + 1 for lens in found])
+    write_json(stamp, {"inputs": inputs})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Candidate:
-    model: adjust.Model
-    placement: georef.Placement
-    why_not: str
+def _pairs(
+    job: StitchJob, usable: list[int], gps_N3: Floats, reference: StoredBlock | None
+) -> list[tuple[int, int]]:
+    """Return the pairs of photograph numbers to match."""
+    xy_N2 = gps_N3[np.array(usable, int) - 1, :2]
+
+    def when(index: int) -> tuple[str, str]:
+        photo = job.photos[usable[index] - 1]
+        return (photo.taken_at.isoformat() if photo.taken_at else "", photo.file)
+
+    order = sorted(range(len(usable)), key=when)
+    pairs = [(usable[a], usable[b]) for a, b in matching.choose_pairs(xy_N2, order)]
+    if reference:
+        across = join.pairs_with(xy_N2 - reference.origin_3[:2], reference, len(job.photos) + 1)
+        pairs += [(usable[a], number) for a, number in across]
+    return pairs
 
 
-def _best_model(job: StitchJob, database: Path, work: Path, gps_N3: Floats) -> _Candidate:
+def _best(job: StitchJob, database: Path, work: Path, gps_N3: Floats) -> Candidate:
     free_focal = all(p.focal_px is None for p in job.photos)
-    candidates: list[_Candidate] = []
+    candidates: list[Candidate] = []
     for mapper in (adjust.map_globally, adjust.map_incrementally):
         models = mapper(database, work / ".mapping", free_focal=free_focal)
-        candidates += [c for c in (_judge(job, model, gps_N3) for model in models) if c is not None]
-        sound = [c for c in candidates if not c.why_not]
-        if sound:
-            best = max(sound, key=lambda c: (_held(c), -c.model.reprojection_px))
-            if _held(best) >= POOR_SHARE * len(job.photos):
-                break
+        for model in models:
+            adjust.refine(model.reconstruction, free_focal=free_focal)
+        candidates += [c for c in (judge(job.photos, model, gps_N3) for model in models) if c is not None]
+        if max((c.held for c in candidates if not c.why_not), default=0) >= POOR_SHARE * len(job.photos):
+            break
     shutil.rmtree(work / ".mapping", ignore_errors=True)
-    sound = [c for c in candidates if not c.why_not]
-    if sound:
-        return max(sound, key=lambda c: (_held(c), -c.model.reprojection_px))
-    if candidates:
+    return choose(candidates)
+
+
+def _joined(job: StitchJob, database: Path, work: Path, gps_N3: Floats, reference: StoredBlock) -> Candidate:
+    model = join.map_onto(database, reference, len(job.photos) + 1, work / ".mapping")
+    shutil.rmtree(work / ".mapping", ignore_errors=True)
+    if model is None or len(model.numbers) < MIN_PHOTOS:
         raise StitchError(
-            f"The photographs do not make one block: {max(candidates, key=_held).why_not}.",
-            hint="Fly again with at least 70 % overlap in both directions, in one flight, straight down.",
+            "The photographs do not show the ground of the reference survey.",
+            hint="Check that --previous is the mosaic of the same place, or stitch without it.",
         )
-    raise StitchError(
-        "The photographs do not overlap: no three of them show the same ground.",
-        hint="Check that they are of one place and one flight, with at least 70 % overlap.",
+    centres_N3, _ = adjust.centres_and_axes(model)
+    placement = georef.compare(centres_N3, gps_N3[np.array(model.numbers) - 1])
+    return Candidate(model=model, placement=placement, why_not="")
+
+
+def _left_out(job: StitchJob, candidate: Candidate, known: dict[str, str]) -> dict[str, str]:
+    """Return why each photograph is not in the block, but for those that ``known`` explains."""
+    reasons = {}
+    residuals = dict(zip(candidate.model.numbers, candidate.placement.residual_N, strict=True))
+    held = set(candidate.numbers)
+    for number, photo in enumerate(job.photos, 1):
+        if number in held or photo.file in known:
+            continue
+        if number in residuals:
+            reasons[photo.file] = f"stands {residuals[number]:.0f} m away from its own GPS position"
+        else:
+            reasons[photo.file] = "does not overlap the block enough to be tied to it"
+    return reasons
+
+
+def _georef(job: StitchJob, candidate: Candidate, reference: StoredBlock | None) -> Georef:
+    if reference:
+        return Georef(how="reference", ce95_m=reference.ce95_m)
+    stated = [p.rtk_std_m for p in job.photos if p.rtk_std_m is not None]
+    rtk_std_m = float(np.median(stated)) if len(stated) == len(job.photos) else None
+    ce95_m = georef.ce95_m(candidate.placement.sigma_m, len(candidate.residuals_m), rtk_std_m)
+    return Georef(how="gps" if rtk_std_m is None else "rtk", ce95_m=round(ce95_m, 3))
+
+
+def _remarks(job: StitchJob) -> tuple[str, ...]:
+    if any(p.focal_px is not None for p in job.photos):
+        return ()
+    return (
+        "No photograph states its focal length; it was estimated, and heights may err by a tenth or more.",
     )
-
-
-def _held(candidate: _Candidate) -> int:
-    return int(candidate.placement.agrees_N.sum())
-
-
-def _judge(job: StitchJob, model: adjust.Model, gps_N3: Floats) -> _Candidate | None:
-    centres_N3, axes_N3 = adjust.centres_and_axes(model)
-    rows = np.array(model.numbers) - 1
-    relative_N = np.array([_number(job.photos[row].relative_height_m) for row in rows])
-    # A barometer drifts less than a receiver's altitude errs; one of them for all, never a mix.
-    level_N = relative_N if np.isfinite(relative_N).all() else gps_N3[rows, 2]
-    placement = georef.place(centres_N3, axes_N3, gps_N3[rows], level_N)
-    if placement is None:
-        return None
-    return _Candidate(model=model, placement=placement, why_not=_why_not(model, placement, gps_N3[rows]))
-
-
-def _why_not(model: adjust.Model, placement: georef.Placement, gps_N3: Floats) -> str:
-    known_N = np.isfinite(placement.residual_N)
-    median_m = float(np.median(placement.residual_N[known_N]))
-    middle_2 = np.median(gps_N3[known_N, :2], axis=0)
-    extent_m = float(np.median(np.hypot(*(gps_N3[known_N, :2] - middle_2).T)))
-    if model.reprojection_px > adjust.MAX_REPROJECTION_PX:
-        return f"tie points miss by {model.reprojection_px:.1f} px"
-    if median_m > MAX_RESIDUAL_M or median_m > MAX_RESIDUAL_SHARE * extent_m:
-        return (
-            f"{len(model.numbers)} of them fit together only {median_m:.0f} m away from where they were taken"
-        )
-    return ""
-
-
-def _finish(
-    job: StitchJob,
-    chosen: _Candidate,
-    crs: str,
-    rejected: dict[str, str],
-    seconds: dict[str, float],
-) -> Solved:
-    model, placement = chosen.model, chosen.placement
-    reconstruction = model.reconstruction
-    rejected = dict(rejected)
-    for number, agrees, residual in zip(model.numbers, placement.agrees_N, placement.residual_N, strict=True):
-        if not agrees:
-            rejected[job.photos[number - 1].file] = (
-                f"stands {residual:.0f} m away from its own GPS position in the block"
-            )
-    held = tuple(n for n, agrees in zip(model.numbers, placement.agrees_N, strict=True) if agrees)
-    for photo in job.photos:
-        if photo.file not in rejected and job.photos.index(photo) + 1 not in held:
-            rejected[photo.file] = "does not overlap the block enough to be tied to it"
-    world = placement.similarity
-    origin_3 = np.round(world.apply(adjust.centres_and_axes(model)[0]).mean(axis=0))
-    photos = []
-    for number in held:
-        photo = job.photos[number - 1]
-        pose = adjust.pose_of(reconstruction, number)
-        photos.append(
-            BlockPhoto(
-                file=photo.file,
-                camera=adjust.full_camera(
-                    reconstruction.image(number).camera, photo.width_px, photo.height_px
-                ),
-                pose=Pose(
-                    rotation_33=pose.rotation_33 @ world.rotation_33.T,
-                    centre_3=world.apply(pose.centre_3[None])[0] - origin_3,
-                ),
-            )
-        )
-    block = Block(
-        crs=crs,
-        origin_3=origin_3,
-        photos=tuple(photos),
-        points_N3=world.apply(adjust.points_of(reconstruction)) - origin_3,
-    )
-    residual_N = placement.residual_N[placement.agrees_N & np.isfinite(placement.residual_N)]
-    rtk = [p.rtk_std_m for p in job.photos]
-    rtk_std_m = float(np.median(np.array(rtk, float))) if all(v is not None for v in rtk) else None
-    return Solved(
-        block=block,
-        georef=Georef(
-            how="rtk" if rtk_std_m is not None else "gps",
-            ce95_m=round(georef.ce95_m(placement.sigma_m, len(residual_N), rtk_std_m), 3),
-        ),
-        numbers=held,
-        rejected=rejected,
-        residual_median_m=round(float(np.median(residual_N)), 3),
-        residual_p95_m=round(float(np.percentile(residual_N, 95)), 3),
-        reprojection_px=round(model.reprojection_px, 3),
-        height_check=height_check(block, job),
-        remarks=(),
-        seconds_by_stage=seconds,
-    )
-
-
-def height_check(block: Block, job: StitchJob) -> float | None:
-    """Return the block's height over ground as a ratio of the photographs' own relative height."""
-    relative = {p.file: p.relative_height_m for p in job.photos}
-    above = np.array([_number(relative.get(p.file)) for p in block.photos])
-    if not np.isfinite(above).any() or len(block.points_N3) == 0:
-        return None
-    ground_m = float(np.median(block.points_N3[:, 2]))
-    height_N = np.array([p.pose.centre_3[2] for p in block.photos]) - ground_m
-    usual = float(np.nanmedian(above))
-    return round(float(np.median(height_N)) / usual, 4) if usual > 1 else None
-
-
-def _number(value: float | None) -> float:
-    return np.nan if value is None else value
