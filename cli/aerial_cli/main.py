@@ -16,6 +16,7 @@ from aerial_cli import console
 
 # name -> (module under aerial_cli.commands, one line for --help)
 COMMANDS: dict[str, tuple[str, str]] = {
+    "simulate": ("simulate", "Render two surveys of a made-up town, with the truth about it."),
     "demo": ("demo", "Render a town, survey it twice, report what changed, score the report."),
     "init": ("init", "Make a town's folder from its area, cells and zones."),
     "photos": ("photos", "Check photographs, import them into the town."),

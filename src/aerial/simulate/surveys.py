@@ -1,0 +1,168 @@
+"""Renders two surveys of a town, and the truth about them, into a folder."""
+
+import multiprocessing
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from aerial import geo
+from aerial.camera import Camera
+from aerial.errors import InputError
+from aerial.progress import Progress
+from aerial.records.record import record
+from aerial.simulate import changes, distractors, exif, flight, layout, photograph, scene, terrain, truth
+from aerial.simulate.presets import Preset, preset_named, stream
+from aerial.simulate.shade import Light, sunlight
+from aerial.simulate.town import CRS, ORIGIN_XY, Town, outline
+
+CELL = "C01"
+
+
+@record
+class SimulatedTown:
+    """Where everything lies; photographs of epoch 1 and 2 in ``photos``, truth in ``truth``."""
+
+    out: Path
+    photos: tuple[Path, Path]
+    truth: Path
+    area: Path
+    cells: Path
+    permits: Path
+    cell: str
+    crs: str
+
+
+@record
+class _Epoch:
+    town: Town
+    light: Light
+    camera: Camera
+    shots: tuple[flight.Shot, ...]
+
+
+def plan(preset: Preset, seed: int) -> tuple[changes.History, tuple[distractors.Distractor, ...]]:
+    """Return both epochs of the town, its true changes, and the distractors; renders nothing."""
+    cell = outline(flight.cell_plot(preset, seed))
+    first = layout.lay_out(preset, seed, flight.half_extent_m(preset, seed))
+    history = changes.happen(first, preset, seed, cell)
+    after, found = distractors.scatter(history, seed, cell)
+    whole = changes.History(
+        before=history.before, after=after, changes=history.changes, permits=history.permits
+    )
+    return whole, found
+
+
+def simulate_surveys(preset_name: str, seed: int, out: Path, progress: Progress) -> SimulatedTown:
+    """Render both epochs' photographs and write the truth; returns where everything lies.
+
+    Layout of ``out``: ``epoch1/photos``, ``epoch2/photos``, ``area.geojson``, ``cells.geojson``, and
+    ``truth/`` with ``changes.geojson``, ``distractors.geojson``, ``permit.geojson``,
+    ``roofs.geojson``, and for each epoch ``cameras.json``, ``ortho.tif`` and ``dsm.tif``.
+
+    Raises:
+        InputError: the preset is unknown, or ``out`` holds something already.
+    """
+    preset = preset_named(preset_name)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"{out} is not an empty folder.", hint="Name a new folder for the simulated town.")
+    out.mkdir(parents=True, exist_ok=True)
+    history, found = plan(preset, seed)
+    area = flight.area(preset, seed)
+    folder = out / "truth"
+    truth.write_geojson(out / "area.geojson", [(area, {"name": f"simulated town {seed}"})])
+    truth.write_geojson(out / "cells.geojson", [(outline(flight.cell_plot(preset, seed)), {"id": CELL})])
+    truth.write_geojson(folder / "permit.geojson", [(zone, {"kind": "permit"}) for zone in history.permits])
+    truth.write_geojson(folder / "changes.geojson", truth.change_features(history.changes))
+    roofs = []
+    shadows: list[distractors.Distractor] = []
+    for number in (1, 2):
+        epoch = _epoch(preset, seed, number)
+        place = folder / f"epoch{number}"
+        truth.write_cameras(place / "cameras.json", epoch.camera, epoch.shots)
+        grid = truth.grid_over(area, preset.gsd_m)
+        built = scene.build(epoch.town, preset, seed, number)
+        progress.phase(f"True ortho, epoch {number}", -(-grid.height_px // truth.ROWS))
+        dsm_HW = truth.write_rasters(place, built, epoch.light, grid, progress)
+        roofs += truth.roof_features(epoch.town.buildings, dsm_HW, grid, number)
+        shadows += truth.shadows(epoch.town.buildings, epoch.light, number)
+        del dsm_HW
+        _SEEN["now"] = (number, epoch, built)
+        progress.phase(f"Photographs, epoch {number}", len(epoch.shots))
+        for _ in _taken(preset, seed, number, out / f"epoch{number}" / "photos", len(epoch.shots)):
+            progress.advance()
+    truth.write_geojson(folder / "roofs.geojson", roofs)
+    truth.write_geojson(folder / "distractors.geojson", truth.distractor_features((*found, *shadows)))
+    _SEEN.clear()
+    return SimulatedTown(
+        out=out,
+        photos=(out / "epoch1" / "photos", out / "epoch2" / "photos"),
+        truth=folder,
+        area=out / "area.geojson",
+        cells=out / "cells.geojson",
+        permits=folder / "permit.geojson",
+        cell=CELL,
+        crs=CRS,
+    )
+
+
+def _epoch(preset: Preset, seed: int, number: int) -> _Epoch:
+    history, _ = plan(preset, seed)
+    town = history.before if number == 1 else history.after
+    sky = stream(seed, "sun", number)
+    light = sunlight(
+        float(sky.uniform(42, 62)),
+        float(sky.uniform(105, 150) if number == 1 else sky.uniform(205, 250)),
+        float(sky.uniform(0, 1)),
+    )
+    middle = terrain.ground_m(town.relief, (), np.zeros(1), np.zeros(1))
+    return _Epoch(
+        town=town,
+        light=light,
+        camera=flight.true_camera(flight.read_camera(), preset, seed, number),
+        shots=flight.fly(preset, seed, number, float(middle[0])),
+    )
+
+
+def _taken(preset: Preset, seed: int, number: int, folder: Path, count: int) -> Iterator[None]:
+    """Take every photograph, in two processes where the preset is large; yields as each is written."""
+    if preset.workers == 1:
+        for index in range(count):
+            _take(seed, index, folder)
+            yield
+        return
+    # Spawned, not forked: this process may have threads (OpenCV, BLAS) that a fork would break.
+    with ProcessPoolExecutor(
+        preset.workers, multiprocessing.get_context("spawn"), _open_eyes, (preset, seed, number)
+    ) as pool:
+        for done in as_completed([pool.submit(_take, seed, index, folder) for index in range(count)]):
+            done.result()
+            yield
+
+
+_SEEN: dict[str, tuple[int, _Epoch, scene.Scene]] = {}
+
+
+def _open_eyes(preset: Preset, seed: int, number: int) -> None:
+    """Build the scene of this process; OpenCV keeps to one thread beside the other process."""
+    cv2.setNumThreads(1)
+    epoch = _epoch(preset, seed, number)
+    _SEEN["now"] = (number, epoch, scene.build(epoch.town, preset, seed, number))
+
+
+def _take(seed: int, index: int, folder: Path) -> None:
+    number, epoch, built = _SEEN["now"]
+    shot = epoch.shots[index]
+    image_HW3 = photograph.expose(
+        built, epoch.camera, shot, epoch.light, stream(seed, "photo", number, index)
+    )
+    at = geo.to_lonlat(CRS, float(shot.gps_3[0] + ORIGIN_XY[0]), float(shot.gps_3[1] + ORIGIN_XY[1]))
+    file = flight.read_camera()
+    photograph.save(
+        folder / shot.name,
+        image_HW3,
+        exif.exif_bytes(file, epoch.camera, shot, at),
+        exif.xmp_bytes(file, shot, at),
+    )

@@ -1,0 +1,125 @@
+"""The simulated town: the same twice, true to its own truth, and refusing to overwrite."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from aerial import geo
+from aerial.camera import Camera, Pose, project
+from aerial.codec import sha256_file
+from aerial.errors import InputError
+from aerial.progress import SILENT
+from aerial.raster.grid import pixel_to_world
+from aerial.raster.read import open_raster, read_on_grid
+from aerial.simulate.presets import PRESETS
+from aerial.simulate.surveys import SimulatedTown, plan, simulate_surveys
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatedTown]:
+    """A town of the tests' size, rendered once for this module."""
+    yield simulate_surveys("tests", 3, tmp_path_factory.mktemp("town") / "out", SILENT)
+
+
+def test_same_seed_gives_the_same_files(town: SimulatedTown, tmp_path: Path) -> None:
+    """A second run with the same seed writes the same bytes: truth and photographs."""
+    again = simulate_surveys("tests", 3, tmp_path / "again", SILENT)
+    names = sorted(
+        p.relative_to(town.out) for p in town.out.rglob("*") if p.suffix in (".geojson", ".json", ".JPG")
+    )
+    assert len(names) == 2 + 4 + 2 + 24
+    assert [sha256_file(town.out / name) for name in names] == [
+        sha256_file(again.out / name) for name in names
+    ]
+    for name in ("epoch1/dsm.tif", "epoch2/ortho.tif"):
+        grid = open_raster(town.truth / name).grid
+        first, second = (read_on_grid(t.truth / name, grid)[0] for t in (town, again))
+        np.testing.assert_array_equal(first, second)
+
+
+def test_photographs_agree_with_the_true_poses(town: SimulatedTown) -> None:
+    """Points of the true DSM, projected by the true pose, show the colours of the true ortho."""
+    for epoch in (1, 2):
+        truth = town.truth / f"epoch{epoch}"
+        grid = open_raster(truth / "dsm.tif").grid
+        height_HW = read_on_grid(truth / "dsm.tif", grid)[0][0]
+        ortho_HW = read_on_grid(truth / "ortho.tif", grid)[0][1].astype(float)
+        told = json.loads((truth / "cameras.json").read_text())
+        camera = Camera(**{**told["camera"], "distortion": tuple(told["camera"]["distortion"])})
+        photo = told["photos"][5]
+        rng = np.random.default_rng(0)
+        rows, columns = rng.integers(0, grid.height_px, 20000), rng.integers(0, grid.width_px, 20000)
+        xy = pixel_to_world(grid, np.column_stack([columns + 0.5, rows + 0.5]))
+        points = np.column_stack([xy, height_HW[rows, columns]])
+        pose = Pose(rotation_33=np.array(photo["rotation_33"]), centre_3=np.array(photo["centre_m"]))
+        pixels, seen = project(camera, pose, points)
+        image = cv2.imread(str(town.photos[epoch - 1] / photo["file"]))[..., 1]
+        agreement = {
+            shift: np.corrcoef(
+                ortho_HW[rows, columns][seen],
+                cv2.remap(
+                    image, *(pixels[seen].T[..., None] - 0.5 + shift).astype(np.float32), cv2.INTER_LINEAR
+                )[:, 0],
+            )[0, 1]
+            for shift in (-3, 0, 3)
+        }
+        assert seen.sum() > 5000
+        assert max(agreement, key=lambda shift: agreement[shift]) == 0
+        assert agreement[0] > 0.7
+
+
+def test_true_changes_show_in_the_true_heights(town: SimulatedTown) -> None:
+    """Inside every true change the DSM differs by about what the truth says."""
+    grid = open_raster(town.truth / "epoch1" / "dsm.tif").grid
+    before, after = (read_on_grid(town.truth / f"epoch{n}" / "dsm.tif", grid)[0][0] for n in (1, 2))
+    features = json.loads((town.truth / "changes.geojson").read_text())["features"]
+    assert len({f["properties"]["kind"] for f in features}) >= 3
+    for feature in features:
+        lon, lat = np.array(feature["geometry"]["coordinates"][0]).T
+        x, y = geo.transform(geo.WGS84, town.crs, lon, lat)
+        column = ((x - grid.affine[2]) / grid.affine[0]).round().astype(np.int32)
+        row = ((y - grid.affine[5]) / grid.affine[4]).round().astype(np.int32)
+        mask = cv2.fillPoly(np.zeros(before.shape, np.uint8), [np.column_stack([column, row])], 1)
+        change = float(np.median((after - before)[mask > 0]))
+        assert change == pytest.approx(feature["properties"]["height_change_m"], abs=1.2), feature[
+            "properties"
+        ]
+
+
+def test_photographs_carry_what_an_aircraft_writes(town: SimulatedTown) -> None:
+    """EXIF holds the labelled focal length and a position near the town; XMP holds DJI's angles."""
+    path = sorted(town.photos[0].iterdir())[0]
+    with Image.open(path) as image:
+        exif = image.getexif()
+        inner, gps = exif.get_ifd(0x8769), exif.get_ifd(0x8825)
+        assert (inner[41989], float(inner[37386])) == (24, 8.8)
+        degrees, minutes, seconds = (float(part) for part in gps[2])
+        assert degrees + minutes / 60 + seconds / 3600 == pytest.approx(22.8, abs=0.01)
+        assert b'drone-dji:GimbalPitchDegree="-' in image.info["xmp"]
+        assert image.size == (PRESETS["tests"].width_px, PRESETS["tests"].width_px * 2 // 3)
+
+
+def test_a_folder_that_holds_something_is_refused(tmp_path: Path) -> None:
+    """Nothing is written over: a folder with a file in it is refused with a hint."""
+    (tmp_path / "mine.txt").write_text("keep")
+    with pytest.raises(InputError, match="not an empty folder") as caught:
+        simulate_surveys("tests", 3, tmp_path, SILENT)
+    assert caught.value.hint
+    assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.parametrize("name", ["demo", "cell"])
+@pytest.mark.parametrize("seed", range(4))
+def test_every_town_has_all_changes_that_its_preset_asks_for(name: str, seed: int) -> None:
+    """Whatever the seed, each kind of change is there as often as asked, none over another."""
+    preset = PRESETS[name]
+    history, _ = plan(preset, seed)
+    counted = {what: sum(c.what == what for c in history.changes) for what in preset.changes}
+    assert preset.changes == counted
+    shapes = [c.outline for c in history.changes]
+    assert not any(a.intersects(b) for i, a in enumerate(shapes) for b in shapes[:i])
