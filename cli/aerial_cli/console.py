@@ -47,6 +47,8 @@ def table(rows: Sequence[Mapping[str, Any]], *, as_json: bool = False) -> None:
 def _text(value: object) -> str:
     if value is None:
         return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return f"{value:.2f}" if isinstance(value, float) else str(value)
 
 
