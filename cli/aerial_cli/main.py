@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("demo", "Render a town, survey it twice, report what changed, score the report."),
     "init": ("init", "Make a town's folder from its area, cells and zones."),
     "photos": ("photos", "Check photographs, import them into the town."),
+    "stitch": ("stitch", "Make an orthomosaic and a surface model of photographs."),
     "detect": ("detect", "Compare two orthos (and their surface models); write what changed."),
 }
 
