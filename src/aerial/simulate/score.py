@@ -248,7 +248,7 @@ def _parts(suspect: Suspect | Mapping[str, Any]) -> tuple[str, str, float | None
 
 
 def _polygon(geometry: Mapping[str, Any]) -> Polygon:
-    drawn = shape(geometry)
+    drawn = shape(dict(geometry))
     if not isinstance(drawn, Polygon):
         raise InputError(
             f"A {drawn.geom_type} cannot be scored.", hint="Give each suspect and change one polygon."
