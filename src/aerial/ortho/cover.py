@@ -19,6 +19,8 @@ MAX_OFF_NADIR_DEG = 40.0
 # The best ratio of base to height: larger is more exact and harder to match.
 BEST_BASE_TO_HEIGHT = 0.25
 PAIRS_PER_PHOTO = 3
+# Bays of the outline narrower than twice this share of the flying height are closed.
+BAY = 0.15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,18 +36,19 @@ class StereoPair:
 class Coverage:
     """How many photographs see the ground, on a coarse raster in the block's frame.
 
-    ``count_HW[0, 0]`` is the cell whose upper left corner is (``left_m``, ``top_m``).
+    ``count_HW[0, 0]`` is the cell whose upper left corner is (``left_m``, ``top_m``);
+    ``enough_HW`` where they suffice for heights.
     """
 
     left_m: float
     top_m: float
     cell_m: float
     count_HW: NDArray[np.int32]
-    needed: int
+    enough_HW: NDArray[np.bool_]
 
     def supported(self, x_W: Floats, y_H: Floats) -> NDArray[np.bool_]:
         """Tell for a raster of positions (metres, block frame) whether enough photographs see them."""
-        enough_HW = cv2.GaussianBlur((self.count_HW >= self.needed).astype(np.float32), (0, 0), 1.5)
+        enough_HW = cv2.GaussianBlur(self.enough_HW.astype(np.float32), (0, 0), 1.5)
         column_W = ((x_W - self.left_m) / self.cell_m - 0.5).astype(np.float32)
         row_H = ((self.top_m - y_H) / self.cell_m - 0.5).astype(np.float32)
         at = np.meshgrid(column_W, row_H)
@@ -86,10 +89,12 @@ def photo_gsd_m(block: Block) -> float:
 def coverage_of(block: Block) -> Coverage:
     """Return where the ground is seen by enough photographs, no more than 40 degrees off nadir.
 
-    Enough is three, so that every height is checked by a third view; two where the flight is so
-    thin that three would leave less than half of the ground that two see.
+    Enough is three, so that every height is checked by a third view; two in bays that three leave
+    between flight lines, and everywhere where the flight is so thin that three would leave less
+    than half of the ground that two see.
     """
     ground = ground_of(block)
+    centre_height = [photo.pose.centre_3[2] - z for photo, z in zip(block.photos, ground, strict=True)]
     prints = []
     for photo, z in zip(block.photos, ground, strict=True):
         corners_42 = footprint(photo.camera, photo.pose, z)
@@ -114,9 +119,18 @@ def coverage_of(block: Block) -> Coverage:
         _, seen_N = project(photo.camera, photo.pose, xyz_N3)
         seen_N &= _off_nadir_tan(xyz_N3, photo.pose.centre_3) <= np.tan(np.radians(MAX_OFF_NADIR_DEG))
         count_HW[r0:r1, c0:c1] += seen_N.reshape(r1 - r0, c1 - c0)[: h - r0, : w - c0]
-    needed = 3 if np.sum(count_HW >= 3) >= 0.5 * np.sum(count_HW >= 2) else 2
+    two_HW, three_HW = count_HW >= 2, count_HW >= 3
+    enough_HW = two_HW
+    if three_HW.sum() >= 0.5 * two_HW.sum():
+        bay = 2 * round(BAY * float(np.median(centre_height)) / cell) + 1
+        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (bay, bay))
+        enough_HW = two_HW & (cv2.morphologyEx(three_HW.astype(np.uint8), cv2.MORPH_CLOSE, disc) > 0)
     return Coverage(
-        left_m=float(west), top_m=float(north), cell_m=float(cell), count_HW=count_HW, needed=needed
+        left_m=float(west),
+        top_m=float(north),
+        cell_m=float(cell),
+        count_HW=count_HW,
+        enough_HW=enough_HW,
     )
 
 
@@ -127,7 +141,7 @@ def grid_for(block: Block, gsd: float) -> Grid:
         StitchError: no ground is seen by two photographs.
     """
     cover = coverage_of(block)
-    rows, columns = np.nonzero(cover.count_HW >= cover.needed)
+    rows, columns = np.nonzero(cover.enough_HW)
     if rows.size == 0:
         raise StitchError(
             "No ground is seen by two photographs from above.",

@@ -15,7 +15,7 @@ UNCONFIRMED_SPREAD_M = 5.0
 STRIP_SAMPLES = 2_000_000
 
 
-def lay(points_N3: Floats, left: float, top: float, cell: float, shape: tuple[int, int]) -> Heights:
+def lay(points_N3: Heights, left: float, top: float, cell: float, shape: tuple[int, int]) -> Heights:
     """Return the upper surface of points on a raster, NaN where none fell.
 
     Row 0 lies at ``top`` (north); ``left``, ``top`` and ``cell`` in metres. A cell takes the mean
@@ -23,16 +23,23 @@ def lay(points_N3: Floats, left: float, top: float, cell: float, shape: tuple[in
     between roof and ground.
     """
     h, w = shape
-    column_N = np.floor((points_N3[:, 0] - left) / cell).astype(np.int64)
-    row_N = np.floor((top - points_N3[:, 1]) / cell).astype(np.int64)
+    column_N = np.floor((points_N3[:, 0] - np.float32(left)) / np.float32(cell)).astype(np.int32)
+    row_N = np.floor((np.float32(top) - points_N3[:, 1]) / np.float32(cell)).astype(np.int32)
     inside_N = (column_N >= 0) & (row_N >= 0) & (column_N < w) & (row_N < h)
     cell_N, z_N = row_N[inside_N] * w + column_N[inside_N], points_N3[inside_N, 2]
-    highest = np.full(h * w, -np.inf)
+    highest = np.full(h * w, -np.inf, np.float32)
     np.maximum.at(highest, cell_N, z_N)
-    upper_N = z_N > highest[cell_N] - SAME_SURFACE_M
+    upper_N = z_N > highest[cell_N] - np.float32(SAME_SURFACE_M)
     count = np.bincount(cell_N[upper_N], minlength=h * w)
     total = np.bincount(cell_N[upper_N], weights=z_N[upper_N], minlength=h * w)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32).reshape(h, w)
+
+
+def wide_holes(height_HW: Heights, cells: int) -> NDArray[np.bool_]:
+    """Return the holes that a disc of ``cells`` across fits in; narrower ones are what walls hide."""
+    hole_HW = (~np.isfinite(height_HW)).astype(np.uint8)
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (cells, cells))
+    return np.asarray(cv2.morphologyEx(hole_HW, cv2.MORPH_OPEN, disc) > 0)
 
 
 def agree(stack_NHW: Heights, weight_N: Floats) -> tuple[Heights, Heights]:

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from aerial.camera import Camera, Pose, footprint
 
 Floats = NDArray[np.float64]
-Heights = NDArray[np.float32]
+Points = NDArray[np.float32]
 
-# The first, coarse search is done on pictures this much smaller.
-COARSE = 3
-# And covers this much of the flying height above and below the tie points.
+# Steps of the coarse matches, in fine ones. Crowns and bare sheets match on small pictures only.
+COARSE = (6, 3)
+# Coarse matches search this much of the flying height above and below the tie points.
 SEARCH_UP, SEARCH_DOWN = 0.45, 0.06
 
 
@@ -53,27 +53,31 @@ class Rectified:
 
 def match_heights(
     left: View, right: View, *, ground_m: float, relief_m: tuple[float, float], step_m: float
-) -> Floats:
-    """Return points of the common ground, shape (N, 3), in the world of the poses.
+) -> tuple[Points, ...]:
+    """Return points of the common ground, shape (N, 3), in the world of the poses: fine, then coarse.
 
     ``relief_m`` is the lowest and highest known height; buildings above it are searched for on
-    small pictures first. ``step_m`` is the size of a matched pixel on the ground at ``ground_m``.
+    small pictures first. ``step_m`` is the size of a matched pixel on the ground at ``ground_m``;
+    the coarse points lie ``COARSE`` times as far apart, the finer ones first.
     """
     height = (left.pose.centre_3[2] + right.pose.centre_3[2]) / 2 - ground_m
     low = relief_m[0] - SEARCH_DOWN * height
     high = min(relief_m[1] + SEARCH_UP * height, ground_m + 0.7 * height)
-    coarse = rectify(left, right, ground_m=ground_m, relief_m=(low, high), step_m=step_m * COARSE)
-    if coarse is None:
-        return np.empty((0, 3))
-    points_N3 = _points(coarse, _disparity(coarse))
-    if len(points_N3) < 500:
-        return np.empty((0, 3))
-    # A hundredth of the height is kept free on both sides: the coarse search rounds.
-    bottom, top = np.percentile(points_N3[:, 2], [0.1, 99.9])
-    margin = 0.015 * height + 1.0
-    relief = (max(low, bottom - margin), min(high, top + margin))
-    fine = rectify(left, right, ground_m=ground_m, relief_m=relief, step_m=step_m)
-    return np.empty((0, 3)) if fine is None else _points(fine, _disparity(fine))
+    levels: list[Points] = []
+    for times in COARSE:
+        pair = rectify(left, right, ground_m=ground_m, relief_m=(low, high), step_m=step_m * times)
+        points_N3 = np.empty((0, 3), np.float32) if pair is None else _points(pair, _disparity(pair))
+        if len(points_N3) < 200:
+            return ()
+        levels.insert(0, points_N3)
+        # The coarse search rounds: some height is kept free on both sides.
+        bottom, top = np.percentile(points_N3[:, 2], [0.1, 99.9])
+        margin = 0.015 * height + 1.0
+        low, high = max(low, float(bottom) - margin), min(high, float(top) + margin)
+    fine = rectify(left, right, ground_m=ground_m, relief_m=(low, high), step_m=step_m)
+    if fine is None:
+        return ()
+    return _points(fine, _disparity(fine)), *levels
 
 
 def rectify(
@@ -195,11 +199,17 @@ def _disparity(pair: Rectified) -> NDArray[np.float32]:
     return np.where(good_HW, disparity_HW, np.float32(np.nan))
 
 
-def _points(pair: Rectified, disparity_HW: NDArray[np.float32]) -> Floats:
-    rows_N, columns_N = np.nonzero(np.isfinite(disparity_HW))
-    depth_N = pair.focal_px * pair.base_m / (disparity_HW[rows_N, columns_N].astype(float) + pair.offset_px)
-    scale_N = depth_N / pair.focal_px
-    ideal_N3 = np.column_stack(
-        [(columns_N + 0.5 + pair.u0_px) * scale_N, (rows_N + 0.5 + pair.v0_px) * scale_N, depth_N]
-    )
-    return np.asarray(pair.centre_3 + ideal_N3 @ pair.turn_33)
+def _points(pair: Rectified, disparity_HW: NDArray[np.float32]) -> Points:
+    h, w = disparity_HW.shape
+    good_HW = np.isfinite(disparity_HW)
+    depth_N = np.float32(pair.focal_px * pair.base_m) / (disparity_HW[good_HW] + np.float32(pair.offset_px))
+    u_W = (np.arange(w) + 0.5 + pair.u0_px) / pair.focal_px
+    v_H = (np.arange(h) + 0.5 + pair.v0_px) / pair.focal_px
+    points_N3 = np.empty((len(depth_N), 3), np.float32)
+    for axis in range(3):
+        along, across, down = pair.turn_33[:, axis]
+        plane_HW = (u_W * along)[None, :].astype(np.float32) + (v_H * across + down)[:, None].astype(
+            np.float32
+        )
+        points_N3[:, axis] = depth_N * plane_HW[good_HW] + np.float32(pair.centre_3[axis])
+    return points_N3

@@ -22,13 +22,15 @@ from aerial.raster.write import CogWriter
 Heights = NDArray[np.float32]
 
 # Counts as part of the key of the stored height maps: raise it when matching changes.
-VERSION = 1
+VERSION = 2
 # Cells of the DSM are this many pixels of the ortho wide: matching cannot tell finer.
 DSM_PIXELS = 2
 TILE_CELLS, HALO_CELLS = 512, 96
 NODATA = -9999.0
 # Patches of fewer square metres are wrong matches, not things.
-SPECK_M2 = 0.5
+SPECK_M2, COARSE_SPECK_M2 = 0.5, 2.0
+# Coarse heights lie on cells so many times as large, and stand in where holes are wider than this.
+COARSE_CELLS, WIDE_HOLE_M = 4, 1.5
 BASE_CELL_M = 1.0
 
 
@@ -114,7 +116,7 @@ def _match_all(
                 stereo.View(grey_HW=pictures[i], camera=pictures.camera(i), pose=block.photos[i].pose)
                 for i in (pair.left, pair.right)
             )
-            points_N3 = stereo.match_heights(
+            levels = stereo.match_heights(
                 left,
                 right,
                 ground_m=float(ground[pair.left] + ground[pair.right]) / 2,
@@ -123,10 +125,7 @@ def _match_all(
             )
             west = grid.affine[2] + column * cell - block.origin_3[0]
             north = grid.affine[5] - row * cell - block.origin_3[1]
-            laid_HW = fuse.lay(points_N3, west, north, cell, (height, width))
-            laid_HW = fuse.without_specks(laid_HW, smallest_cells=round(SPECK_M2 / cell**2))
-            with replacing(path) as part, part.open("wb") as file:
-                np.save(file, laid_HW)
+            _lay_levels(levels, path, west, north, cell, (height, width))
         return _HeightMap(
             path=path,
             row=row,
@@ -144,6 +143,32 @@ def _match_all(
             if laid is not None:
                 maps.append(laid)
     return maps
+
+
+def _lay_levels(
+    levels: tuple[Heights, ...], path: Path, west: float, north: float, cell: float, shape: tuple[int, int]
+) -> None:
+    """Store the height maps of a pair: the coarse one first, so that the fine one vouches for both."""
+    small = -(-shape[0] // COARSE_CELLS), -(-shape[1] // COARSE_CELLS)
+    fine_HW, middle_HW, coarse_HW = (np.full(of, np.nan, np.float32) for of in (shape, small, small))
+    if levels:
+        wide = cell * COARSE_CELLS
+        fine_HW = fuse.lay(levels[0], west, north, cell, shape)
+        fine_HW = fuse.without_specks(fine_HW, round(SPECK_M2 / cell**2))
+        middle_HW, coarse_HW = (
+            fuse.without_specks(
+                fuse.lay(points_N3, west, north, wide, small), round(COARSE_SPECK_M2 / wide**2)
+            )
+            for points_N3 in levels[1:]
+        )
+    both_HW = np.where(np.isfinite(middle_HW), middle_HW, coarse_HW)
+    for target, map_HW in ((_coarse_path(path), both_HW), (path, fine_HW)):
+        with replacing(target) as part, part.open("wb") as file:
+            np.save(file, map_HW)
+
+
+def _coarse_path(path: Path) -> Path:
+    return path.with_suffix(".coarse.npy")
 
 
 def _key(
@@ -179,7 +204,10 @@ def _common_box(
         low, high = np.maximum(low, corners_42.min(axis=0)), np.minimum(high, corners_42.max(axis=0))
     low, high = low + block.origin_3[:2], high + block.origin_3[:2]
     cell, west, north = grid.affine[0], grid.affine[2], grid.affine[5]
-    column, row = max(int((low[0] - west) / cell), 0), max(int((north - high[1]) / cell), 0)
+    # On multiples of the coarse cells, so that the coarse maps lie on one grid.
+    column, row = (
+        max(int(n / cell / COARSE_CELLS), 0) * COARSE_CELLS for n in (low[0] - west, north - high[1])
+    )
     width = min(int((high[0] - west) / cell) + 1, grid.width_px) - column
     height = min(int((north - low[1]) / cell) + 1, grid.height_px) - row
     return (row, column, height, width) if width > 0 and height > 0 else None
@@ -205,8 +233,7 @@ def _fuse_all(block: Block, grid: Grid, maps: list[_HeightMap], target: Path, pr
             r0, c0 = max(row - HALO_CELLS, 0), max(column - HALO_CELLS, 0)
             r1 = min(row + h + HALO_CELLS, grid.height_px)
             c1 = min(column + w + HALO_CELLS, grid.width_px)
-            height_HW, spread_HW = fuse.agree(*_stack(maps, r0, c0, r1, c1))
-            height_HW = fuse.without_specks(height_HW, round(SPECK_M2 / grid.affine[0] ** 2))
+            height_HW, spread_HW = _agreed(maps, r0, c0, r1, c1, grid.affine[0])
             known_HW = np.isfinite(height_HW)
             coarse_HW = _window(base_HW, size, r0, c0, r1, c1)
             height_HW = fuse.smoothed(fuse.filled(height_HW, coarse_HW))
@@ -224,18 +251,41 @@ def _fuse_all(block: Block, grid: Grid, maps: list[_HeightMap], target: Path, pr
     return measured_cells / max(valid_cells, 1)
 
 
-def _stack(maps: list[_HeightMap], r0: int, c0: int, r1: int, c1: int) -> tuple[Heights, NDArray[np.float64]]:
-    """Return the maps that touch rows r0-r1 and columns c0-c1, NaN where empty, and their weights."""
+def _agreed(
+    maps: list[_HeightMap], r0: int, c0: int, r1: int, c1: int, cell: float
+) -> tuple[Heights, Heights]:
+    """Return height and spread that the maps agree on in rows r0-r1, columns c0-c1; NaN in holes."""
+    fine_HW, fine_spread_HW = fuse.agree(*_stack(maps, r0, c0, r1, c1, 1))
+    fine_HW = fuse.without_specks(fine_HW, round(SPECK_M2 / cell**2))
+    core_HW = fuse.wide_holes(fine_HW, round(WIDE_HOLE_M / cell))
+    if not core_HW.any():
+        return fine_HW, fine_spread_HW
+    n = COARSE_CELLS
+    coarse = fuse.agree(*_stack(maps, r0 // n, c0 // n, -(-r1 // n), -(-c1 // n), n))
+    height_HW, spread_HW = (
+        np.repeat(np.repeat(layer_HW, n, axis=0), n, axis=1)[: r1 - r0, : c1 - c0] for layer_HW in coarse
+    )
+    return np.where(core_HW, height_HW, fine_HW), np.where(core_HW, spread_HW, fine_spread_HW)
+
+
+def _stack(
+    maps: list[_HeightMap], r0: int, c0: int, r1: int, c1: int, times: int
+) -> tuple[Heights, NDArray[np.float64]]:
+    """Return the maps that touch rows r0-r1 and columns c0-c1, NaN where empty, and their weights.
+
+    ``times`` is 1 for the fine maps, ``COARSE_CELLS`` for the coarse ones (rows and columns theirs).
+    """
     layers, weights = [], []
     for laid in maps:
-        top, bottom = max(r0, laid.row), min(r1, laid.row + laid.height)
-        left, right = max(c0, laid.column), min(c1, laid.column + laid.width)
+        at_row, at_column = laid.row // times, laid.column // times
+        top, bottom = max(r0, at_row), min(r1, at_row - (-laid.height // times))
+        left, right = max(c0, at_column), min(c1, at_column - (-laid.width // times))
         if top >= bottom or left >= right:
             continue
-        stored_HW = np.load(laid.path, mmap_mode="r")
+        stored_HW = np.load(laid.path if times == 1 else _coarse_path(laid.path), mmap_mode="r")
         layer_HW = np.full((r1 - r0, c1 - c0), np.nan, np.float32)
         layer_HW[top - r0 : bottom - r0, left - c0 : right - c0] = stored_HW[
-            top - laid.row : bottom - laid.row, left - laid.column : right - laid.column
+            top - at_row : bottom - at_row, left - at_column : right - at_column
         ]
         if np.isfinite(layer_HW).any():
             layers.append(layer_HW)
@@ -256,25 +306,27 @@ def _base(block: Block, grid: Grid, maps: list[_HeightMap]) -> tuple[Heights, He
     rows, columns = [np.floor(xy_N2[:, 1]).astype(int)], [np.floor(xy_N2[:, 0]).astype(int)]
     heights = [block.points_N3[:, 2]]
     for laid in maps:
-        # One cell in each coarse one is enough for a median over many maps.
-        part_HW = np.load(laid.path, mmap_mode="r")[size // 2 :: size, size // 2 :: size]
+        # Of every view its coarse heights: they reach farthest.
+        part_HW = np.load(_coarse_path(laid.path), mmap_mode="r")
         r_N, c_N = np.nonzero(np.isfinite(part_HW))
-        rows.append((laid.row + size // 2 + r_N * size) // size)
-        columns.append((laid.column + size // 2 + c_N * size) // size)
+        rows.append((laid.row + r_N * COARSE_CELLS + COARSE_CELLS // 2) // size)
+        columns.append((laid.column + c_N * COARSE_CELLS + COARSE_CELLS // 2) // size)
         heights.append(np.asarray(part_HW[r_N, c_N], float))
     row_N, column_N, z_N = np.concatenate(rows), np.concatenate(columns), np.concatenate(heights)
     inside_N = (row_N >= 0) & (column_N >= 0) & (row_N < h) & (column_N < w)
     cell_N, z_N = row_N[inside_N] * w + column_N[inside_N], z_N[inside_N]
     order = np.lexsort((z_N, cell_N))
     cells, start, count = np.unique(cell_N[order], return_index=True, return_counts=True)
-    base_HW = np.full((h, w), np.nan, np.float32)
-    base_HW.ravel()[cells] = z_N[order][start + count // 2]
+    seen_HW = np.zeros((h, w), np.float32)
+    seen_HW.ravel()[cells] = 1
     # Crowns match here and there; where less than a fifth does, the surface is a guess.
-    dense_HW = (
-        cv2.blur(np.isfinite(base_HW).astype(np.float32), (9, 9), borderType=cv2.BORDER_REPLICATE) > 0.2
-    )
+    dense_HW = cv2.blur(seen_HW, (9, 9), borderType=cv2.BORDER_REPLICATE) > 0.2
     extent_HW = ndimage.binary_fill_holes(dense_HW).astype(np.float32)
-    return fuse.spanned(base_HW), extent_HW, size
+    # One view alone may be wrong; two are taken at their word.
+    trusted = count >= min(2, count.max())
+    base_HW = np.full((h, w), np.nan, np.float32)
+    base_HW.ravel()[cells[trusted]] = z_N[order][start + count // 2][trusted]
+    return cv2.medianBlur(fuse.spanned(base_HW), 5), extent_HW, size
 
 
 def _window(base_HW: Heights, size: int, r0: int, c0: int, r1: int, c1: int) -> Heights:
