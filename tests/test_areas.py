@@ -99,6 +99,7 @@ def test_swapped_cells_are_noticed_where_both_orders_are_possible(tmp_path: Path
 def test_a_zone_without_a_known_kind_is_refused(tmp_path: Path) -> None:
     """A zone of unknown meaning would be ignored by everything that keeps people safe."""
     assert len(read_zones(geojson(tmp_path / "z.json", (GOOD, {"kind": "no_fly"})))) == 1
+    assert read_zones(geojson(tmp_path / "z.json")) == ()
     for properties, message in (({}, "has no kind"), ({"kind": "nofly"}, "the kind 'nofly'")):
         with pytest.raises(InputError, match=message) as caught:
             read_zones(geojson(tmp_path / "z.json", (GOOD, properties)))

@@ -96,13 +96,13 @@ def read_cells(path: Path, area: Feature | None = None) -> tuple[Cell, ...]:
 
 
 def read_zones(path: Path) -> tuple[Feature, ...]:
-    """Return the zones of a file; each feature needs a property ``kind`` of ``ZoneKind``.
+    """Return the zones of a file, possibly none; each needs a property ``kind`` of ``ZoneKind``.
 
     Raises:
         InputError: a zone has no kind, or one that is not known.
         CrsError: coordinates are not lon, lat on WGS 84.
     """
-    features = _read(path)
+    features = _read(path, may_be_empty=True)
     for number, feature in enumerate(features, start=1):
         kind = feature.properties.get("kind")
         if kind not in get_args(ZoneKind):
@@ -127,10 +127,10 @@ def write_features(path: Path, features: Sequence[Feature | Cell]) -> None:
     )
 
 
-def _read(path: Path) -> tuple[Feature, ...]:
+def _read(path: Path, *, may_be_empty: bool = False) -> tuple[Feature, ...]:
     data = read_json(path)
     features = tuple(_features(data, path))
-    if not features:
+    if not features and not may_be_empty:
         raise InputError(f"{path} holds no polygon.", hint="Give a GeoJSON file with polygons.")
     return features
 

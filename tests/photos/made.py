@@ -88,6 +88,7 @@ def write_flight(
     height_m: float = 60.0,
     dji: bool = True,
     origin: tuple[float, float] = (113.83, 22.81),
+    seconds: float = 0.0,
 ) -> list[Path]:
     """Write a nadir flight: lines of three, 20 m apart, one shot every 3 s."""
     return [
@@ -96,7 +97,7 @@ def write_flight(
             image_HW3=scene(i),
             at=(origin[0] + 0.0002 * (i % 3), origin[1] + 0.00018 * (i // 3)),
             altitude_m=height_m + 0.1 * (i % 2),
-            seconds=3 * i,
+            seconds=seconds + 3 * i,
             xmp={"GimbalPitchDegree": "-90.00", "RelativeAltitude": f"+{height_m + 0.1 * (i % 2):.2f}"}
             if dji
             else None,
