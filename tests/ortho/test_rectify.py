@@ -82,7 +82,7 @@ def test_pixels_are_valid_exactly_where_heights_are(flown: Any) -> None:
     _, known, _, _ = flown.dsm()
     _, valid, _, _ = flown.picture()
     doubled = np.repeat(np.repeat(known, 2, axis=0), 2, axis=1)[: valid.shape[0], : valid.shape[1]]
-    assert np.mean(doubled == valid) > 0.999
+    assert np.mean(doubled == valid) > 0.995
 
 
 def test_the_same_block_gives_the_same_bytes(flown: Any, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from aerial.ortho import sight
 from aerial.ortho.block import Block
-from aerial.ortho.cover import MAX_OFF_NADIR_DEG
+from aerial.ortho.cover import MAX_OFF_NADIR_DEG, in_frame
 
 Reals = NDArray[np.float32]
 
@@ -23,8 +23,6 @@ RANKS = 6
 STANDS_OUT_M = 0.8
 # Nothing wider than this is a thing.
 THING_M = 40.0
-# The edge of the frame is left out: there the lens model is least certain.
-FRAME_MARGIN = 0.015
 # What hidden ground costs more: a photograph that does not see it is better than none.
 HIDDEN_COST = 10.0
 
@@ -95,9 +93,7 @@ def _cost(block: Block, index: int, x_W: Reals, y_H: Reals, z_HW: Reals, cell: f
     dx_W, dy_H = x_W - np.float32(pose.centre_3[0]), y_H - np.float32(pose.centre_3[1])
     dz_HW = z_HW - np.float32(pose.centre_3[2])
     column_HW, row_HW = sight.pixels_of(camera, pose, dx_W[None, :], dy_H[:, None], dz_HW)
-    mx, my = FRAME_MARGIN * camera.width_px, FRAME_MARGIN * camera.height_px
-    seen_HW = (column_HW > mx) & (row_HW > my)
-    seen_HW &= (column_HW < camera.width_px - 1 - mx) & (row_HW < camera.height_px - 1 - my)
+    seen_HW = in_frame(camera, column_HW, row_HW)
     cost_HW = (dx_W[None, :] ** 2 + dy_H[:, None] ** 2) / np.maximum(dz_HW * dz_HW, 1e-6)
     seen_HW &= (dz_HW < 0) & (cost_HW < np.tan(np.radians(MAX_OFF_NADIR_DEG)) ** 2)
     if seen_HW.any():

@@ -1,13 +1,14 @@
 """Which photographs see which ground: footprints, the mosaic's extent, stereo pairs."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from shapely.geometry import Polygon
 
-from aerial.camera import footprint, gsd_m, project
+from aerial.camera import Camera, footprint, gsd_m, project
 from aerial.errors import StitchError
 from aerial.ortho.block import Block
 from aerial.raster.grid import Grid, north_up
@@ -21,6 +22,8 @@ BEST_BASE_TO_HEIGHT = 0.25
 PAIRS_PER_PHOTO = 3
 # Bays of the outline narrower than twice this share of the flying height are closed.
 BAY = 0.15
+# The edge of the frame is left out: there the lens model is least certain.
+FRAME_MARGIN = 0.015
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +119,8 @@ def coverage_of(block: Block) -> Coverage:
             continue
         x_W, y_H = west + (np.arange(c0, c1) + 0.5) * cell, north - (np.arange(r0, r1) + 0.5) * cell
         xyz_N3 = np.stack([*np.meshgrid(x_W, y_H), np.full((r1 - r0, c1 - c0), z)], axis=-1).reshape(-1, 3)
-        _, seen_N = project(photo.camera, photo.pose, xyz_N3)
+        pixels_N2, seen_N = project(photo.camera, photo.pose, xyz_N3)
+        seen_N &= in_frame(photo.camera, pixels_N2[:, 0], pixels_N2[:, 1])
         seen_N &= _off_nadir_tan(xyz_N3, photo.pose.centre_3) <= np.tan(np.radians(MAX_OFF_NADIR_DEG))
         count_HW[r0:r1, c0:c1] += seen_N.reshape(r1 - r0, c1 - c0)[: h - r0, : w - c0]
     two_HW, three_HW = count_HW >= 2, count_HW >= 3
@@ -186,6 +190,13 @@ def stereo_pairs(block: Block) -> tuple[StereoPair, ...]:
             left, right = min(i, j), max(i, j)
             chosen[left, right] = StereoPair(left=left, right=right, base_to_height=ratio)
     return tuple(chosen[key] for key in sorted(chosen))
+
+
+def in_frame(camera: Camera, column: NDArray[Any], row: NDArray[Any]) -> NDArray[np.bool_]:
+    """Tell which pixel coordinates lie in the frame, its edge left out."""
+    mx, my = FRAME_MARGIN * camera.width_px, FRAME_MARGIN * camera.height_px
+    inside = (column > mx) & (row > my) & (column < camera.width_px - mx) & (row < camera.height_px - my)
+    return np.asarray(inside)
 
 
 def _varied(candidates: list[tuple[float, int, float, float]]) -> list[tuple[int, float]]:

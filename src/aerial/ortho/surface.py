@@ -111,7 +111,7 @@ def _match_all(
             return None
         row, column, height, width = box
         path = store / f"{_key(block, pair, grid, box, step)}.npy"
-        if not path.is_file():
+        if not (path.is_file() and _coarse_path(path).is_file()):
             left, right = (
                 stereo.View(grey_HW=pictures[i], camera=pictures.camera(i), pose=block.photos[i].pose)
                 for i in (pair.left, pair.right)
@@ -148,7 +148,7 @@ def _match_all(
 def _lay_levels(
     levels: tuple[Heights, ...], path: Path, west: float, north: float, cell: float, shape: tuple[int, int]
 ) -> None:
-    """Store the height maps of a pair: the coarse one first, so that the fine one vouches for both."""
+    """Store the height maps of a pair: the fine and coarse."""
     small = -(-shape[0] // COARSE_CELLS), -(-shape[1] // COARSE_CELLS)
     fine_HW, middle_HW, coarse_HW = (np.full(of, np.nan, np.float32) for of in (shape, small, small))
     if levels:
