@@ -157,6 +157,8 @@ def _village(content: Content, rng: np.random.Generator, span: Span, warp: Warp)
             gap_u, gap_v = rng.uniform(0.5, 1.4), rng.uniform(0.6, 2.0)
             lot = warped(warp, us[i] + gap_u, vs[j] + gap_v, us[i + 1] - gap_u, vs[j + 1] - gap_v)
             _village_lot(content, rng, lot)
+            # The alley at the lot's lower edge.
+            _bikes(content, rng, part_of(lot, 0, 1, -0.09, -0.02), 0.12)
 
 
 def _village_lot(content: Content, rng: np.random.Generator, lot: Plot) -> None:
@@ -182,6 +184,17 @@ def _village_lot(content: Content, rng: np.random.Generator, lot: Plot) -> None:
         content.build(lot, lambda n, p, g: houses.old_house(rng, n, p, g))
     else:
         content.build(lot, lambda n, p, g: houses.house(rng, n, p, g))
+
+
+def _bikes(content: Content, rng: np.random.Generator, plot: Plot, per_m2: float) -> None:
+    """Lean bicycles and motor scooters about in alleys and courts."""
+    for _ in range(rng.poisson(per_m2 * plot.width_m * plot.depth_m)):
+        x, y = place(plot, (rng.random((1, 2)) - 0.5) * [plot.width_m, plot.depth_m])[0]
+        colour = PAINTS[int(rng.integers(len(PAINTS)))]
+        yaw_deg = plot.yaw_deg + float(rng.choice([0, 90])) + float(rng.normal(0, 12))
+        content.vehicles.append(
+            Vehicle(x_m=float(x), y_m=float(y), yaw_deg=yaw_deg, kind="bike", colour=colour)
+        )
 
 
 def _factory(content: Content, rng: np.random.Generator, span: Span, warp: Warp) -> None:
@@ -221,7 +234,7 @@ def _farm(content: Content, rng: np.random.Generator, span: Span, warp: Warp) ->
     """Strips of vegetables, paddy and bare soil, with paths, a shed or two, perhaps a pond."""
     u0, v0, u1, v1 = span
     content.patches.append(
-        Patch(outline=_ring(warp, span), layer="soil", colour=(0.47, 0.40, 0.29), mottle=0.25)
+        Patch(outline=_ring(warp, span), layer="soil", colour=(0.46, 0.39, 0.30), mottle=0.12)
     )
     strips = max(2, round((u1 - u0) / rng.uniform(11, 17)))
     us = np.linspace(u0 + 0.8, u1 - 0.8, strips + 1)
@@ -244,7 +257,7 @@ def _strip(content: Content, rng: np.random.Generator, plot: Plot) -> None:
         "paddy": (0.33, 0.42, 0.16),
         "bare": (0.50, 0.41, 0.30),
         "stubble": (0.56, 0.50, 0.33),
-        "plastic": (0.72, 0.73, 0.73),
+        "plastic": (0.58, 0.59, 0.59),
     }[crop]
     content.fields.append(
         Field(plot=plot, crop=crop, canopy_m=canopy_m, colour=colour, seed=int(rng.integers(1 << 30)))  # type: ignore[arg-type]
@@ -264,7 +277,7 @@ def _yard(content: Content, rng: np.random.Generator, span: Span, warp: Warp) ->
     """Open ground: dirt, parked vehicles, piles under tarpaulins, sheds at the edge."""
     u0, v0, u1, v1 = span
     content.patches.append(
-        Patch(outline=_ring(warp, span), layer="rubble", colour=(0.58, 0.50, 0.40), mottle=0.3)
+        Patch(outline=_ring(warp, span), layer="rubble", colour=(0.56, 0.49, 0.41), mottle=0.14)
     )
     middle = (v0 + v1) / 2
     lower, upper = (
@@ -300,7 +313,7 @@ def _park(content: Content, rng: np.random.Generator, span: Span, warp: Warp) ->
     """Grass with trees, a pond or a ball court."""
     u0, v0, u1, v1 = span
     content.patches.append(
-        Patch(outline=_ring(warp, span), layer="grass", colour=(0.31, 0.36, 0.18), mottle=0.3)
+        Patch(outline=_ring(warp, span), layer="grass", colour=(0.31, 0.36, 0.18), mottle=0.15)
     )
     plot = warped(warp, u0 + 2, v0 + 2, u1 - 2, v1 - 2)
     if rng.random() < 0.5:

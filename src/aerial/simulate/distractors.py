@@ -20,7 +20,7 @@ class Distractor:
     outline: Polygon
 
 
-VEHICLE_M = {"car": (4.5, 1.8), "van": (5.2, 1.9), "truck": (7.5, 2.4)}
+VEHICLE_M = {"car": (4.5, 1.8), "van": (5.2, 1.9), "truck": (7.5, 2.4), "bike": (1.7, 0.7)}
 
 
 def scatter(history: History, seed: int, cell: Polygon) -> tuple[Town, tuple[Distractor, ...]]:
@@ -45,6 +45,10 @@ def scatter(history: History, seed: int, cell: Polygon) -> tuple[Town, tuple[Dis
     found += [Distractor(kind="puddle", outline=p.outline) for p in puddles]
     buildings = _scaffolds(rng, after, cell, changed)
     found += [Distractor(kind="scaffold", outline=outline(b.plot, 1.2)) for b in buildings if b.scaffold]
+    buildings = tuple(
+        replace(b, clutter_seed=2) if b.roof == "parapet" and rng.random() < 0.2 else b for b in buildings
+    )
+    found += [Distractor(kind="roof clutter", outline=outline(b.plot)) for b in buildings if b.clutter_seed]
     town = replace(
         after,
         vehicles=vehicles,
@@ -75,7 +79,12 @@ def _moved(rng: np.random.Generator, town: Town, seed: int) -> tuple[Vehicle, ..
         for v in layout.traffic(stream(seed, "traffic", 2), town.roads)
         if all(np.hypot(v.x_m - s.x_m, v.y_m - s.y_m) > 8 for s in stayed)
     ]
-    return (*stayed, *parked, *driving)
+    bikes = [
+        replace(v, x_m=v.x_m + float(rng.normal(0, 2)), y_m=v.y_m + float(rng.normal(0, 2)))
+        for v in town.vehicles
+        if v.kind == "bike" and v not in stayed
+    ]
+    return (*stayed, *parked, *driving, *bikes)
 
 
 def _season(rng: np.random.Generator, f: Field) -> Field:

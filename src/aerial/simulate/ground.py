@@ -59,7 +59,7 @@ def paint(town: Town, seed: int, epoch: int, texel_m: float) -> Ground:
     canvas = _Canvas(town.half_m, texel_m)
     canvas.colour[:] = (118, 108, 84)
     canvas.layer[:] = LAYERS["soil"]
-    canvas.mottle[:] = 50
+    canvas.mottle[:] = 30
     for patch in town.patches:
         canvas.fill(np.array(patch.outline.exterior.coords), patch.colour, patch.layer, patch.mottle)
     for field in town.fields:
@@ -72,8 +72,8 @@ def paint(town: Town, seed: int, epoch: int, texel_m: float) -> Ground:
     for index, plot in enumerate(town.parking):
         _bay(canvas, plot, stream(seed, "bay", index))
     _mottle(canvas, stream(seed, "mottle"))
-    _weather(canvas, stream(seed, "litter"), 0.02)
-    _weather(canvas, stream(seed, "litter", epoch), 0.012)
+    _weather(canvas, stream(seed, "litter"), 0.26)
+    _weather(canvas, stream(seed, "litter", epoch), 0.05)
     for stain in town.stains:
         canvas.fill(np.array(stain.outline.exterior.coords), stain.colour, stain.layer)
     return Ground(colour_HW3=canvas.colour, layer_HW=canvas.layer, half_m=town.half_m, texel_m=texel_m)
@@ -155,7 +155,7 @@ def _bay(canvas: _Canvas, plot: Plot, rng: np.random.Generator) -> None:
 def _mottle(canvas: _Canvas, rng: np.random.Generator) -> None:
     """Vary brightness over metres to tens of metres, in row bands to bound memory."""
     texel_m = canvas.texel_m * 4
-    noise = textures.spectral(rng, texel_m, 1.0, 60, 1.3)
+    noise = textures.spectral(rng, texel_m, 1.0, 40, 0.9)
     height, width = canvas.mottle.shape
     for row in range(0, canvas.colour.shape[0], 512):
         part = canvas.colour[row : row + 512]
@@ -179,7 +179,7 @@ def _weather(canvas: _Canvas, rng: np.random.Generator, per_m2: float) -> None:
     kind_N = rng.random(count)
     for (x, y), size, kind in zip(centre_N2, size_N, kind_N, strict=True):
         if kind < 0.4:
-            colour = rng.uniform(0.3, 0.95, 3) * 255
+            colour = (0.5 * rng.uniform(0.3, 0.95, 3) + 0.5 * rng.uniform(0.3, 0.95)) * 255
             size *= 0.5
         elif kind < 0.7:
             colour = np.array([0.24, 0.31, 0.14]) * rng.uniform(0.7, 1.3) * 255

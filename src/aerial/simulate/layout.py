@@ -7,14 +7,14 @@ from shapely.geometry import Point, Polygon, box
 
 from aerial.simulate import blocks, terrain
 from aerial.simulate.presets import Preset, stream
-from aerial.simulate.town import Floats, Road, Town, Vehicle, outline
+from aerial.simulate.town import Floats, Road, Town, Tree, Vehicle, outline
 
 Warp = Callable[[Floats], Floats]
 Span = tuple[float, float, float, float]
 
 # What blocks are used for, from the middle of the cell outwards, repeated as needed.
 USES = ("village", "farm", "village", "factory", "village", "yard", "farm", "village", "park")
-ROAD_WIDTHS_M = (13.0, 8.5, 6.0, 4.5)
+ROAD_WIDTHS_M = (11.0, 7.5, 5.5, 4.0)
 
 
 def lay_out(preset: Preset, seed: int, half_m: tuple[float, float]) -> Town:
@@ -38,6 +38,10 @@ def lay_out(preset: Preset, seed: int, half_m: tuple[float, float]) -> Town:
         )
         for line, width in lines
     )
+    verge = stream(seed, "street trees")
+    for road in roads:
+        if road.marked:
+            content.trees += _street_trees(verge, road)
     driving = traffic(stream(seed, "traffic"), roads)
     return Town(
         half_m=half_m,
@@ -126,6 +130,19 @@ def _split(
         lines.append((_dense(np.array([[u0, middle], [u1, middle]])), width_m))
         halves = (u0, v0, u1, middle - width_m / 2), (u0, middle + width_m / 2, u1, v1)
     return [piece for half in halves for piece in _split(rng, half, block_m, lines, depth + 1)]
+
+
+def _street_trees(rng: np.random.Generator, road: Road) -> list[Tree]:
+    """Return trees on the pavements of a main road, some 12 m apart, many missing."""
+    trees = []
+    for side in (-1, 1):
+        for index in range(1, len(road.line_N2) - 1, 3):
+            if rng.random() < 0.45:
+                step = road.line_N2[index + 1] - road.line_N2[index]
+                along = step / np.hypot(*step)
+                x, y = road.line_N2[index] + side * (road.width_m / 2 + 0.6) * np.array([-along[1], along[0]])
+                trees.append(blocks.tree(rng, float(x), float(y), 0.75))
+    return trees
 
 
 def traffic(rng: np.random.Generator, roads: tuple[Road, ...]) -> list[Vehicle]:

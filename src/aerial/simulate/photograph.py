@@ -16,6 +16,7 @@ from aerial.simulate.shade import Array, Light, look
 BAND_RAYS = 400_000
 # A diffraction and demosaicing blur of a good small camera, in pixels.
 PSF_PX = 0.62
+SHARPEN = 0.4
 VIGNETTE = 0.22
 FULL_WELL = 9000.0
 READ_NOISE = 3.5e-4
@@ -58,6 +59,10 @@ def _develop(radiance_HW3: Array, shot: Shot, rng: np.random.Generator) -> NDArr
     blurred_HW3 = cv2.GaussianBlur(
         radiance_HW3, (0, 0), sigmaX=PSF_PX, sigmaY=float(np.hypot(PSF_PX, travel / 3.46))
     )
+    # The aircraft's processor sharpens before it compresses.
+    soft_HW3 = cv2.GaussianBlur(blurred_HW3, (0, 0), 1.0)
+    cv2.addWeighted(blurred_HW3, 1 + SHARPEN, soft_HW3, -SHARPEN, 0, dst=blurred_HW3)
+    del soft_HW3
     height, width = radiance_HW3.shape[:2]
     gain_3 = np.array(shot.colour_3, np.float32) * np.float32(0.98 * shot.exposure)
     x_W = ((np.arange(width) + 0.5) / width - 0.5) ** 2

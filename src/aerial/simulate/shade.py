@@ -10,6 +10,7 @@ from aerial.simulate.textures import GROUND_LAYER, LAYERS, PAD_PX, TILE_PX, WATE
 
 Array = NDArray[np.float32]
 
+SHEETS = np.array([name.startswith("steel") for name in LAYERS])
 MACRO_TEXEL_M = 0.35
 _LINEAR = (np.arange(256) / 255).astype(np.float32) ** np.float32(2.2)
 
@@ -68,9 +69,20 @@ def look(scene: Scene, origins_N3: Array, rays_N3: Array, light: Light, drift: f
     lit_N = _lit(scene, points_N3, normals_N3, light, facing_N)
     open_N = _openness(scene, x_N, y_N, z_N) * (0.65 + 0.35 * normals_N3[:, 2])
     radiance_N3 = colour_N3 * (light.sky_3 * open_N[:, None] + light.sun_3 * (facing_N * lit_N)[:, None])
+    sheet_N = SHEETS[layer_N] & ~ground_N & (lit_N > 0)
+    if sheet_N.any():
+        radiance_N3[sheet_N] += _sheen(normals_N3[sheet_N], rays_N3[sheet_N], light)
     if water_N.any():
         radiance_N3[water_N] = _water(scene, x_N[water_N], y_N[water_N], light, drift)
     return radiance_N3, np.where(missed_N, np.float32(1e37), reach_N)
+
+
+def _sheen(normals_N3: Array, rays_N3: Array, light: Light) -> Array:
+    """Return the glare of painted steel: it moves with the view, as no texture does (Blinn 1977)."""
+    half_N3 = light.to_sun_3 - rays_N3
+    half_N3 /= np.linalg.norm(half_N3, axis=1, keepdims=True)
+    glint_N = np.maximum(np.einsum("ij,ij->i", normals_N3, half_N3), 0) ** 30
+    return np.asarray(np.float32(0.3) * glint_N[:, None] * light.sun_3, np.float32)
 
 
 def _lit(scene: Scene, points_N3: Array, normals_N3: Array, light: Light, facing_N: Array) -> Array:
@@ -118,7 +130,7 @@ def _macro(scene: Scene, x_N: Array, y_N: Array) -> Array:
     size = scene.macro_HW.shape[0]
     column_N = (x_N / MACRO_TEXEL_M).astype(np.int32) % size
     row_N = (y_N / MACRO_TEXEL_M).astype(np.int32) % size
-    return np.asarray(1 + (scene.macro_HW[row_N, column_N].astype(np.float32) - 128) * np.float32(0.10 / 32))
+    return np.asarray(1 + (scene.macro_HW[row_N, column_N].astype(np.float32) - 128) * np.float32(0.06 / 32))
 
 
 def _openness(scene: Scene, x_N: Array, y_N: Array, z_N: Array) -> Array:

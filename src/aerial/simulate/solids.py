@@ -100,7 +100,7 @@ def _flat_roof(mesh: Mesh, b: Building, rng: np.random.Generator, wall: Skin, ro
         mesh.box(part_of(head, -0.05, 1.05, -0.1, 1.05), top + 2.7, top + 2.85, coping, roof)
     if b.shed is not None:
         roof_shed(mesh, b.shed, top)
-    _clutter(mesh, b, rng, top, front_free=b.shed is None)
+    _clutter(mesh, b, np.random.default_rng([b.seed, b.clutter_seed]), top, front_free=b.shed is None)
 
 
 def roof_shed(mesh: Mesh, shed: RoofShed, top: float) -> None:
@@ -274,10 +274,15 @@ def vehicle(mesh: Mesh, v: Vehicle, ground_m: float) -> None:
         "car": (4.5, 1.8, 0.85, 1.45),
         "van": (5.2, 1.9, 1.1, 2.0),
         "truck": (7.5, 2.4, 1.3, 3.1),
+        "bike": (1.7, 0.7, 0.75, 0.95),
     }[v.kind]
     whole = Plot(x_m=v.x_m, y_m=v.y_m, width_m=length, depth_m=width, yaw_deg=v.yaw_deg)
     paint, glass = Skin(layer="plain", colour=v.colour), Skin(layer="plain", colour=(0.06, 0.07, 0.08))
     z = ground_m + 0.15
+    if v.kind == "bike":
+        mesh.box(part_of(whole, 0, 1, 0.3, 0.7), z, z + 0.75, paint, glass)
+        mesh.box(part_of(whole, 0.6, 0.7, 0, 1), z + 0.75, z + 0.95, glass, glass)
+        return
     if v.kind == "truck":
         cargo = Skin(layer="panel", colour=v.colour)
         mesh.box(part_of(whole, 0, 0.74, 0, 1), z + 0.8, z + height_m, cargo, cargo)

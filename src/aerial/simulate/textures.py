@@ -114,80 +114,90 @@ def _joints(texel_m: float, pitch_m: float, width_m: float, depth: float, *, acr
 
 def _asphalt(rng: np.random.Generator, t: float) -> Image:
     return _grey(
-        0.05 * spectral(rng, t, 0.1, 0.6, 0.6),
-        0.05 * spectral(rng, t, 0.5, 12, 1.2),
-        _cracks(rng, t, 14, 0.18),
-        _specks(rng, t, 0.12, (0.15, 0.6), 0.15),
+        0.10 * spectral(rng, t, 0.12, 0.9, 0.6),
+        0.05 * spectral(rng, t, 0.5, 8, 1.0),
+        _cracks(rng, t, 30, 0.25),
+        _specks(rng, t, 1.2, (0.1, 0.6), 0.3),
     )
 
 
 def _concrete(rng: np.random.Generator, t: float) -> Image:
     return _grey(
-        0.05 * spectral(rng, t, 0.1, 0.8, 0.7),
-        0.08 * spectral(rng, t, 0.5, 15, 1.3),
+        0.10 * spectral(rng, t, 0.12, 0.9, 0.6),
+        0.06 * spectral(rng, t, 0.5, 10, 1.1),
         _joints(t, 4.0, 0.03, 0.18),
-        _cracks(rng, t, 10, 0.15),
-        _specks(rng, t, 0.5, (0.1, 0.5), 0.25),
+        _cracks(rng, t, 20, 0.2),
+        _specks(rng, t, 1.6, (0.1, 0.6), 0.35),
     )
 
 
 def _soil(rng: np.random.Generator, t: float) -> Image:
     tile = _grey(
-        0.09 * spectral(rng, t, 0.1, 1.0, 0.6),
-        0.09 * spectral(rng, t, 0.5, 10, 1.2),
-        _specks(rng, t, 1.0, (0.1, 0.4), 0.25),
+        0.15 * spectral(rng, t, 0.15, 1.2, 0.6),
+        0.08 * spectral(rng, t, 0.5, 8, 1.0),
+        _specks(rng, t, 2.5, (0.1, 0.6), 0.35),
     )
     tile[..., 1] += 0.05 * np.clip(spectral(rng, t, 0.3, 6, 1.0), 0, None)
     return tile
 
 
 def _grass(rng: np.random.Generator, t: float) -> Image:
-    tile = _grey(0.16 * spectral(rng, t, 0.1, 1.2, 0.5), 0.12 * spectral(rng, t, 0.6, 12, 1.2))
-    dry = np.clip(spectral(rng, t, 0.5, 10, 1.1) - 0.6, 0, 1.2)
-    tile += dry[..., None] * np.array([0.35, 0.2, 0.15], np.float32)
+    tile = _grey(
+        0.26 * spectral(rng, t, 0.15, 1.3, 0.5),
+        0.10 * spectral(rng, t, 0.6, 8, 1.0),
+        _specks(rng, t, 1.2, (0.2, 0.9), 0.4),
+    )
+    dry = np.clip(spectral(rng, t, 0.4, 8, 1.0) - 0.6, 0, 1.2)
+    tile += dry[..., None] * np.array([0.4, 0.22, 0.15], np.float32)
     return tile
 
 
 def _crop(rng: np.random.Generator, t: float) -> Image:
-    rows = _joints(t, 0.9, 0.25, 0.45, across=False)
-    return _grey(rows, 0.16 * spectral(rng, t, 0.1, 1.0, 0.5), 0.08 * spectral(rng, t, 0.6, 8, 1.2))
+    rows = _joints(t, 0.9, 0.25, 0.4, across=False)
+    return _grey(
+        rows,
+        0.24 * spectral(rng, t, 0.15, 1.0, 0.5),
+        0.08 * spectral(rng, t, 0.6, 8, 1.0),
+        _specks(rng, t, 1.0, (0.2, 0.7), 0.4),
+    )
 
 
 def _furrows(rng: np.random.Generator, t: float) -> Image:
     return _grey(
-        _joints(t, 1.1, 0.35, 0.18, across=False),
-        0.08 * spectral(rng, t, 0.1, 1.0, 0.6),
-        0.08 * spectral(rng, t, 0.6, 8, 1.2),
+        _joints(t, 1.1, 0.35, 0.14, across=False),
+        0.15 * spectral(rng, t, 0.15, 1.2, 0.6),
+        0.07 * spectral(rng, t, 0.6, 8, 1.0),
+        _specks(rng, t, 1.6, (0.1, 0.6), 0.35),
     )
 
 
 def _rubble(rng: np.random.Generator, t: float) -> Image:
     return _grey(
-        0.11 * spectral(rng, t, 0.1, 1.2, 0.6),
-        0.1 * spectral(rng, t, 0.6, 12, 1.2),
-        _specks(rng, t, 2.5, (0.1, 0.7), 0.4),
+        0.15 * spectral(rng, t, 0.15, 1.2, 0.6),
+        0.08 * spectral(rng, t, 0.6, 10, 1.0),
+        _specks(rng, t, 3.0, (0.1, 0.8), 0.45),
     )
 
 
 def _leaves(rng: np.random.Generator, t: float) -> Image:
-    tile = _grey(0.24 * spectral(rng, t, 0.12, 0.8, 0.4), 0.12 * spectral(rng, t, 0.6, 6, 1.0))
+    tile = _grey(0.30 * spectral(rng, t, 0.15, 0.9, 0.4), 0.12 * spectral(rng, t, 0.6, 6, 1.0))
     tile[..., 0] += 0.06 * spectral(rng, t, 0.3, 3, 0.8)
     return tile
 
 
 def _slab(rng: np.random.Generator, t: float) -> Image:
     return _grey(
-        0.04 * spectral(rng, t, 0.1, 0.8, 0.7),
-        0.10 * spectral(rng, t, 0.5, 8, 1.4),
+        0.06 * spectral(rng, t, 0.12, 0.9, 0.6),
+        0.09 * spectral(rng, t, 0.5, 6, 1.2),
         _joints(t, 3.0, 0.03, 0.12),
-        _cracks(rng, t, 25, 0.15),
-        _specks(rng, t, 0.35, (0.1, 0.7), 0.3),
+        _cracks(rng, t, 30, 0.18),
+        _specks(rng, t, 0.8, (0.1, 0.7), 0.35),
     )
 
 
 def _slab_wet(rng: np.random.Generator, t: float) -> Image:
-    moss = np.clip(spectral(rng, t, 0.4, 7, 1.3), 0, 2)
-    return _grey(0.05 * spectral(rng, t, 0.1, 0.8, 0.7), -0.17 * moss, _specks(rng, t, 0.4, (0.1, 0.8), 0.25))
+    moss = np.clip(spectral(rng, t, 0.3, 5, 1.1), 0, 2)
+    return _grey(0.06 * spectral(rng, t, 0.12, 0.9, 0.6), -0.17 * moss, _specks(rng, t, 0.8, (0.1, 0.8), 0.3))
 
 
 def _tiles(rng: np.random.Generator, t: float) -> Image:
@@ -195,7 +205,8 @@ def _tiles(rng: np.random.Generator, t: float) -> Image:
     side = max(1, round(TILE_PX * t / 0.5))
     shade = rng.normal(0, 0.05, (side, side)).astype(np.float32)
     shades = cv2.resize(shade, (TILE_PX, TILE_PX), interpolation=cv2.INTER_NEAREST)
-    return _grey(shades, _joints(t, 0.5, 0.03, 0.2), 0.06 * spectral(rng, t, 0.5, 8, 1.4))
+    stains = 0.08 * spectral(rng, t, 0.3, 6, 1.2)
+    return _grey(shades, _joints(t, 0.5, 0.03, 0.2), stains, _specks(rng, t, 0.4, (0.1, 0.6), 0.3))
 
 
 def _rooftile(rng: np.random.Generator, t: float) -> Image:

@@ -47,7 +47,8 @@ class RoofShed:
 class Building:
     """One building; ``height_m`` from the ground to the eaves or the roof slab, parapet apart.
 
-    ``seed`` fixes its clutter and its windows. ``scaffold``: wrapped in a green net.
+    ``seed`` fixes its windows and stair head, ``clutter_seed`` what stands on its roof.
+    ``scaffold``: wrapped in a green net.
     """
 
     number: int
@@ -60,6 +61,7 @@ class Building:
     wall_colour: Colour
     wall_layer: str
     seed: int
+    clutter_seed: int = 0
     shed: RoofShed | None = None
     scaffold: bool = False
     zone: str = "village"
@@ -85,7 +87,7 @@ class Vehicle:
     x_m: float
     y_m: float
     yaw_deg: float
-    kind: Literal["car", "van", "truck"]
+    kind: Literal["car", "van", "truck", "bike"]
     colour: Colour
 
 
@@ -117,7 +119,7 @@ class Patch:
     outline: Polygon
     layer: str
     colour: Colour
-    mottle: float = 0.15
+    mottle: float = 0.07
 
 
 @record
