@@ -30,6 +30,7 @@ SMOOTH_M = 20.0
 MAX_RESIDUAL_M = 0.5
 # A georeference by GPS errs by metres; the search for windows that overlap goes this far.
 _SEARCH_M = 60.0
+_SLAB_PX = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,25 +166,44 @@ def _levels(grid: Grid) -> list[int]:
     return levels
 
 
-def _windows(grid: Grid) -> Iterable[tuple[int, int, int, int]]:
-    """Yield at most ``MAX_WINDOWS`` windows spread over the grid, overlapping by three quarters at most."""
+def _lattice(grid: Grid) -> tuple[list[int], list[int], int]:
+    """Return the columns and rows of windows, and their size: at most ``MAX_WINDOWS``, spread evenly.
+
+    They overlap by three quarters at most.
+    """
     size = min(WINDOW_PX, grid.width_px, grid.height_px)
     step = max(size / 4, float(np.sqrt(grid.width_px * grid.height_px / MAX_WINDOWS)))
-    columns, rows = (max(1, int((n - size) / step) + 1) for n in (grid.width_px, grid.height_px))
-    for row in np.linspace(0, grid.height_px - size, rows).round().astype(int):
-        for column in np.linspace(0, grid.width_px - size, columns).round().astype(int):
-            yield int(column), int(row), size, size
+    offsets = []
+    for length in (grid.width_px, grid.height_px):
+        count = max(1, int((length - size) / step) + 1)
+        offsets.append([int(v) for v in np.linspace(0, length - size, count).round()])
+    return offsets[0], offsets[1], size
 
 
 def _shifts(pair: AlignedPair) -> fine.Shifts:
+    columns, rows, size = _lattice(pair.grid)
     found = []
-    for window in _windows(pair.grid):
-        before_CHW, after_CHW, valid_HW = pair.rgb(window)
-        measured = fine.measure(before_CHW, after_CHW, valid_HW)
-        if measured is not None:
-            column, row, width, height = window
-            found.append((column + width / 2, row + height / 2, *measured))
+    for row in rows:
+        for first, others in _stretches(columns, size):
+            # One read serves all windows of a stretch.
+            before_CHW, after_CHW, valid_HW = pair.rgb((first, row, others[-1] + size - first, size))
+            for column in others:
+                cut = np.s_[..., column - first : column - first + size]
+                measured = fine.measure(before_CHW[cut], after_CHW[cut], valid_HW[cut])
+                if measured is not None:
+                    found.append((column + size / 2, row + size / 2, *measured))
     return fine.gather(found)
+
+
+def _stretches(columns: list[int], size: int) -> Iterable[tuple[int, list[int]]]:
+    """Yield runs of windows that touch, as (first column, columns), none wider than a slab of memory."""
+    run = [columns[0]]
+    for column in columns[1:]:
+        if column > run[-1] + size or column - run[0] > _SLAB_PX:
+            yield run[0], run
+            run = []
+        run.append(column)
+    yield run[0], run
 
 
 def _refine(pair: AlignedPair, factor: int) -> AlignedPair:
@@ -227,7 +247,8 @@ def _measured(pair: AlignedPair) -> Alignment:
     gsd = grids.gsd_m(pair.grid)
     # A window that jumps by metres has locked on something else: repetition or change.
     locked = shifts.subset(np.hypot(*shifts.shift_N2.T) < 2.0 / gsd)
-    tried = len(list(_windows(pair.grid)))
+    columns, rows, _ = _lattice(pair.grid)
+    tried = len(columns) * len(rows)
     if len(locked.at_N2) < max(6, 0.02 * tried):
         raise AlignError(
             f"Only {len(locked.at_N2)} of {tried} places could be recognised in both surveys.",

@@ -132,17 +132,15 @@ class _AppearanceScorer:
         score = np.where(m.valid_HW, score, 0).astype(np.float32)
         usual_edge = np.maximum(np.interp(m.texture_HW, noise.texture_K, noise.edge_K), 0.01)
         edge_a, edge_b = (e / (e + 2 * usual_edge) for e in (m.edge_after_HW, m.edge_before_HW))
-        wide = 4.0 / grids.gsd_m(tile.grid)
-        mass_a, mass_b = (cv2.GaussianBlur(e.astype(np.float32), (0, 0), wide) for e in (edge_a, edge_b))
-        # Whose edges are new tells whether something came or went.
-        came = mass_a >= mass_b
-        edge = np.where(m.valid_HW, np.maximum(edge_a, edge_b), 0).astype(np.float32)
+        edge = np.where(edge_a >= edge_b, edge_a, -edge_b)
+        unknown_HW = np.full(score.shape, np.nan, np.float32)
+        # Colour alone does not tell coming from going: the sign of the edges along the outline does.
         return TileScores(
-            appeared_HW=np.where(came, score, 0).astype(np.float32),
-            gone_HW=np.where(came, 0, score).astype(np.float32),
-            height_change_HW=np.full(score.shape, np.nan, np.float32),
-            edge_HW=edge,
-            standing_HW=np.full(score.shape, np.nan, np.float32),
+            appeared_HW=score,
+            gone_HW=np.zeros_like(score),
+            height_change_HW=unknown_HW,
+            edge_HW=np.where(m.valid_HW, edge, 0).astype(np.float32),
+            standing_HW=unknown_HW,
         )
 
 
@@ -186,7 +184,9 @@ def _shadowed(lit: Image, dark: Image, size_px: int) -> NDArray[np.bool_]:
     ratio = (smooth_dark + 0.02) / (smooth_lit + 0.02)
     mean = ratio.mean(axis=0)
     uneven = (ratio.max(axis=0) - ratio.min(axis=0)) / np.maximum(mean, 1e-3)
-    return np.asarray((mean < 0.8) & (mean > 0.15) & (uneven < 0.35))
+    # Sky light is blue, and haze lifts all channels alike: red falls most.
+    skylit = (ratio[0] <= ratio[1] + 0.03) & (ratio[1] <= ratio[2] + 0.03) & (uneven < 0.6)
+    return np.asarray((mean < 0.8) & (mean > 0.15) & ((uneven < 0.3) | skylit))
 
 
 def _match(tile: PairTile, s: AppearanceSettings) -> _Match:

@@ -95,15 +95,16 @@ def fuse(scores: Sequence[TileScores]) -> TileScores:
 
 
 def _strongest(scores: Sequence[TileScores]) -> TileScores:
-    heights, standing = scores[0].height_change_HW, scores[0].standing_HW
+    heights, standing, edge = scores[0].height_change_HW, scores[0].standing_HW, scores[0].edge_HW
     for other in scores[1:]:
         heights = _where(np.isfinite(heights), heights, other.height_change_HW)
         standing = _where(np.isfinite(standing), standing, other.standing_HW)
+        edge = _where(np.abs(edge) >= np.abs(other.edge_HW), edge, other.edge_HW)
     return TileScores(
         appeared_HW=np.maximum.reduce([s.appeared_HW for s in scores]),
         gone_HW=np.maximum.reduce([s.gone_HW for s in scores]),
         height_change_HW=heights,
-        edge_HW=np.maximum.reduce([s.edge_HW for s in scores]),
+        edge_HW=edge,
         standing_HW=standing,
     )
 

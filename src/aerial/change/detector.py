@@ -37,9 +37,9 @@ class PairTile:
 class TileScores:
     """Per pixel of a tile, float32: ``appeared_HW`` and ``gone_HW`` 0-1, ``height_change_HW`` metres.
 
-    ``height_change_HW`` is NaN where the detector does not know it. ``edge_HW`` 0-1: a new or gone
-    structural edge lies here (a height step, an image edge); the outline of a building follows it,
-    that of a blot of colour or of a tree does not. ``standing_HW``: how high BEFORE stood over the
+    ``height_change_HW`` is NaN where the detector does not know it. ``edge_HW`` -1 to 1: a
+    structural edge (a height step, an image edge) is new here, or, below 0, was here and is gone; the
+    outline of a building follows it, that of a blot of colour or of a tree does not. ``standing_HW``: how high BEFORE stood over the
     surrounding ground, metres, NaN where unknown.
     """
 

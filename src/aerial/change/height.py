@@ -29,7 +29,8 @@ class HeightSettings:
     ``block_m``, ``reach_blocks``: bias is followed over (2 reach + 1) blocks; a building smaller
     than half of that does not explain itself away. ``least_m``: smaller changes score below 0.5
     however quiet the ground (crops, cars, water). ``noise_factor``: and a change must be so many
-    times the noise. ``ground_m``: the ground under a building is sought this far around it.
+    times the noise. ``ground_m``: the ground under a building is sought this far around it. ``unsure_m``: where the views of one date disagree by more (crowns,
+    glass, what was filled in), the height counts as unknown.
     """
 
     block_m: float = 10.0
@@ -40,6 +41,7 @@ class HeightSettings:
     noise_factor: float = 3.5
     floor_m: float = 0.15
     ground_m: float = 45.0
+    unsure_m: float = 1.5
 
 
 class HeightDetector:
@@ -70,6 +72,7 @@ class HeightDetector:
 class _Measures:
     change_HW: Heights
     rough_HW: Heights
+    sure_HW: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +91,7 @@ class _HeightScorer:
     def _score(self, tile: PairTile) -> TileScores:
         s, gsd = self._settings, grids.gsd_m(tile.grid)
         m = _measure(tile, self._bias, s)
-        known = np.isfinite(m.change_HW) & tile.valid_HW
+        known = np.isfinite(m.change_HW) & tile.valid_HW & m.sure_HW
         noise = np.interp(m.rough_HW, self._noise.rough_K, self._noise.noise_K)
         needed = np.maximum(s.least_m, s.noise_factor * np.maximum(noise, s.floor_m))
         change = np.where(known, m.change_HW, 0)
@@ -125,11 +128,14 @@ def _measure(tile: PairTile, bias: Field, s: HeightSettings) -> _Measures:
     surfaces = [h for h in (tile.before_dsm_HW, tile.after_dsm_HW) if h is not None]
     rough = [_roughness(h, max(5, round(s.rough_m / gsd) | 1)) for h in surfaces]
     both = np.maximum.reduce(rough) if rough else np.zeros_like(filled)
+    sure = np.ones(known.shape, bool)
     for spread in (tile.before_spread_HW, tile.after_spread_HW):
         if spread is not None:
-            both = np.maximum(both, np.nan_to_num(spread, nan=0.0))
+            sure &= np.nan_to_num(spread, nan=0.0) <= s.unsure_m
     return _Measures(
-        change_HW=np.where(known, smooth, np.nan).astype(np.float32), rough_HW=both.astype(np.float32)
+        change_HW=np.where(known, smooth, np.nan).astype(np.float32),
+        rough_HW=both.astype(np.float32),
+        sure_HW=sure,
     )
 
 

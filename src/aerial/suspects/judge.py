@@ -18,7 +18,8 @@ class JudgeSettings:
     ``min_area_m2``: a tool shed or a kiosk; without height a parked car is as large and cannot be
     told apart. ``min_area_height_m2``: what a surface model from photographs resolves.
     ``min_width_m``: kerbs, walls, rims of shadow are narrower. ``min_height_m``: a room is higher,
-    crops and cars are lower. ``vehicle_*``: what may drive on a road.
+    crops and cars are lower. ``vehicle_*``: what may drive on a road. ``rough_inside``: mean steepness inside
+    (1 is 2 metres a metre): roofs and pits are mostly flat, differences of two crowns are not.
     """
 
     min_area_m2: float = 3.5
@@ -28,11 +29,14 @@ class JudgeSettings:
     min_height_m: float = 1.8
     min_rectangularity: float = 0.5
     min_rim_edge: float = 0.35
+    min_rim_edge_gone: float = 0.5
     min_edge_gain: float = 0.15
+    min_sure_share: float = 0.4
     vehicle_width_m: float = 3.0
     vehicle_area_m2: float = 40.0
     vehicle_height_m: float = 4.0
     standing_m: float = 1.8
+    rough_inside: float = 0.55
     min_score: float = 0.5
 
 
@@ -67,12 +71,13 @@ def _by_appearance(blob: Blob, s: JudgeSettings) -> float | None:
     if blob.rectangularity < s.min_rectangularity:
         return None
     gain = blob.rim_edge - blob.inner_edge
-    if blob.rim_edge < s.min_rim_edge or gain < s.min_edge_gain:
+    least_edge = s.min_rim_edge if blob.direction == "appeared" else s.min_rim_edge_gone
+    if blob.rim_edge < least_edge or gain < s.min_edge_gain or blob.sure_share < s.min_sure_share:
         return None
     return float(
         blob.strength
-        * _ramp(blob.rim_edge, s.min_rim_edge - 0.15, s.min_rim_edge + 0.25)
-        * _ramp(gain, s.min_edge_gain - 0.15, s.min_edge_gain + 0.25)
+        * _ramp(blob.rim_edge, least_edge - 0.15, least_edge + 0.15)
+        * _ramp(gain, s.min_edge_gain - 0.15, s.min_edge_gain + 0.15)
         * _ramp(blob.rectangularity, s.min_rectangularity - 0.2, s.min_rectangularity + 0.2)
     )
 
@@ -95,7 +100,8 @@ def _by_height(blob: Blob, change_m: float, s: JudgeSettings) -> float | None:
     return float(
         blob.strength
         * _ramp(abs(change_m), s.min_height_m - 0.6, s.min_height_m + 0.6)
-        * _ramp(abs(change_m) / max(spread, 0.1), 0.5, 2.5)
+        * (1 - _ramp(blob.inner_edge, s.rough_inside - 0.2, s.rough_inside + 0.2))
+        * _ramp(abs(change_m) / max(spread, 0.1), 0.3, 1.3)
         * _ramp(blob.rectangularity, s.min_rectangularity - 0.2, s.min_rectangularity + 0.2)
     )
 

@@ -22,7 +22,9 @@ Direction = Literal["appeared", "gone"]
 _WINDOW_PX = 2048
 # Polygons are measured on at most so many pixels a side; larger ones on a coarser grid.
 _MEASURE_PX = 1500
-_THRESHOLD = 0.5
+# Low, so that a roof of two tones stays one piece; ``sure_share`` says how much of it is sure.
+_THRESHOLD = 0.3
+_SURE = 0.6
 # Narrower than this is a rim, a wire, a kerb.
 _NECK_M = 0.7
 _GAP_M = 0.6
@@ -33,11 +35,12 @@ _ROOM_M = 2.0
 class Blob:
     """A connected piece of change, in metres on the pair's grid turned to x right, y down.
 
-    ``outline_px`` is in pixels of the change map. ``strength``: mean score inside. ``rim_edge``,
-    ``inner_edge``: mean structural edge along the outline and inside. ``height_change_m``: median
+    ``outline_px`` is in pixels of the change map. ``strength``: mean score inside;
+    ``sure_share``: share of it that scores high. ``rim_edge``, ``inner_edge``: mean structural edge of
+    the date that shows the thing, along the outline and inside. ``height_change_m``: median
     inside, None where unknown; ``height_spread_m``: half the middle 68 % of it.
     ``standing_before_m``: median height over the ground before; ``rim_standing_share``: share of
-    the surroundings (2 m) that stood as high as a room before.
+    the rim (0.4 to 1.2 m around) that stood as high as a room before.
     """
 
     direction: Direction
@@ -46,6 +49,7 @@ class Blob:
     width_m: float
     rectangularity: float
     strength: float
+    sure_share: float
     rim_edge: float
     inner_edge: float
     height_change_m: float | None
@@ -124,11 +128,16 @@ def _measured(change: Path, grid: Grid, outline: Polygon, direction: Direction) 
     heights = data_CHW[2][inside]
     heights = heights[np.isfinite(heights)]
     known = len(heights) > 0.5 * inside.sum() and len(heights) > 0
-    around = burn(shape.buffer(2.0 / gsd / step), *inside.shape[::-1]) & ~burn(
-        shape.buffer(0.8 / gsd / step), *inside.shape[::-1]
+    around = burn(shape.buffer(1.2 / gsd / step), *inside.shape[::-1]) & ~burn(
+        shape.buffer(0.4 / gsd / step), *inside.shape[::-1]
     )
     standing, beside = (data_CHW[4][where] for where in (inside, around))
     standing, beside = standing[np.isfinite(standing)], beside[np.isfinite(beside)]
+    came, went = (_rim(np.maximum(sign * data_CHW[3], 0), rim, shape) for sign in (1, -1))
+    if not known and went > came:
+        # Without height the edges tell: the date that has them shows the thing.
+        direction = "gone"
+    edge, rim_edge = np.maximum(data_CHW[3] * (1 if came >= went else -1), 0), max(came, went)
     box = outline.minimum_rotated_rectangle
     return Blob(
         direction=direction,
@@ -137,8 +146,9 @@ def _measured(change: Path, grid: Grid, outline: Polygon, direction: Direction) 
         width_m=_width(box) * gsd,
         rectangularity=outline.area / max(box.area, 1e-9),
         strength=_mean(score, inside),
-        rim_edge=_rim(data_CHW[3], rim, shape),
-        inner_edge=_mean(data_CHW[3], core),
+        sure_share=_mean((score >= _SURE).astype(np.float32), inside),
+        rim_edge=rim_edge,
+        inner_edge=_mean(edge, core),
         height_change_m=float(np.median(heights)) if known else None,
         height_spread_m=float(np.diff(np.percentile(heights, [16, 84]))[0] / 2) if known else None,
         standing_before_m=float(np.median(standing)) if len(standing) else None,
