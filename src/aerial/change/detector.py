@@ -39,8 +39,8 @@ class TileScores:
 
     ``height_change_HW`` is NaN where the detector does not know it. ``edge_HW`` -1 to 1: a
     structural edge (a height step, an image edge) is new here, or, below 0, was here and is gone; the
-    outline of a building follows it, that of a blot of colour or of a tree does not. ``standing_HW``: how high BEFORE stood over the
-    surrounding ground, metres, NaN where unknown.
+    outline of a building follows it, that of a blot of colour or of a tree does not.
+    ``standing_HW``: how high BEFORE stood over the surrounding ground, metres, NaN where unknown.
     """
 
     appeared_HW: NDArray[np.float32]

@@ -29,8 +29,9 @@ class HeightSettings:
     ``block_m``, ``reach_blocks``: bias is followed over (2 reach + 1) blocks; a building smaller
     than half of that does not explain itself away. ``least_m``: smaller changes score below 0.5
     however quiet the ground (crops, cars, water). ``noise_factor``: and a change must be so many
-    times the noise. ``ground_m``: the ground under a building is sought this far around it. ``unsure_m``: where the views of one date disagree by more (crowns,
-    glass, what was filled in), the height counts as unknown.
+    times the noise. ``ground_m``: the ground under a building is sought this far around it.
+    ``unsure_m``: where the views of one date disagree by more (crowns, glass, what was filled in),
+    the height counts as unknown.
     """
 
     block_m: float = 10.0

@@ -14,7 +14,7 @@ from shapely.geometry.base import BaseGeometry
 
 from aerial.raster import grid as grids
 from aerial.raster.grid import Grid
-from aerial.raster.read import open_raster, read_window
+from aerial.raster.read import WindowPx, open_raster, read_window
 from aerial.raster.shapes import burn, outlines
 
 Direction = Literal["appeared", "gone"]
@@ -29,6 +29,7 @@ _SURE = 0.6
 _NECK_M = 0.7
 _GAP_M = 0.6
 _ROOM_M = 2.0
+_WALL_M = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +69,10 @@ def find_blobs(change: Path, min_area_m2: float) -> list[Blob]:
         pieces = _joined(list(_pieces(change, grid, direction)))
         outlines_px = [part for piece in pieces for part in _cleaned(piece, gsd)]
         large = [outline for outline in outlines_px if outline.area * gsd**2 >= min_area_m2]
-        found.extend(_measured(change, grid, outline, direction) for outline in large)
+        for outline in large:
+            blob = _measured(change, grid, outline, direction)
+            wall = None if blob.height_change_m is None else _at_half_height(change, grid, blob)
+            found.append(blob if wall is None else _measured(change, grid, wall, direction))
     return found
 
 
@@ -112,12 +116,7 @@ def _cleaned(piece: Polygon, gsd: float) -> list[Polygon]:
 
 def _measured(change: Path, grid: Grid, outline: Polygon, direction: Direction) -> Blob:
     gsd = grids.gsd_m(grid)
-    x0, y0, x1, y1 = outline.bounds
-    pad = int(2.5 / gsd) + 2
-    column, row = max(0, int(x0) - pad), max(0, int(y0) - pad)
-    width = min(grid.width_px, int(np.ceil(x1)) + pad) - column
-    height = min(grid.height_px, int(np.ceil(y1)) + pad) - row
-    step = max(1, -(-max(width, height) // _MEASURE_PX))
+    (column, row, width, height), step = _window_of(grid, outline, gsd)
     data_CHW = read_window(change, (column, row, width, height), step=step)
     valid_HW = np.isfinite(data_CHW[0])
     shape = affinity.scale(affinity.translate(outline, -column, -row), 1 / step, 1 / step, origin=(0, 0))
@@ -154,6 +153,39 @@ def _measured(change: Path, grid: Grid, outline: Polygon, direction: Direction) 
         standing_before_m=float(np.median(standing)) if len(standing) else None,
         rim_standing_share=float((beside > _ROOM_M).mean()) if len(beside) else 0.0,
     )
+
+
+def _at_half_height(change: Path, grid: Grid, blob: Blob) -> Polygon | None:
+    """Return the outline where the change falls to half: there the wall stands, however noise and
+    rounding by matching moved the outline of the scores. None where that is no other single piece.
+    """
+    gsd = grids.gsd_m(grid)
+    (column, row, width, height), step = _window_of(grid, blob.outline_px, gsd)
+    if step > 1 or blob.height_change_m is None:
+        return None
+    change_HW = read_window(change, (column, row, width, height))[2]
+    near = affinity.translate(blob.outline_px.buffer(_WALL_M / gsd), -column, -row)
+    sign = np.sign(blob.height_change_m)
+    half = np.nan_to_num(sign * change_HW) >= abs(blob.height_change_m) / 2
+    pieces = [
+        affinity.translate(part, column, row)
+        for piece in outlines(half & burn(near, width, height))
+        for part in _cleaned(piece, gsd)
+    ]
+    shared = [part.intersection(blob.outline_px).area for part in pieces]
+    if not shared or max(shared) < 0.5 * blob.outline_px.area:
+        return None
+    return pieces[int(np.argmax(shared))]
+
+
+def _window_of(grid: Grid, outline: Polygon, gsd: float) -> tuple[WindowPx, int]:
+    """Return the window around an outline, and the step at which it is small enough to be read."""
+    x0, y0, x1, y1 = outline.bounds
+    pad = int(2.5 / gsd) + 2
+    column, row = max(0, int(x0) - pad), max(0, int(y0) - pad)
+    width = min(grid.width_px, int(np.ceil(x1)) + pad) - column
+    height = min(grid.height_px, int(np.ceil(y1)) + pad) - row
+    return (column, row, width, height), max(1, -(-max(width, height) // _MEASURE_PX))
 
 
 def _mean(values_HW: NDArray[np.float32], where_HW: NDArray[np.bool_]) -> float:
