@@ -238,5 +238,7 @@ def _learn(measures: Sequence[_Measures]) -> _Noise:
         usual_edge.append(np.percentile(edge[inside], 90) if inside.sum() > 50 else np.nan)
     values = np.array(usual), np.array(usual_edge)
     known = np.isfinite(values[0])
-    grown, grown_edge = (np.maximum.accumulate(v[known]).astype(np.float32) for v in values)
+    # Smoother surfaces differ no more than rougher ones: a place whose only smooth things are its new
+    # roofs must not take their change for noise.
+    grown, grown_edge = (np.minimum.accumulate(v[known][::-1])[::-1].astype(np.float32) for v in values)
     return _Noise(texture_K=knots[known].astype(np.float32), difference_K=grown, edge_K=grown_edge)

@@ -223,9 +223,9 @@ def _learn(samples: Sequence[_Measures]) -> _Noise:
             noise.append(float(np.percentile(change[inside], 68)))
     if not knots:
         return _Noise(rough_K=np.zeros(1, np.float32), noise_K=np.full(1, 0.5, np.float32))
-    return _Noise(
-        rough_K=np.array(knots, np.float32), noise_K=np.maximum.accumulate(np.array(noise, np.float32))
-    )
+    # Smoother surfaces err no more than rougher ones, so that large changes do not pass for noise.
+    calm = np.minimum.accumulate(np.array(noise, np.float32)[::-1])[::-1]
+    return _Noise(rough_K=np.array(knots, np.float32), noise_K=calm)
 
 
 _EDGES = (0.0, 0.05, 0.1, 0.2, 0.35, 0.6, 1.0, 1.7, 3.0, np.inf)

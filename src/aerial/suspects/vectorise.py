@@ -156,8 +156,9 @@ def _measured(change: Path, grid: Grid, outline: Polygon, direction: Direction) 
 
 
 def _at_half_height(change: Path, grid: Grid, blob: Blob) -> Polygon | None:
-    """Return the outline where the change falls to half: there the wall stands, however noise and
-    rounding by matching moved the outline of the scores. None where that is no other single piece.
+    """Return the outline where the change falls to half, or None where that is another piece.
+
+    There the wall stands, however noise and rounding by matching moved the outline of the scores.
     """
     gsd = grids.gsd_m(grid)
     (column, row, width, height), step = _window_of(grid, blob.outline_px, gsd)
