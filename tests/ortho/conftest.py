@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from aerial.ortho.block import Block
 from aerial.ortho.cover import grid_for
 from aerial.ortho.rectify import OrthoResult, build_ortho
+from aerial.ortho.solve import Solution, solve
 from aerial.ortho.surface import SurfaceResult, build_surface
 from aerial.progress import SILENT
 from aerial.raster.grid import Grid, pixel_to_world
@@ -71,3 +73,29 @@ def flown(tmp_path_factory: pytest.TempPathFactory) -> Flown:
     surface = build_surface(block, folder / "photos", grid, folder, SILENT)
     ortho = build_ortho(block, folder / "photos", surface.path, grid, folder / "ortho.tif", SILENT)
     return Flown(scene, houses, block, folder, grid, surface, ortho)
+
+
+@dataclass(frozen=True)
+class Solved:
+    """A survey of the scene and its block, which other surveys may join; ``work`` is its journal."""
+
+    survey: Any
+    block: Block
+    solution: Solution
+    work: Path
+
+
+@pytest.fixture(scope="session")
+def make_survey() -> Callable[..., Any]:
+    """Photographs the scene: folder, seed, houses, previous."""
+    _load("scene")
+    return _load("survey").survey  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="session")
+def solved(make_survey: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Solved:
+    """A first survey over one house, solved."""
+    folder = tmp_path_factory.mktemp("first")
+    survey = make_survey(folder / "photos", 1, (sys.modules["ortho_scene"].Box(-6, 6, -5, 4, 6.0),))
+    block, solution = solve(survey.job, folder / "work", SILENT)
+    return Solved(survey, block, solution, folder / "work")

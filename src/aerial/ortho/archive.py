@@ -183,5 +183,6 @@ def _save(path: Path, **arrays: NDArray[np.generic]) -> None:
 
 
 def _load(path: Path) -> dict[str, NDArray[np.generic]]:
-    with np.load(path, allow_pickle=False) as stored:
+    # Opened here: numpy leaves the file open where it is not an archive.
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
         return {name: stored[name] for name in stored.files}
