@@ -16,8 +16,9 @@ from aerial.errors import InputError
 from aerial.progress import SILENT
 from aerial.raster.grid import pixel_to_world
 from aerial.raster.read import open_raster, read_on_grid
+from aerial.simulate import scene, surveys, truth
 from aerial.simulate.presets import PRESETS
-from aerial.simulate.surveys import SimulatedTown, plan, simulate_surveys
+from aerial.simulate.surveys import SimulatedTown, simulate_surveys
 
 
 @pytest.fixture(scope="module")
@@ -27,19 +28,40 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatedTown]:
 
 
 def test_same_seed_gives_the_same_files(town: SimulatedTown, tmp_path: Path) -> None:
-    """A second run with the same seed writes the same bytes: truth and photographs."""
-    again = simulate_surveys("tests", 3, tmp_path / "again", SILENT)
-    names = sorted(
-        p.relative_to(town.out) for p in town.out.rglob("*") if p.suffix in (".geojson", ".json", ".JPG")
+    """Made again, the town, a true raster and a photograph are the same to the bit."""
+    preset = PRESETS["tests"]
+    history, _ = surveys.plan(preset, 3)
+    truth.write_geojson(tmp_path / "changes.geojson", truth.change_features(history.changes))
+    epoch = surveys.at_epoch(preset, 3, 2)
+    built = scene.build(epoch.town, preset, 3, 2)
+    truth.write_cameras(tmp_path / "cameras.json", epoch.camera, epoch.shots)
+    truth.write_rasters(
+        tmp_path, built, epoch.light, open_raster(town.truth / "epoch2" / "dsm.tif").grid, SILENT
     )
-    assert len(names) == 2 + 4 + 2 + 24
-    assert [sha256_file(town.out / name) for name in names] == [
-        sha256_file(again.out / name) for name in names
-    ]
-    for name in ("epoch1/dsm.tif", "epoch2/ortho.tif"):
-        grid = open_raster(town.truth / name).grid
-        first, second = (read_on_grid(t.truth / name, grid)[0] for t in (town, again))
-        np.testing.assert_array_equal(first, second)
+    surveys.take(3, 2, epoch, built, 4, tmp_path)
+    photo = epoch.shots[4].name
+    for made, written in {
+        "changes.geojson": town.truth / "changes.geojson",
+        "cameras.json": town.truth / "epoch2" / "cameras.json",
+        "dsm.tif": town.truth / "epoch2" / "dsm.tif",
+        "ortho.tif": town.truth / "epoch2" / "ortho.tif",
+        photo: town.photos[1] / photo,
+    }.items():
+        assert sha256_file(written) == sha256_file(tmp_path / made), made
+
+
+def test_another_seed_gives_another_town(town: SimulatedTown) -> None:
+    """Seeds are not decoration: the changes of seed 4 lie elsewhere than those of seed 3."""
+    first, second = (surveys.plan(PRESETS["tests"], seed)[0].changes for seed in (3, 4))
+    assert [c.outline.wkt for c in first] != [c.outline.wkt for c in second]
+
+
+def test_every_photograph_is_there(town: SimulatedTown) -> None:
+    """Both epochs hold every photograph that the poses name, and no more."""
+    for epoch in (1, 2):
+        told = json.loads((town.truth / f"epoch{epoch}" / "cameras.json").read_text())["photos"]
+        assert sorted(p["file"] for p in told) == sorted(p.name for p in town.photos[epoch - 1].iterdir())
+        assert len(told) == 12
 
 
 def test_photographs_agree_with_the_true_poses(town: SimulatedTown) -> None:
@@ -70,7 +92,7 @@ def test_photographs_agree_with_the_true_poses(town: SimulatedTown) -> None:
         }
         assert seen.sum() > 5000
         assert max(agreement, key=lambda shift: agreement[shift]) == 0
-        assert agreement[0] > 0.7
+        assert agreement[0] > 0.5
 
 
 def test_true_changes_show_in_the_true_heights(town: SimulatedTown) -> None:
@@ -118,7 +140,7 @@ def test_a_folder_that_holds_something_is_refused(tmp_path: Path) -> None:
 def test_every_town_has_all_changes_that_its_preset_asks_for(name: str, seed: int) -> None:
     """Whatever the seed, each kind of change is there as often as asked, none over another."""
     preset = PRESETS[name]
-    history, _ = plan(preset, seed)
+    history, _ = surveys.plan(preset, seed)
     counted = {what: sum(c.what == what for c in history.changes) for what in preset.changes}
     assert preset.changes == counted
     shapes = [c.outline for c in history.changes]

@@ -177,17 +177,29 @@ def _weather(canvas: _Canvas, rng: np.random.Generator, per_m2: float) -> None:
     centre_N2 = canvas.points(xy_N2)
     size_N = rng.lognormal(-1.3, 0.7, count)
     kind_N = rng.random(count)
+    paved = LAYERS["asphalt"]
+    height, width = canvas.layer.shape
     for (x, y), size, kind in zip(centre_N2, size_N, kind_N, strict=True):
-        if kind < 0.4:
-            colour = (0.5 * rng.uniform(0.3, 0.95, 3) + 0.5 * rng.uniform(0.3, 0.95)) * 255
-            size *= 0.5
-        elif kind < 0.7:
-            colour = np.array([0.24, 0.31, 0.14]) * rng.uniform(0.7, 1.3) * 255
-            size *= 1.6
-        else:
-            colour = np.full(3, rng.uniform(0.15, 0.6)) * 255
-        axes = np.maximum(np.round(size * rng.uniform(0.4, 1, 2) / canvas.texel_m * 8), 8).astype(int)
-        cv2.ellipse(
-            canvas.colour, (int(x), int(y)), (int(axes[0]), int(axes[1])), float(rng.uniform(0, 180)), 0, 360,
-            tuple(colour.tolist()), -1, cv2.LINE_AA, 4,
-        )  # fmt: skip
+        colour, pieces = _stain(rng, kind)
+        if (
+            pieces > 1
+            and canvas.layer[np.clip(y // 16, 0, height - 1), np.clip(x // 16, 0, width - 1)] == paved
+        ):
+            continue
+        for _ in range(pieces):
+            axes = np.maximum(np.round(size * rng.uniform(0.4, 1, 2) / canvas.texel_m * 8), 8).astype(int)
+            middle = np.round(np.array([x, y]) + rng.normal(0, 1, 2) * (pieces - 1) * axes / 3).astype(int)
+            angle = float(rng.uniform(0, 180))
+            shade = tuple((colour * rng.uniform(0.85, 1.15)).tolist())
+            cv2.ellipse(
+                canvas.colour, middle.tolist(), axes.tolist(), angle, 0, 360, shade, -1, cv2.LINE_AA, 4
+            )
+
+
+def _stain(rng: np.random.Generator, kind: float) -> tuple[Floats, int]:
+    """Return the colour (0-255) of litter, a weed or a stain, and how many blobs make it up."""
+    if kind < 0.4:
+        return (0.5 * rng.uniform(0.3, 0.95, 3) + 0.5 * rng.uniform(0.3, 0.95)) * 220, 1
+    if kind < 0.7:
+        return np.array([0.24, 0.31, 0.14]) * rng.uniform(0.7, 1.2) * 255, 4
+    return np.full(3, rng.uniform(0.15, 0.6)) * 255, 1

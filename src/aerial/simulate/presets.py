@@ -36,7 +36,7 @@ PRESETS = {
     for preset in (
         Preset(
             name="tests",
-            width_px=864,
+            width_px=780,
             gsd_m=0.12,
             lines=3,
             photos_per_line=4,

@@ -36,7 +36,9 @@ class SimulatedTown:
 
 
 @record
-class _Epoch:
+class Epoch:
+    """One survey before it is rendered."""
+
     town: Town
     light: Light
     camera: Camera
@@ -79,7 +81,7 @@ def simulate_surveys(preset_name: str, seed: int, out: Path, progress: Progress)
     roofs = []
     shadows: list[distractors.Distractor] = []
     for number in (1, 2):
-        epoch = _epoch(preset, seed, number)
+        epoch = at_epoch(preset, seed, number)
         place = folder / f"epoch{number}"
         truth.write_cameras(place / "cameras.json", epoch.camera, epoch.shots)
         grid = truth.grid_over(area, preset.gsd_m)
@@ -89,7 +91,9 @@ def simulate_surveys(preset_name: str, seed: int, out: Path, progress: Progress)
         roofs += truth.roof_features(epoch.town.buildings, dsm_HW, grid, number)
         shadows += truth.shadows(epoch.town.buildings, epoch.light, number)
         del dsm_HW
-        _SEEN["now"] = (number, epoch, built)
+        if preset.workers == 1:
+            _SEEN["now"] = (number, epoch, built)
+        del built
         progress.phase(f"Photographs, epoch {number}", len(epoch.shots))
         for _ in _taken(preset, seed, number, out / f"epoch{number}" / "photos", len(epoch.shots)):
             progress.advance()
@@ -108,7 +112,8 @@ def simulate_surveys(preset_name: str, seed: int, out: Path, progress: Progress)
     )
 
 
-def _epoch(preset: Preset, seed: int, number: int) -> _Epoch:
+def at_epoch(preset: Preset, seed: int, number: int) -> Epoch:
+    """Return epoch 1 or 2 of a town: what stands, the light, the camera and its poses."""
     history, _ = plan(preset, seed)
     town = history.before if number == 1 else history.after
     sky = stream(seed, "sun", number)
@@ -118,7 +123,7 @@ def _epoch(preset: Preset, seed: int, number: int) -> _Epoch:
         float(sky.uniform(0, 1)),
     )
     middle = terrain.ground_m(town.relief, (), np.zeros(1), np.zeros(1))
-    return _Epoch(
+    return Epoch(
         town=town,
         light=light,
         camera=flight.true_camera(flight.read_camera(), preset, seed, number),
@@ -130,30 +135,35 @@ def _taken(preset: Preset, seed: int, number: int, folder: Path, count: int) -> 
     """Take every photograph, in two processes where the preset is large; yields as each is written."""
     if preset.workers == 1:
         for index in range(count):
-            _take(seed, index, folder)
+            _take_next(seed, index, folder)
             yield
         return
     # Spawned, not forked: this process may have threads (OpenCV, BLAS) that a fork would break.
     with ProcessPoolExecutor(
         preset.workers, multiprocessing.get_context("spawn"), _open_eyes, (preset, seed, number)
     ) as pool:
-        for done in as_completed([pool.submit(_take, seed, index, folder) for index in range(count)]):
+        for done in as_completed([pool.submit(_take_next, seed, index, folder) for index in range(count)]):
             done.result()
             yield
 
 
-_SEEN: dict[str, tuple[int, _Epoch, scene.Scene]] = {}
+_SEEN: dict[str, tuple[int, Epoch, scene.Scene]] = {}
 
 
 def _open_eyes(preset: Preset, seed: int, number: int) -> None:
     """Build the scene of this process; OpenCV keeps to one thread beside the other process."""
     cv2.setNumThreads(1)
-    epoch = _epoch(preset, seed, number)
+    epoch = at_epoch(preset, seed, number)
     _SEEN["now"] = (number, epoch, scene.build(epoch.town, preset, seed, number))
 
 
-def _take(seed: int, index: int, folder: Path) -> None:
+def _take_next(seed: int, index: int, folder: Path) -> None:
     number, epoch, built = _SEEN["now"]
+    take(seed, number, epoch, built, index, folder)
+
+
+def take(seed: int, number: int, epoch: Epoch, built: scene.Scene, index: int, folder: Path) -> None:
+    """Take one photograph of an epoch and write it to ``folder``."""
     shot = epoch.shots[index]
     image_HW3 = photograph.expose(
         built, epoch.camera, shot, epoch.light, stream(seed, "photo", number, index)
