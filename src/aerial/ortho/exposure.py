@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.sparse.linalg import lsqr
+from scipy.sparse.linalg import spsolve
 
 from aerial.camera import Camera
 from aerial.ortho import sight
@@ -30,11 +30,10 @@ class Exposure:
     gain_N3: Floats
     fall_off_2: Floats
 
-    def factor(self, index: int, camera: Camera, column_HW: Reals, row_HW: Reals) -> Reals:
-        """Return what to multiply pixels of photograph ``index`` by, shape (H, W, 3)."""
+    def levelling(self, camera: Camera, column_HW: Reals, row_HW: Reals) -> Reals:
+        """Return what to multiply pixels by against the lens's fall-off."""
         r2_HW = _radius2(camera, column_HW, row_HW)
-        fall_HW = np.exp(-(self.fall_off_2[0] * r2_HW + self.fall_off_2[1] * r2_HW**2))
-        return np.asarray(fall_HW[..., None] * self.gain_N3[index], np.float32)
+        return np.asarray(np.exp(-(self.fall_off_2[0] * r2_HW + self.fall_off_2[1] * r2_HW**2)), np.float32)
 
 
 def _radius2(camera: Camera, column_HW: Reals, row_HW: Reals) -> Reals:
@@ -102,16 +101,14 @@ def _differences(first_M: NDArray[np.int_], second_M: NDArray[np.int_], n: int) 
 
 def _solved(system: sparse.csr_matrix, right_M: Floats, unknowns: int) -> Floats:
     """Return the least-squares solution with Huber's weights; a weak pull holds it near zero."""
-    # As strong as one sample in a hundred: a chain of photographs must not drift.
-    pull = np.sqrt(0.01 * system.shape[0] / unknowns)
-    held = sparse.vstack([system, pull * 0.1 * sparse.identity(unknowns)]).tocsr()
-    target = np.concatenate([right_M, np.zeros(unknowns)])
-    weight = np.ones(len(target))
+    # As strong as one sample in ten thousand: a chain of photographs must not drift.
+    pull = sparse.identity(unknowns) * (1e-4 * system.shape[0] / unknowns)
+    weight_M = np.ones(len(right_M))
     answer = np.zeros(unknowns)
     for _ in range(5):
-        answer = lsqr(sparse.diags(weight) @ held, weight * target, atol=1e-9, btol=1e-9)[0]
-        residual = np.abs(system @ answer - right_M)
-        weight[: len(right_M)] = np.sqrt(HUBER / np.maximum(residual, HUBER))
+        weighted = system.T @ sparse.diags(weight_M)
+        answer = spsolve((weighted @ system + pull).tocsc(), weighted @ right_M)
+        weight_M = HUBER / np.maximum(np.abs(system @ answer - right_M), HUBER)
     return np.asarray(answer)
 
 

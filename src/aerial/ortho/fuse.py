@@ -12,6 +12,8 @@ Heights = NDArray[np.float32]
 SAME_SURFACE_M = 0.5
 # What is written as spread where no second view confirms the height.
 UNCONFIRMED_SPREAD_M = 5.0
+# The share of the views that must be of one surface, where there are four or more.
+AGREED = 0.35
 STRIP_SAMPLES = 2_000_000
 
 
@@ -46,7 +48,8 @@ def agree(stack_NHW: Heights, weight_N: Floats) -> tuple[Heights, Heights]:
     """Return the height of each cell that most views support, and the spread of the views.
 
     The median decides between surfaces (roof or ground), the weighted mean of the views near it
-    gives the height. The spread is half of the 16-84 % range of all views, NaN for fewer than two.
+    gives the height, NaN where hardly any agree. The spread is half of the 16-84 % range of all views,
+    NaN for fewer than two.
     """
     n, h, w = stack_NHW.shape
     height_HW, spread_HW = (np.full((h, w), np.nan, np.float32) for _ in range(2))
@@ -70,7 +73,9 @@ def _agree(stack_NHW: Heights, weight_N: Floats) -> tuple[Heights, Heights]:
     median_HW = ranked(0.5)
     near_NHW = np.abs(stack_NHW - median_HW) <= SAME_SURFACE_M
     weight_NHW = near_NHW * weight_N.astype(np.float32)[:, None, None]
-    sum_HW = weight_NHW.sum(axis=0)
+    # Where hardly two of many views agree, each is a guess: water, shadow, leaves in the wind.
+    agreed_HW = (count_HW < 4) | (near_NHW.sum(axis=0) >= AGREED * count_HW)
+    sum_HW = weight_NHW.sum(axis=0) * agreed_HW
     mean_HW = np.where(near_NHW, stack_NHW * weight_NHW, 0).sum(axis=0) / np.maximum(sum_HW, 1e-9)
     height_HW = np.where(sum_HW > 0, mean_HW, np.nan)
     spread_HW = np.where(count_HW >= 2, (ranked(0.84) - ranked(0.16)) / 2, np.nan)

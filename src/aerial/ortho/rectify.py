@@ -1,7 +1,7 @@
 """The true orthomosaic: every pixel from a photograph that sees that point of the surface."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -49,6 +49,16 @@ class _Job:
     dsm_grid: Grid
     grid: Grid
     factor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wide:
+    """Heights of a tile and ``margin`` cells around it, their lowest and highest."""
+
+    z_HW: Reals
+    margin: int
+    low: float
+    high: float
 
 
 def build_ortho(
@@ -158,13 +168,15 @@ def _tile(job: _Job, row: int, column: int) -> tuple[NDArray[np.uint8], NDArray[
     step = REDUCED if REDUCED % f == 0 else REDUCED * f
     rows, columns = (-(-(n + 2 * HALO_PX) // step) * step for n in (height, width))
     top, left = row - HALO_PX, column - HALO_PX
-    z_HW, known_HW = _heights(job.dsm_path, job.dsm_grid, top // f, left // f, rows // f, columns // f)
+    wide = _wide(job, top // f, left // f, (rows // f, columns // f))
+    middle = np.s_[wide.margin : wide.margin + rows // f, wide.margin : wide.margin + columns // f]
+    z_HW, known_HW = wide.z_HW[middle], np.isfinite(wide.z_HW[middle])
     inner = np.s_[HALO_PX : HALO_PX + height, HALO_PX : HALO_PX + width]
     if not known_HW.any():
         return np.zeros((height, width, 3), np.uint8), np.zeros((height, width), bool)
-    z_HW = np.where(known_HW, z_HW - np.float32(job.block.origin_3[2]), np.nan).astype(np.float32)
     z_HW = np.where(known_HW, z_HW, np.nanmedian(z_HW)).astype(np.float32)
-    taken_HW, seen = _taken(job, top // f, left // f, z_HW, known_HW)
+    wide = replace(wide, z_HW=np.where(np.isfinite(wide.z_HW), wide.z_HW, np.float32(wide.low)))
+    taken_HW, seen = _taken(job, wide, top // f, left // f, z_HW, known_HW)
     layers = []
     for index in (int(i) for i in np.unique(taken_HW[taken_HW >= 0])):
         layer = _layer(job, index, top // f, left // f, z_HW, taken_HW == index, seen[index])
@@ -183,7 +195,7 @@ def _axes(job: _Job, row: int, column: int, shape: tuple[int, int]) -> tuple[Rea
 
 
 def _taken(
-    job: _Job, row: int, column: int, z_HW: Reals, known_HW: NDArray[np.bool_]
+    job: _Job, wide: _Wide, row: int, column: int, z_HW: Reals, known_HW: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int16], dict[int, NDArray[np.bool_]]]:
     """Return the photograph that each cell is taken from, -1 for none, and what the photographs see."""
     x_W, y_H = _axes(job, row, column, z_HW.shape)
@@ -198,7 +210,7 @@ def _taken(
         open_HW = known_HW & (taken_HW < 0) & (rank_HW >= 0)
         for index in np.unique(rank_HW[open_HW]):
             if int(index) not in seen:
-                seen[int(index)] = _seen(job, int(index), row, column, z_HW)
+                seen[int(index)] = _seen(job, int(index), wide, row, column, z_HW)
             taken_HW[open_HW & (rank_HW == index) & seen[int(index)]] = index
     # What no photograph sees is still taken from the steepest one: better than a hole in the map.
     left_HW = known_HW & (taken_HW < 0)
@@ -206,25 +218,39 @@ def _taken(
     return taken_HW, seen
 
 
-def _seen(job: _Job, index: int, row: int, column: int, z_HW: Reals) -> NDArray[np.bool_]:
+def _seen(job: _Job, index: int, wide: _Wide, row: int, column: int, z_HW: Reals) -> NDArray[np.bool_]:
     """Tell which cells photograph ``index`` sees, with the walls around the tile."""
     centre_3 = job.block.photos[index].pose.centre_3
     x_W, y_H = _axes(job, row, column, z_HW.shape)
-    low = float(z_HW.min())
-    around_HW = _around(job, x_W, y_H)
-    high = float(np.nanmax(around_HW)) if np.isfinite(around_HW).any() else float(z_HW.max())
-    across = max(abs(x_W[[0, -1]] - centre_3[0]).max(), 0), max(abs(y_H[[0, -1]] - centre_3[1]).max(), 0)
-    lean = min(float(np.hypot(*across)) / max(centre_3[2] - high, 1.0), 1.0)
+    reach = np.hypot(abs(x_W[[0, -1]] - centre_3[0]).max(), abs(y_H[[0, -1]] - centre_3[1]).max())
+    lean = float(reach) / max(centre_3[2] - wide.high, 1.0)
     cell = job.dsm_grid.affine[0]
-    margin = int(np.ceil(min(lean * (high - low), FARTHEST_WALL_M) / cell)) + 2
+    margin = min(int(np.ceil(lean * (wide.high - wide.low) / cell)) + 2, wide.margin)
     h, w = z_HW.shape
-    wide_HW, known_HW = _heights(
-        job.dsm_path, job.dsm_grid, row - margin, column - margin, h + 2 * margin, w + 2 * margin
-    )
-    wide_HW = np.where(known_HW, wide_HW - np.float32(job.block.origin_3[2]), np.float32(low))
-    wide_x_W, wide_y_H = _axes(job, row - margin, column - margin, wide_HW.shape)
-    seen_HW = sight.unhidden(centre_3, wide_x_W, wide_y_H, wide_HW.astype(np.float32), cell)
+    cut = wide.margin - margin
+    part_HW = wide.z_HW[cut : wide.z_HW.shape[0] - cut, cut : wide.z_HW.shape[1] - cut]
+    part_x_W, part_y_H = _axes(job, row - margin, column - margin, part_HW.shape)
+    seen_HW = sight.unhidden(centre_3, part_x_W, part_y_H, part_HW, cell)
     return seen_HW[margin : margin + h, margin : margin + w]
+
+
+def _wide(job: _Job, row: int, column: int, shape: tuple[int, int]) -> _Wide:
+    """Return the tile with all around that may hide a part of it."""
+    around_HW = _around(job, *_axes(job, row, column, shape))
+    known_N = around_HW[np.isfinite(around_HW)]
+    low, high = (float(known_N.min()), float(known_N.max())) if known_N.size else (0.0, 0.0)
+    steepest = np.tan(np.radians(cover.MAX_OFF_NADIR_DEG))
+    margin = int(np.ceil(min(steepest * (high - low), FARTHEST_WALL_M) / job.dsm_grid.affine[0])) + 2
+    z_HW, known_HW = _heights(
+        job.dsm_path,
+        job.dsm_grid,
+        row - margin,
+        column - margin,
+        shape[0] + 2 * margin,
+        shape[1] + 2 * margin,
+    )
+    z_HW = np.where(known_HW, z_HW - np.float32(job.block.origin_3[2]), np.float32(np.nan))
+    return _Wide(z_HW=z_HW.astype(np.float32), margin=margin, low=low, high=high)
 
 
 def _around(job: _Job, x_W: Reals, y_H: Reals) -> Reals:
@@ -258,8 +284,11 @@ def _layer(
         y_H[part[0], None] - np.float32(pose.centre_3[1]),
         z_HW[part] - np.float32(pose.centre_3[2]),
     )
+    levelling_HW = job.exposure.levelling(camera, map_x, map_y)
     size = (map_x.shape[1] * f, map_x.shape[0] * f)
-    map_x, map_y = (cv2.resize(m, size, interpolation=cv2.INTER_LINEAR) for m in (map_x, map_y))
+    map_x, map_y, levelling_HW = (
+        cv2.resize(m, size, interpolation=cv2.INTER_LINEAR) for m in (map_x, map_y, levelling_HW)
+    )
     known_HW = (map_x >= 0) & (map_y >= 0) & (map_x <= camera.width_px - 1) & (map_y <= camera.height_px - 1)
     # Where it shows something else its brightness tells nothing.
     known_HW &= _fine((seen_HW | chosen_HW)[part], f)
@@ -273,7 +302,7 @@ def _layer(
     image_HW3 = cv2.remap(picture_HW3, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE).astype(
         np.float32
     )
-    image_HW3 *= job.exposure.factor(index, camera, map_x, map_y)
+    image_HW3 *= levelling_HW[..., None] * job.exposure.gain_N3[index].astype(np.float32)
     return Layer(
         row=box[0] * f,
         column=box[2] * f,

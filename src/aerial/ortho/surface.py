@@ -100,7 +100,7 @@ def _match_all(
     cell = grid.affine[0]
     native = cover.photo_gsd_m(block)
     # Finer than the cells would cost time and gain nothing; finer than the photographs is not there.
-    step = max(native, 0.6 * cell)
+    step = max(native, 0.75 * cell)
     reduction = max(n for n in (1, 2, 4, 8) if n == 1 or native * n <= 1.1 * step)
     pictures = Pictures(block, folder, reduction=reduction, grey=True)
     ground = cover.ground_of(block)
