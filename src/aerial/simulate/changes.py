@@ -25,7 +25,10 @@ Use = Literal["village", "farm", "yard", "court"]
 
 @record
 class Change:
-    """One true change; the outline is in the local frame, ``height_change_m`` what it was built with."""
+    """One true change; the outline is in the local frame.
+
+    ``height_change_m`` is what it was built with; the truth on disk holds the median measured in it.
+    """
 
     kind: Kind
     what: str

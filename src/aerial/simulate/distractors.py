@@ -40,7 +40,7 @@ def scatter(history: History, seed: int, cell: Polygon) -> tuple[Town, tuple[Dis
     trees = tuple(_leafed(rng, t) for t in after.trees)
     found += [Distractor(kind="tree", outline=Point(t.x_m, t.y_m).buffer(1.2 * t.radius_m)) for t in trees]
     sheets = _sheets(rng, after, cell, changed)
-    found += [Distractor(kind="tarpaulin", outline=outline(s.plot)) for s in sheets]
+    found += [Distractor(kind="tarpaulin", outline=outline(s.plot)) for s in (*sheets, *before.sheets)]
     puddles = _puddles(rng, after)
     found += [Distractor(kind="puddle", outline=p.outline) for p in puddles]
     buildings = _scaffolds(rng, after, cell, changed)

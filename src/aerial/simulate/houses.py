@@ -1,5 +1,7 @@
 """The kinds of buildings seen in the Pearl River Delta, each drawn at random."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from aerial.simulate.town import Building, Colour, Plot, RoofShed, part_of
@@ -51,7 +53,7 @@ def house(
     floors = storeys or int(rng.choice([3, 4, 5, 6, 7, 8], p=[0.24, 0.28, 0.22, 0.14, 0.08, 0.04]))
     shed = None
     if rng.random() < 0.2:
-        shed = roof_shed(rng, plot, float(rng.uniform(0.35, 0.6)))
+        shed = roof_shed(rng, plot, float(rng.uniform(0.35, 0.5)))
     return Building(
         number=number,
         plot=plot,
@@ -125,4 +127,4 @@ def field_shed(rng: np.random.Generator, number: int, plot: Plot, ground_m: floa
 
 def annex(rng: np.random.Generator, number: int, plot: Plot, ground_m: float) -> Building:
     """Return a concrete annex of one or two floors."""
-    return house(rng, number, plot, ground_m, storeys=int(rng.integers(1, 3)))
+    return replace(house(rng, number, plot, ground_m, storeys=int(rng.integers(1, 3))), shed=None)

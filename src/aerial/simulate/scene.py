@@ -41,7 +41,7 @@ def build(town: Town, preset: Preset, seed: int, epoch: int) -> Scene:
             mesh.add_layer(np.stack([ring[[0, 1, 2]], ring[[0, 2, 3]]]), textures.WATER_LAYER)
     for field in town.fields:
         if field.canopy_m > 0.05:
-            solids.canopy(mesh, field, town.relief)
+            solids.canopy(mesh, field, town.relief, town.pits)
     for building in town.buildings:
         solids.building(mesh, building)
     for tree in town.trees:

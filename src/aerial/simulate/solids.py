@@ -10,6 +10,7 @@ from aerial.simulate.town import (
     Colour,
     Field,
     Floats,
+    Pit,
     Plot,
     RoofShed,
     Sheet,
@@ -95,7 +96,7 @@ def _flat_roof(mesh: Mesh, b: Building, rng: np.random.Generator, wall: Skin, ro
     side = float(rng.uniform(0.03, 0.6))
     wide = min(0.36, 3.4 / w)
     head = part_of(b.plot, side, side + wide, 0.97 - deep, 0.97)
-    if d > 6:
+    if d > 6 and b.height_m > 8:
         mesh.box(head, top, top + 2.7, wall, roof)
         mesh.box(part_of(head, -0.05, 1.05, -0.1, 1.05), top + 2.7, top + 2.85, coping, roof)
     if b.shed is not None:
@@ -308,7 +309,7 @@ def sheet(mesh: Mesh, s: Sheet, ground_m: float) -> None:
         mesh.quad(np.array([outer[k], outer[after], inner[after], inner[k]]), skin)
 
 
-def canopy(mesh: Mesh, f: Field, relief_54: Floats) -> None:
+def canopy(mesh: Mesh, f: Field, relief_54: Floats, pits: tuple[Pit, ...]) -> None:
     """Add the crop of a field as a rough surface over its ground."""
     rng = np.random.default_rng(f.seed)
     columns, rows = max(2, int(f.plot.width_m / 0.7)), max(2, int(f.plot.depth_m / 0.7))
@@ -316,7 +317,10 @@ def canopy(mesh: Mesh, f: Field, relief_54: Floats) -> None:
     xy = place(f.plot, np.column_stack([u.ravel() * f.plot.width_m, v.ravel() * f.plot.depth_m]))
     rough = rng.uniform(0.35, 1.0, u.shape)
     rough[[0, -1], :] = rough[:, [0, -1]] = -0.1
-    z = terrain.ground_m(relief_54, (), xy[:, 0], xy[:, 1]) + f.canopy_m * rough.ravel()
+    bare = terrain.ground_m(relief_54, (), xy[:, 0], xy[:, 1])
+    dug = terrain.ground_m(relief_54, pits, xy[:, 0], xy[:, 1])
+    # Nothing grows where the ground is dug away.
+    z = np.where(np.abs(bare - dug) > 0.02, dug - 0.3, bare + f.canopy_m * rough.ravel())
     p = np.column_stack([xy, z]).reshape(*u.shape, 3)
     a, b, c, d = p[:-1, :-1], p[:-1, 1:], p[1:, 1:], p[1:, :-1]
     for triangle in ((a, b, c), (a, c, d)):

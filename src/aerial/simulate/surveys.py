@@ -3,6 +3,7 @@
 import multiprocessing
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -77,8 +78,8 @@ def simulate_surveys(preset_name: str, seed: int, out: Path, progress: Progress)
     truth.write_geojson(out / "area.geojson", [(area, {"name": f"simulated town {seed}"})])
     truth.write_geojson(out / "cells.geojson", [(outline(flight.cell_plot(preset, seed)), {"id": CELL})])
     truth.write_geojson(folder / "permit.geojson", [(zone, {"kind": "permit"}) for zone in history.permits])
-    truth.write_geojson(folder / "changes.geojson", truth.change_features(history.changes))
     roofs = []
+    heights = []
     shadows: list[distractors.Distractor] = []
     for number in (1, 2):
         epoch = at_epoch(preset, seed, number)
@@ -90,6 +91,7 @@ def simulate_surveys(preset_name: str, seed: int, out: Path, progress: Progress)
         dsm_HW = truth.write_rasters(place, built, epoch.light, grid, progress)
         roofs += truth.roof_features(epoch.town.buildings, dsm_HW, grid, number)
         shadows += truth.shadows(epoch.town.buildings, epoch.light, number)
+        heights.append([truth.heights_in(built, change.outline) for change in history.changes])
         del dsm_HW
         if preset.workers == 1:
             _SEEN["now"] = (number, epoch, built)
@@ -97,6 +99,13 @@ def simulate_surveys(preset_name: str, seed: int, out: Path, progress: Progress)
         progress.phase(f"Photographs, epoch {number}", len(epoch.shots))
         for _ in _taken(preset, seed, number, out / f"epoch{number}" / "photos", len(epoch.shots)):
             progress.advance()
+    # What was built has stair heads and clutter on it, and stands where something grew: what counts
+    # is what can be measured.
+    measured = tuple(
+        replace(change, height_change_m=float(np.median(late - early)))
+        for change, early, late in zip(history.changes, *heights, strict=True)
+    )
+    truth.write_geojson(folder / "changes.geojson", truth.change_features(measured))
     truth.write_geojson(folder / "roofs.geojson", roofs)
     truth.write_geojson(folder / "distractors.geojson", truth.distractor_features((*found, *shadows)))
     _SEEN.clear()

@@ -6,6 +6,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from shapely import contains_xy
 from shapely.affinity import translate
 from shapely.geometry import Polygon, mapping
 from shapely.geometry.base import BaseGeometry
@@ -21,7 +22,7 @@ from aerial.simulate.changes import Change
 from aerial.simulate.distractors import Distractor
 from aerial.simulate.flight import Shot
 from aerial.simulate.photograph import tone_curve
-from aerial.simulate.scene import Scene
+from aerial.simulate.scene import Scene, drop
 from aerial.simulate.shade import Light, look
 from aerial.simulate.town import CRS, ORIGIN_XY, Building, outline
 
@@ -138,6 +139,14 @@ def change_features(changes: tuple[Change, ...]) -> list[tuple[BaseGeometry, dic
         )
         for index, change in enumerate(changes, start=1)
     ]
+
+
+def heights_in(scene: Scene, outline_local: Polygon) -> NDArray[np.float32]:
+    """Return surface heights at points every 0.2 m inside an outline, the same points for each scene."""
+    x0, y0, x1, y1 = outline_local.bounds
+    x_HW, y_HW = np.meshgrid(np.arange(x0, x1, 0.2) + 0.1, np.arange(y0, y1, 0.2) + 0.1)
+    inside_HW = contains_xy(outline_local.buffer(-0.2), x_HW, y_HW)
+    return drop(scene.embree, x_HW[inside_HW], y_HW[inside_HW])
 
 
 def distractor_features(distractors: tuple[Distractor, ...]) -> list[tuple[BaseGeometry, dict[str, Any]]]:
