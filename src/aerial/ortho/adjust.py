@@ -15,7 +15,7 @@ import pycolmap
 from numpy.typing import NDArray
 
 from aerial.camera import Camera, Pose
-from aerial.ortho.features import THREADS, working_size
+from aerial.ortho.features import working_size
 from aerial.ortho.matching import SEED
 
 Floats = NDArray[np.float64]
@@ -28,6 +28,9 @@ MAX_REPROJECTION_PX = 2.0
 MIN_MODEL = 3
 # A lens on fewer photographs keeps the distortion that mapping found: its own few are a weak witness.
 MIN_PHOTOS_OF_LENS = 10
+# Two threads add the same numbers in another order each time; poses then differ by 1e-10 m, and the
+# surface made with them by whole suspects. With one, a repeated run has the same bytes.
+SOLVER_THREADS = 1
 # Length of the mean image x axis: 1 where all photographs are turned alike.
 MAX_ALIKE = 0.9
 
@@ -48,7 +51,7 @@ class Model:
 def map_globally(database: Path, scratch: Path, *, free_focal: bool) -> list[Model]:
     """Return the models of the whole database by global mapping, largest first."""
     options = pycolmap.GlobalPipelineOptions()
-    options.num_threads = options.mapper.num_threads = THREADS
+    options.num_threads = options.mapper.num_threads = SOLVER_THREADS
     options.random_seed = options.mapper.random_seed = SEED
     options.min_model_size = MIN_MODEL
     options.mapper.track_required_tracks_per_view = TRACKS_PER_PHOTO
@@ -73,7 +76,7 @@ def map_incrementally(database: Path, scratch: Path, *, free_focal: bool) -> lis
 def incremental_options(*, free_focal: bool) -> pycolmap.IncrementalPipelineOptions:
     """Return the options of incremental mapping that every use shares."""
     options = pycolmap.IncrementalPipelineOptions()
-    options.num_threads = options.mapper.num_threads = THREADS
+    options.num_threads = options.mapper.num_threads = SOLVER_THREADS
     options.random_seed = options.mapper.random_seed = SEED
     options.min_model_size = MIN_MODEL
     options.extract_colors = False
@@ -115,7 +118,7 @@ def refine_options() -> pycolmap.BundleAdjustmentOptions:
     options.refine_focal_length = False
     options.refine_principal_point = False
     options.ceres.loss_function_type = pycolmap.LossFunctionType.CAUCHY
-    options.ceres.solver_options.num_threads = THREADS
+    options.ceres.solver_options.num_threads = SOLVER_THREADS
     options.ceres.solver_options.function_tolerance = 1e-5
     options.ceres.solver_options.max_num_iterations = 30
     return options
