@@ -16,7 +16,7 @@ _PATH = click.Path(path_type=Path)
 @click.command()
 @click.argument("before", type=_PATH)
 @click.argument("after", type=_PATH)
-@click.option("--out", type=_PATH, required=True, help="Folder for suspects.geojson, change.tif and chips/.")
+@click.option("--out", type=_PATH, required=True, help="Folder for suspects.geojson and report.html.")
 @click.option("--dsm", type=_PATH, nargs=2, metavar="BEFORE AFTER", help="Surface models of the two dates.")
 @click.option(
     "--zones", type=_PATH, multiple=True, metavar="FILE", help="GeoJSON zones that explain suspects."
@@ -37,15 +37,20 @@ def command(
     Example: aerial detect march/ortho.tif april/ortho.tif --out march-april
     """
     from aerial.steps.detect import detect_pair, source_at
+    from aerial.steps.report import ComparedPair, write_report
 
     first, second = (source_at(path, dsm[i] if dsm else None) for i, path in enumerate((before, after)))
     with console.progress() as progress:
         result = detect_pair(first, second, out, zones=zones, progress=progress)
+        pair = ComparedPair(
+            folder=out, after_ortho=second.ortho, cell=None, before=before.name, after=after.name
+        )
+        page = write_report([pair], out, title=f"{before.name} → {after.name}", progress=progress)
     console.table([_row(n, s) for n, s in enumerate(result.suspects, start=1)], as_json=as_json)
     fit = result.alignment
     console.say(
         f"{len(result.suspects)} suspects in {out / 'suspects.geojson'}; "
-        f"residual {fit.residual_median_m:.2f} m (95 %: {fit.residual_p95_m:.2f} m)."
+        f"residual {fit.residual_median_m:.2f} m (95 %: {fit.residual_p95_m:.2f} m). Open {page}"
     )
     return 1 if strict and result.suspects else 0
 

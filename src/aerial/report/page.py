@@ -30,7 +30,7 @@ class PairReport:
     ``overview_grid`` its grid.
     """
 
-    cell: str
+    cell: str | None
     before: str
     after: str
     alignment: Alignment

@@ -16,11 +16,14 @@ from aerial.report.page import PairReport, write_page
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedPair:
-    """Where one compared pair lies, and its names: ``before`` and ``after`` are survey ids or files."""
+    """Where one compared pair lies, and its names: ``before`` and ``after`` are survey ids or files.
+
+    ``cell`` is None for files that were compared outside a town.
+    """
 
     folder: Path
     after_ortho: Path
-    cell: str
+    cell: str | None
     before: str
     after: str
 
@@ -41,7 +44,7 @@ def write_report(
     sections = []
     for pair in pairs:
         # Two cells may have been flown on the same two days.
-        prefix = f"{pair.cell}_{pair.folder.name}/" if len(pairs) > 1 else ""
+        prefix = f"{pair.cell or ''}_{pair.folder.name}/" if len(pairs) > 1 else ""
         suspects = []
         for suspect in read_suspects(pair.folder / "suspects.geojson"):
             for chip in suspect.chips:
@@ -49,7 +52,7 @@ def write_report(
                 _copy(pair.folder / chip.path, out / prefix / chip.path)
             chips = tuple(replace(chip, path=prefix + chip.path) for chip in suspect.chips)
             suspects.append(replace(suspect, chips=chips))
-        context = {"cell": pair.cell, "before": pair.before, "after": pair.after}
+        context = {"before": pair.before, "after": pair.after} | ({"cell": pair.cell} if pair.cell else {})
         features += suspects_to_collection(suspects, context)["features"]
         grid = write_overview(pair.after_ortho, out / prefix / "overview.jpg")
         sections.append(
