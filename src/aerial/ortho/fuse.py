@@ -14,6 +14,8 @@ SAME_SURFACE_M = 0.5
 UNCONFIRMED_SPREAD_M = 5.0
 # The share of the views that must be of one surface, where there are four or more.
 AGREED = 0.35
+# So many views that tried make the height of one alone a chance match.
+MANY = 8
 STRIP_SAMPLES = 2_000_000
 
 
@@ -44,12 +46,13 @@ def wide_holes(height_HW: Heights, cells: int) -> NDArray[np.bool_]:
     return np.asarray(cv2.morphologyEx(hole_HW, cv2.MORPH_OPEN, disc) > 0)
 
 
-def agree(stack_NHW: Heights, weight_N: Floats) -> tuple[Heights, Heights]:
+def agree(stack_NHW: Heights, weight_N: Floats, tried_HW: NDArray[np.int16]) -> tuple[Heights, Heights]:
     """Return the height of each cell that most views support, and the spread of the views.
 
     The median decides between surfaces (roof or ground), the weighted mean of the views near it
     gives the height, NaN where hardly any agree. The spread is half of the 16-84 % range of all views,
-    NaN for fewer than two.
+    NaN for fewer than two. ``tried_HW`` is the number of views that may have seen a cell: where
+    many tried, one alone is not believed.
     """
     n, h, w = stack_NHW.shape
     height_HW, spread_HW = (np.full((h, w), np.nan, np.float32) for _ in range(2))
@@ -58,11 +61,11 @@ def agree(stack_NHW: Heights, weight_N: Floats) -> tuple[Heights, Heights]:
         strip = max(1, STRIP_SAMPLES // (n * w))
         for top in range(0, h, strip):
             rows = slice(top, top + strip)
-            height_HW[rows], spread_HW[rows] = _agree(stack_NHW[:, rows], weight_N)
+            height_HW[rows], spread_HW[rows] = _agree(stack_NHW[:, rows], weight_N, tried_HW[rows])
     return height_HW, spread_HW
 
 
-def _agree(stack_NHW: Heights, weight_N: Floats) -> tuple[Heights, Heights]:
+def _agree(stack_NHW: Heights, weight_N: Floats, tried_HW: NDArray[np.int16]) -> tuple[Heights, Heights]:
     ordered_NHW = np.sort(stack_NHW, axis=0)  # NaN sorts last
     count_HW = np.isfinite(stack_NHW).sum(axis=0)
 
@@ -75,6 +78,7 @@ def _agree(stack_NHW: Heights, weight_N: Floats) -> tuple[Heights, Heights]:
     weight_NHW = near_NHW * weight_N.astype(np.float32)[:, None, None]
     # Where hardly two of many views agree, each is a guess: water, shadow, leaves in the wind.
     agreed_HW = (count_HW < 4) | (near_NHW.sum(axis=0) >= AGREED * count_HW)
+    agreed_HW &= (count_HW >= 2) | (tried_HW < MANY)
     sum_HW = weight_NHW.sum(axis=0) * agreed_HW
     mean_HW = np.where(near_NHW, stack_NHW * weight_NHW, 0).sum(axis=0) / np.maximum(sum_HW, 1e-9)
     height_HW = np.where(sum_HW > 0, mean_HW, np.nan)
@@ -115,7 +119,7 @@ def filled(height_HW: Heights, base_HW: Heights) -> Heights:
     count = np.searchsorted(rim_label, np.arange(n + 1), side="right") - start
     low_N = rim_z[np.minimum(start + count // 10, len(rim_z) - 1)] if len(rim_z) else np.zeros(n + 1)
     # Only rim cells near the low side take part in the span.
-    part_HW = ~hole_HW & ((rim_HW == 0) | (height_HW <= low_N[rim_HW] + 1.0))
+    part_HW = (rim_HW > 0) & (height_HW <= low_N[rim_HW] + 1.0)
     spanned_HW = spanned(np.where(part_HW, height_HW, np.nan))
     closed_HW = hole_HW & ~open_N[label_HW] & (count[label_HW] > 0)
     ceiling_HW = np.where(closed_HW, low_N[label_HW] + 1.0, np.inf)

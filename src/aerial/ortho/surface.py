@@ -30,7 +30,7 @@ NODATA = -9999.0
 # Patches of fewer square metres are wrong matches, not things.
 SPECK_M2, COARSE_SPECK_M2 = 0.5, 2.0
 # Coarse heights lie on cells so many times as large, and stand in where holes are wider than this.
-COARSE_CELLS, WIDE_HOLE_M = 4, 1.5
+COARSE_CELLS, WIDE_HOLE_M = 4, 5.0
 BASE_CELL_M = 1.0
 
 
@@ -270,28 +270,30 @@ def _agreed(
 
 def _stack(
     maps: list[_HeightMap], r0: int, c0: int, r1: int, c1: int, times: int
-) -> tuple[Heights, NDArray[np.float64]]:
+) -> tuple[Heights, NDArray[np.float64], NDArray[np.int16]]:
     """Return the maps that touch rows r0-r1 and columns c0-c1, NaN where empty, and their weights.
 
-    ``times`` is 1 for the fine maps, ``COARSE_CELLS`` for the coarse ones (rows and columns theirs).
+    Last comes the number of maps that each cell lies in, empty there or not. ``times`` is 1 for
+    the fine maps, ``COARSE_CELLS`` for the coarse ones (rows and columns theirs).
     """
     layers, weights = [], []
+    tried_HW = np.zeros((r1 - r0, c1 - c0), np.int16)
     for laid in maps:
         at_row, at_column = laid.row // times, laid.column // times
         top, bottom = max(r0, at_row), min(r1, at_row - (-laid.height // times))
         left, right = max(c0, at_column), min(c1, at_column - (-laid.width // times))
         if top >= bottom or left >= right:
             continue
+        here = np.s_[top - r0 : bottom - r0, left - c0 : right - c0]
+        tried_HW[here] += 1
         stored_HW = np.load(laid.path if times == 1 else _coarse_path(laid.path), mmap_mode="r")
-        layer_HW = np.full((r1 - r0, c1 - c0), np.nan, np.float32)
-        layer_HW[top - r0 : bottom - r0, left - c0 : right - c0] = stored_HW[
-            top - at_row : bottom - at_row, left - at_column : right - at_column
-        ]
+        layer_HW = np.full(tried_HW.shape, np.nan, np.float32)
+        layer_HW[here] = stored_HW[top - at_row : bottom - at_row, left - at_column : right - at_column]
         if np.isfinite(layer_HW).any():
             layers.append(layer_HW)
             weights.append(laid.weight)
-    stack_NHW = np.stack(layers) if layers else np.empty((0, r1 - r0, c1 - c0), np.float32)
-    return stack_NHW, np.array(weights)
+    stack_NHW = np.stack(layers) if layers else np.empty((0, *tried_HW.shape), np.float32)
+    return stack_NHW, np.array(weights), tried_HW
 
 
 def _base(block: Block, grid: Grid, maps: list[_HeightMap]) -> tuple[Heights, Heights, int]:
