@@ -33,7 +33,7 @@ def test_a_thin_flight_is_mapped_where_two_photographs_see(flown: Any) -> None:
 def test_two_photographs_of_two_places_are_refused(flown: Any) -> None:
     """No common ground, no grid; the error says what to fly."""
     first, second = flown.block.photos[:2]
-    away = replace(second, pose=replace(second.pose, centre_3=second.pose.centre_3 + [500.0, 0, 0]))
+    away = replace(second, pose=replace(second.pose, centre_3=np.add(second.pose.centre_3, [500.0, 0, 0])))
     with pytest.raises(StitchError, match="two photographs"):
         cover.grid_for(replace(flown.block, photos=(first, away)), 0.1)
 
