@@ -7,9 +7,9 @@ places     one place or several
 coverage   holes in the ground that the photographs cover
 """
 
-from aerial.photos.check import check_photos
+from aerial.photos.check import check_photos, usable_photos
 from aerial.photos.coverage import find_gaps
 from aerial.photos.metadata import list_photos, read_photos
 from aerial.photos.places import require_one_place
 
-__all__ = ["check_photos", "find_gaps", "list_photos", "read_photos", "require_one_place"]
+__all__ = ["check_photos", "find_gaps", "list_photos", "read_photos", "require_one_place", "usable_photos"]

@@ -5,6 +5,7 @@ metadata does not tell (a camera without gimbal, an altitude of unknown datum), 
 rather than guess. Thresholds are properties of cameras and flights, not of any data set.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +16,7 @@ from aerial.codec import sha256_file
 from aerial.errors import PhotoError
 from aerial.photos.content import Content, measure
 from aerial.photos.metadata import list_photos, read_photo
-from aerial.photos.places import distance_km, group_places, is_stray, local_metres
+from aerial.photos.places import distance_km, group_places, is_stray, local_metres, require_one_place
 from aerial.progress import Progress
 from aerial.records import Photo, PhotoCheck
 from aerial.records.record import record
@@ -32,6 +33,7 @@ _ALTITUDE_NOISE_M = 20.0
 _BLURRED = 1.5
 _MOVING_M_S = 1.5
 _NEXT_SHOT_S = 10.0
+_FEWEST = 3
 
 
 @record
@@ -76,6 +78,25 @@ def check_photos(folder: Path, progress: Progress) -> tuple[PhotoCheck, ...]:
         else _verdict(entries[name])
         for name in names
     )
+
+
+def usable_photos(checks: Sequence[PhotoCheck]) -> tuple[Photo, ...]:
+    """Return the photographs that a mosaic can be made of.
+
+    Raises:
+        PhotoError: they are of two places, or fewer than three are usable.
+    """
+    require_one_place([check.photo for check in checks if check.photo is not None])
+    usable = tuple(check.photo for check in checks if check.ok and check.photo is not None)
+    if len(usable) < _FEWEST:
+        reasons = Counter(check.reasons[0].removeprefix(check.file) for check in checks if not check.ok)
+        told = "; ".join(f"{count} x {reason.strip()}" for reason, count in reasons.most_common(3))
+        raise PhotoError(
+            f"Of {len(checks)} photograph(s) {len(usable)} can be used" + (f" ({told})." if told else "."),
+            hint=f"A mosaic needs {_FEWEST} at the very least: give all photographs of the flight, as the "
+            "camera wrote them.",
+        )
+    return usable
 
 
 def _verdict(entry: _Entry) -> PhotoCheck:

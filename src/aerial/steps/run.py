@@ -7,7 +7,7 @@ from pathlib import Path
 from aerial import __version__, plugins
 from aerial.codec import read_record
 from aerial.errors import AlignError, StitchError, WorkspaceError
-from aerial.photos import check_photos, require_one_place
+from aerial.photos import check_photos, usable_photos
 from aerial.progress import Progress
 from aerial.records import FileRef, Mosaic, StitchJob, Survey
 from aerial.records.record import record
@@ -105,12 +105,12 @@ def _stitch(
         previous = town.survey_folder(reference.cell, reference.survey)
         _require_intact(previous, [reference.mosaic.ortho])
     checks = check_photos(folder / "photos", progress)
-    require_one_place([check.photo for check in checks if check.photo is not None])
+    usable = usable_photos(checks)
     # What somebody put into the folder by hand was never imported and has no hash.
     recorded = {ref.path for ref in survey.photos}
     job = StitchJob(
         folder=folder / "photos",
-        photos=tuple(c.photo for c in checks if c.ok and c.photo and f"photos/{c.file}" in recorded),
+        photos=tuple(photo for photo in usable if f"photos/{photo.file}" in recorded),
         gsd_m=settings.gsd_m,
         crs=settings.crs,
         previous=previous,

@@ -8,7 +8,7 @@ from aerial import plugins
 from aerial.codec import read_json, read_record, sha256_file, sha256_json, write_json
 from aerial.errors import InputError, StitchError
 from aerial.ortho.engine import StitchEngine
-from aerial.photos import check_photos, require_one_place
+from aerial.photos import check_photos, usable_photos
 from aerial.progress import SILENT, Progress
 from aerial.records import Mosaic, StitchJob, StitchQuality
 
@@ -29,12 +29,11 @@ def stitch_folder(
     Photographs that the check finds bad are left out and named in ``quality.json``.
 
     Raises:
-        PhotoError: no photograph is there, or they are of two places.
+        PhotoError: fewer than three photographs are usable, or they are of two places.
         StitchError: those that are usable do not make one block.
     """
     checks = check_photos(folder, progress)
-    photos = tuple(c.photo for c in checks if c.ok and c.photo)
-    require_one_place(photos)
+    photos = usable_photos(checks)
     bad = {c.file: "; ".join(c.reasons) for c in checks if not c.ok}
     job = StitchJob(folder=folder, photos=photos, previous=previous, nodes=nodes)
     return stitch(job, out, engine=engine, bad=bad, progress=progress)
