@@ -15,7 +15,9 @@ Generated from the commands' own help by `make docs`; a test fails when it diffe
 
 def reference() -> str:
     """Return the whole reference as Markdown."""
-    root = click.Context(aerial, info_name="aerial", terminal_width=100, max_content_width=100)
+    root = click.Context(
+        aerial, info_name="aerial", terminal_width=100, max_content_width=100, **aerial.context_settings
+    )
     parts = [_HEAD, _section("aerial", aerial, root)]
     for name in COMMANDS:
         command = aerial.get_command(root, name)
