@@ -1,9 +1,12 @@
 """Renders two surveys of a town, and the truth about them, into a folder."""
 
 import multiprocessing
+import os
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import cv2
@@ -161,9 +164,18 @@ _SEEN: dict[str, tuple[int, Epoch, scene.Scene]] = {}
 
 def _open_eyes(preset: Preset, seed: int, number: int) -> None:
     """Build the scene of this process; OpenCV keeps to one thread beside the other process."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        # A pool's processes outlive a parent that is killed; this one must not.
+        threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
     cv2.setNumThreads(1)
     epoch = at_epoch(preset, seed, number)
     _SEEN["now"] = (number, epoch, scene.build(epoch.town, preset, seed, number))
+
+
+def _leave_with(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
 
 
 def _take_next(seed: int, index: int, folder: Path) -> None:
