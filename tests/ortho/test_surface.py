@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from aerial.errors import PhotoError, StitchError
+from aerial.ortho.cover import grid_for
 from aerial.ortho.surface import build_surface
 from aerial.progress import SILENT
 
@@ -89,3 +90,16 @@ def test_a_photograph_of_another_size_is_refused(flown: Any, tmp_path: Path) -> 
     changed = replace(flown.block, photos=(other, *flown.block.photos[1:]))
     with pytest.raises(PhotoError, match=first.file):
         build_surface(changed, flown.folder / "photos", flown.grid, tmp_path, SILENT)
+
+
+@pytest.mark.parametrize("gsd", [0.04, 0.5])
+def test_a_grid_unlike_the_photographs_is_served(flown: Any, tmp_path: Path, gsd: float) -> None:
+    """Pixels much finer or coarser than the photographs' own give the same ground and roofs."""
+    grid = grid_for(flown.block, gsd)
+    result = build_surface(flown.block, flown.folder / "photos", grid, tmp_path, SILENT)
+    other = replace(flown, grid=grid, surface=result)
+    data, valid, x, y = other.dsm()
+    house = flown.houses[0]
+    assert valid[(np.hypot(x, y) < 20)].all()
+    assert abs(np.median(data[0][valid & inside(house, x, y, 1.0)]) - house.z) < 0.2
+    assert abs(np.median(data[0][valid & ~inside(house, x, y, -1.0)])) < 0.1

@@ -67,15 +67,15 @@ def match_heights(
     for times in COARSE:
         pair = rectify(left, right, ground_m=ground_m, relief_m=(low, high), step_m=step_m * times)
         points_N3 = np.empty((0, 3), np.float32) if pair is None else _points(pair, _disparity(pair))
-        if len(points_N3) < 200:
-            return ()
         levels.insert(0, points_N3)
+        if len(points_N3) < 200:
+            continue
         # The coarse search rounds: some height is kept free on both sides.
         bottom, top = np.percentile(points_N3[:, 2], [0.1, 99.9])
         margin = 0.015 * height + 1.0
         low, high = max(low, float(bottom) - margin), min(high, float(top) + margin)
     fine = rectify(left, right, ground_m=ground_m, relief_m=(low, high), step_m=step_m)
-    if fine is None:
+    if fine is None or all(len(points_N3) < 200 for points_N3 in levels):
         return ()
     return _points(fine, _disparity(fine)), *levels
 

@@ -23,8 +23,11 @@ Heights = NDArray[np.float32]
 
 # Counts as part of the key of the stored height maps: raise it when matching changes.
 VERSION = 2
-# Cells of the DSM are this many pixels of the ortho wide: matching cannot tell finer.
-DSM_PIXELS = 2
+# Cells of the DSM are two pixels of the ortho wide, or more where the photographs are coarser than
+# the ortho: matching cannot tell finer.
+DSM_PIXELS, CELL_TO_PHOTO = (2, 4, 8), 1.1
+# Pictures to be matched stay at least so wide.
+MATCHED_WIDTH_PX = 600
 TILE_CELLS, HALO_CELLS = 512, 96
 NODATA = -9999.0
 # Patches of fewer square metres are wrong matches, not things.
@@ -71,7 +74,8 @@ def build_surface(block: Block, folder: Path, grid: Grid, work: Path, progress: 
         StitchError: no two photographs overlap enough, or none of the pairs could be matched.
         PhotoError: a photograph cannot be decoded.
     """
-    dsm_grid = scaled(grid, DSM_PIXELS)
+    least = CELL_TO_PHOTO * cover.photo_gsd_m(block) / grid.affine[0]
+    dsm_grid = scaled(grid, next((n for n in DSM_PIXELS if n >= least), DSM_PIXELS[-1]))
     pairs = cover.stereo_pairs(block)
     if not pairs:
         raise StitchError(
@@ -100,7 +104,8 @@ def _match_all(
     cell = grid.affine[0]
     native = cover.photo_gsd_m(block)
     # Finer than the cells would cost time and gain nothing; finer than the photographs is not there.
-    step = max(native, 0.75 * cell)
+    width = float(np.median([photo.camera.width_px for photo in block.photos]))
+    step = max(native, min(0.75 * cell, native * width / MATCHED_WIDTH_PX))
     reduction = max(n for n in (1, 2, 4, 8) if n == 1 or native * n <= 1.1 * step)
     pictures = Pictures(block, folder, reduction=reduction, grey=True)
     ground = cover.ground_of(block)
@@ -302,7 +307,8 @@ def _base(block: Block, grid: Grid, maps: list[_HeightMap]) -> tuple[Heights, He
     The surface is the median of tie points and matches in cells of about a metre (size in cells of
     ``grid``), spanned between them. It is relied on where such cells are many, and where enclosed by them.
     """
-    size = max(round(BASE_CELL_M / grid.affine[0]), int(np.hypot(grid.width_px, grid.height_px) / 4000), 1)
+    largest = int(np.hypot(grid.width_px, grid.height_px) / 4000)
+    size = max(round(BASE_CELL_M / grid.affine[0]), COARSE_CELLS, largest)
     h, w = -(-grid.height_px // size), -(-grid.width_px // size)
     xy_N2 = world_to_pixel(grid, block.points_N3[:, :2] + block.origin_3[:2]) / size
     rows, columns = [np.floor(xy_N2[:, 1]).astype(int)], [np.floor(xy_N2[:, 0]).astype(int)]
