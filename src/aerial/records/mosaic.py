@@ -25,8 +25,9 @@ class Mosaic:
     """The picture of one survey: ortho (uint8 RGB + alpha), DSM (float32 metres) and their origin.
 
     The DSM's heights are above the WGS 84 ellipsoid or above take-off as the photographs'
-    altitudes were: only differences between surveys of one block mean anything. ``block`` is the
-    archive of features and poses that later surveys join.
+    altitudes were: only differences between surveys of one block mean anything. A second band of the
+    DSM, where there is one, is the spread of the heights (metres; 5 where none was measured).
+    ``block`` is the archive of features and poses that later surveys join.
     """
 
     ortho: FileRef
