@@ -171,7 +171,9 @@ def _lattice(grid: Grid) -> tuple[list[int], list[int], int]:
 
     They overlap by three quarters at most.
     """
-    size = min(WINDOW_PX, grid.width_px, grid.height_px)
+    least = min(grid.width_px, grid.height_px)
+    # Half of a small place, so that it still holds several.
+    size = min(WINDOW_PX, least, max(96, least // 2))
     step = max(size / 4, float(np.sqrt(grid.width_px * grid.height_px / MAX_WINDOWS)))
     offsets = []
     for length in (grid.width_px, grid.height_px):

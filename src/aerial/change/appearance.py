@@ -29,7 +29,7 @@ class AppearanceSettings:
     building smaller than half of that does not explain itself away. ``search_px``: what is left
     of misregistration. ``texture_m``: the neighbourhood whose spread is called texture.
     ``floor``: differences (of 0-1) below this are sensor and JPEG noise. ``half_score_z``: so many
-    times the ordinary difference scores 0.5.
+    times the ordinary difference scores 0.5. ``edge_m``: the blur under which edges are sought.
     """
 
     block_m: float = 8.0
@@ -38,7 +38,9 @@ class AppearanceSettings:
     texture_m: float = 0.7
     floor: float = 0.035
     half_score_z: float = 3.0
-    shadow_weight: float = 0.35
+    shadow_weight: float = 0.25
+    edge_m: float = 0.2
+    edge_floor: float = 0.005
 
 
 class AppearanceDetector:
@@ -67,9 +69,13 @@ class AppearanceDetector:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Match:
-    """after = gain * before + offset per channel, plus a slow field; all in 0-1."""
+    """after = gain * before + offset per channel, plus a slow field; all in 0-1.
+
+    ``middle``: the median brightness of AFTER.
+    """
 
     gain_C: Image
+    middle: float
     offset_C: Image
     field: Field
 
@@ -108,15 +114,15 @@ class _AppearanceScorer:
         before = before + self._match.field.on(tile.grid)
         texture_px = max(3, round(s.texture_m / gsd) | 1)
         texture = np.minimum(_spread(before, texture_px), _spread(after, texture_px))
-        grey_a, grey_b = after.mean(axis=0), before.mean(axis=0)
-        edge_a, edge_b = _edge(grey_a), _edge(grey_b)
+        edge_a, edge_b = (_edge(image, max(0.5, s.edge_m / gsd)) for image in (after, before))
         around = np.ones((2 * s.search_px + 1,) * 2, np.uint8)
         return _Measures(
             difference_HW=_best_difference(before, after, s.search_px),
             texture_HW=texture,
             edge_after_HW=np.maximum(edge_a - 1.5 * cv2.dilate(edge_b, around), 0),
             edge_before_HW=np.maximum(edge_b - 1.5 * cv2.dilate(edge_a, around), 0),
-            shadow_HW=_shadowed(before, after, texture_px) | _shadowed(after, before, texture_px),
+            shadow_HW=_shadowed(before, after, texture_px, self._match.middle)
+            | _shadowed(after, before, texture_px, self._match.middle),
             valid_HW=tile.valid_HW,
         )
 
@@ -130,7 +136,7 @@ class _AppearanceScorer:
         z = np.where(m.shadow_HW, s.shadow_weight * z, z)
         chance = 1 / (1 + np.exp(-2.0 * (z - s.half_score_z)))
         score: Image = np.where(m.valid_HW, chance, 0).astype(np.float32)
-        usual_edge = np.maximum(np.interp(m.texture_HW, noise.texture_K, noise.edge_K), 0.01)
+        usual_edge = np.maximum(np.interp(m.texture_HW, noise.texture_K, noise.edge_K), s.edge_floor)
         edge_a, edge_b = (e / (e + 2 * usual_edge) for e in (m.edge_after_HW, m.edge_before_HW))
         edge = np.where(edge_a >= edge_b, edge_a, -edge_b)
         unknown_HW = np.full(score.shape, np.nan, np.float32)
@@ -154,9 +160,17 @@ def _spread(image_CHW: Image, size_px: int) -> Image:
     return np.asarray(np.sqrt(np.maximum(cv2.blur(grey * grey, (size_px, size_px)) - mean * mean, 0)))
 
 
-def _edge(grey_HW: Image) -> Image:
-    gx, gy = cv2.Sobel(grey_HW, cv2.CV_32F, 1, 0), cv2.Sobel(grey_HW, cv2.CV_32F, 0, 1)
-    return np.asarray(np.hypot(gx, gy) / 8)
+def _edge(image_CHW: Image, sigma_px: float) -> Image:
+    """Return the gradient of the channel that has the most; blurred, so that grass is no edge.
+
+    A blue roof on brown earth may have the earth's grey.
+    """
+    strongest = np.zeros(image_CHW.shape[1:], np.float32)
+    for band in image_CHW:
+        calm = cv2.GaussianBlur(band, (0, 0), sigma_px)
+        gx, gy = cv2.Sobel(calm, cv2.CV_32F, 1, 0), cv2.Sobel(calm, cv2.CV_32F, 0, 1)
+        strongest = np.maximum(strongest, np.hypot(gx, gy) / 8)
+    return strongest
 
 
 def _best_difference(before: Image, after: Image, search_px: int) -> Image:
@@ -176,7 +190,7 @@ def _best_difference(before: Image, after: Image, search_px: int) -> Image:
     return best
 
 
-def _shadowed(lit: Image, dark: Image, size_px: int) -> NDArray[np.bool_]:
+def _shadowed(lit: Image, dark: Image, size_px: int, middle: float) -> NDArray[np.bool_]:
     """Return where ``dark`` is ``lit`` in shadow: a common factor on all channels, a little bluer."""
     smooth_lit, smooth_dark = (
         np.stack([cv2.blur(band, (size_px, size_px)) for band in image]) for image in (lit, dark)
@@ -186,7 +200,9 @@ def _shadowed(lit: Image, dark: Image, size_px: int) -> NDArray[np.bool_]:
     uneven = (ratio.max(axis=0) - ratio.min(axis=0)) / np.maximum(mean, 1e-3)
     # Sky light is blue, and haze lifts all channels alike: red falls most.
     skylit = (ratio[0] <= ratio[1] + 0.03) & (ratio[1] <= ratio[2] + 0.03) & (uneven < 0.6)
-    return np.asarray((mean < 0.8) & (mean > 0.15) & ((uneven < 0.3) | skylit))
+    # A pale roof on grey ground is no shadow gone: a shadow is darker than most of the place.
+    deep = smooth_dark.mean(axis=0) < 0.7 * middle
+    return np.asarray(deep & (mean < 0.8) & (mean > 0.15) & ((uneven < 0.3) | skylit))
 
 
 def _match(tile: PairTile, s: AppearanceSettings) -> _Match:
@@ -205,6 +221,7 @@ def _match(tile: PairTile, s: AppearanceSettings) -> _Match:
     grid = grids.Grid(crs=block_grid.crs, affine=block_grid.affine, width_px=columns, height_px=rows)
     return _Match(
         gain_C=np.array(gains, np.float32),
+        middle=float(np.median(after[:, tile.valid_HW])) if tile.valid_HW.any() else 0.5,
         offset_C=np.array(offsets, np.float32),
         field=Field(grid=grid, values_CHW=np.stack(fields)),
     )

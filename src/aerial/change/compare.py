@@ -13,7 +13,7 @@ from aerial.raster.grid import Grid
 from aerial.raster.write import CogWriter
 from aerial.records import Pair
 
-BANDS = ("appeared", "gone", "height_change_m", "edge", "standing_before_m")
+BANDS = ("appeared", "gone", "height_change_m", "edge", "standing_before_m", "looks_different")
 TILE_PX = 1024
 
 # (column, row, width, height) on the pair's grid; may reach over its rim, where nothing is valid
@@ -41,7 +41,8 @@ def compare(source: Source, detectors: Sequence[Detector], path: Path, progress:
     ) as cog:
         for column, row, width, height in windows:
             tile = source.read((column - halo, row - halo, width + 2 * halo, height + 2 * halo))
-            scores = fuse([scorer([tile])[0] for scorer in scorers])
+            each = [scorer([tile])[0] for scorer in scorers]
+            scores, looks_HW = fuse(each), _looks(each)
             inner = np.s_[halo : halo + height, halo : halo + width]
             bands_CHW = np.stack(
                 [
@@ -52,6 +53,7 @@ def compare(source: Source, detectors: Sequence[Detector], path: Path, progress:
                         scores.height_change_HW,
                         scores.edge_HW,
                         scores.standing_HW,
+                        looks_HW,
                     )
                 ]
             )
@@ -92,6 +94,14 @@ def fuse(scores: Sequence[TileScores]) -> TileScores:
         edge_HW=_where(known, decided.edge_HW, rest.edge_HW),
         standing_HW=decided.standing_HW,
     )
+
+
+def _looks(scores: Sequence[TileScores]) -> NDArray[np.float32]:
+    """Return how different the pictures look, whatever the heights say; it tells shapes more finely."""
+    by_picture = [s for s in scores if not np.isfinite(s.height_change_HW).any()]
+    if not by_picture:
+        return np.zeros_like(scores[0].appeared_HW)
+    return np.asarray(np.maximum.reduce([np.maximum(s.appeared_HW, s.gone_HW) for s in by_picture]))
 
 
 def _strongest(scores: Sequence[TileScores]) -> TileScores:

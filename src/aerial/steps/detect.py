@@ -190,11 +190,13 @@ def _find(
         "detectors": [{"name": d.name, "version": d.version, **d.settings()} for d in detectors],
         "suspects": find.settings(),
     }
+    dsm = _both(before, after)
     context = find.Context(
         pair=f"{before.survey}__{after.survey}",
         model_sha256=sha256_json(model),
         error_m=find.spread_ce95((pair.after.georef.ce95_m, pair.residual_p95_m)),
         zones=zones,
+        dsm_gsd_m=max(grids.gsd_m(open_raster(path).grid) for path in dsm) if dsm else None,
     )
     return find.find_suspects(out / "change.tif", context)
 

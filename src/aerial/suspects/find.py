@@ -31,13 +31,15 @@ class Context:
     """What a change map does not know of itself.
 
     ``pair`` is ``<before>__<after>``; ``model_sha256`` names detectors and settings; ``error_m`` is
-    the CE95 of a position in the pair, None where the georeference is not known.
+    the CE95 of a position in the pair, None where the georeference is not known. ``dsm_gsd_m``:
+    cell size of the coarser surface model, None where a date has none.
     """
 
     pair: str
     model_sha256: str
     error_m: float | None
     zones: tuple[Zone, ...] = ()
+    dsm_gsd_m: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +61,7 @@ def find_suspects(change: Path, context: Context) -> tuple[Found, ...]:
     grid = open_raster(change).grid
     found = []
     for blob in find_blobs(change, min(limits.min_area_m2, limits.min_area_height_m2)):
-        score = judge(blob, limits)
+        score = judge(blob, limits, context.dsm_gsd_m)
         if score is None or score < limits.min_score:
             continue
         outline_px = regularise(blob.outline_px, _STRAIGHT_M / grids.gsd_m(grid))

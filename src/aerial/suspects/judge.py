@@ -18,8 +18,9 @@ class JudgeSettings:
     ``min_area_m2``: a tool shed or a kiosk; without height a parked car is as large and cannot be
     told apart. ``min_area_height_m2``: what a surface model from photographs resolves.
     ``min_width_m``: kerbs, walls, rims of shadow are narrower. ``min_height_m``: a room is higher,
-    crops and cars are lower. ``vehicle_*``: what may drive on a road. ``rough_inside``: mean steepness inside
-    (1 is 2 metres a metre): roofs and pits are mostly flat, differences of two crowns are not.
+    crops and cars are lower. ``vehicle_*``: what may drive on a road. ``rough_inside``: mean
+    steepness inside (1 is 2 metres a metre): roofs and pits are mostly flat, differences of two
+    crowns are not. ``*_unsure``: for pictures alone where the surface models are silent.
     """
 
     min_area_m2: float = 3.5
@@ -32,19 +33,30 @@ class JudgeSettings:
     min_rim_edge_gone: float = 0.5
     min_edge_gain: float = 0.15
     min_sure_share: float = 0.4
-    vehicle_width_m: float = 3.0
-    vehicle_area_m2: float = 40.0
-    vehicle_height_m: float = 4.0
+    vehicle_width_m: float = 3.3
+    vehicle_area_m2: float = 45.0
+    vehicle_height_m: float = 4.2
+    vehicle_beside_share: float = 0.15
     standing_m: float = 1.8
     rough_inside: float = 0.55
     min_score: float = 0.5
+    min_area_unsure_m2: float = 12.0
+    min_score_unsure: float = 0.75
 
 
-def judge(blob: Blob, s: JudgeSettings) -> float | None:
-    """Return the score (0-1) of a piece of change, or None where it cannot be a building."""
+def judge(blob: Blob, s: JudgeSettings, dsm_gsd_m: float | None) -> float | None:
+    """Return the score (0-1) of a piece of change, or None where it cannot be a building.
+
+    ``dsm_gsd_m``: cell size of the surface models, None where there are none. Where they are silent
+    (facades, crowns, deep shadow) the pictures are least reliable too, and must be surer.
+    """
     if blob.height_change_m is None:
-        return _by_appearance(blob, s)
-    return _by_height(blob, blob.height_change_m, s)
+        score = _by_appearance(blob, s)
+        unsure = dsm_gsd_m is not None and (
+            blob.area_m2 < s.min_area_unsure_m2 or (score or 0) < s.min_score_unsure
+        )
+        return None if unsure else score
+    return _by_height(blob, blob.height_change_m, s, dsm_gsd_m or 0.0)
 
 
 def kind_of(blob: Blob, s: JudgeSettings) -> Kind:
@@ -78,23 +90,18 @@ def _by_appearance(blob: Blob, s: JudgeSettings) -> float | None:
         blob.strength
         * _ramp(blob.rim_edge, least_edge - 0.15, least_edge + 0.15)
         * _ramp(gain, s.min_edge_gain - 0.15, s.min_edge_gain + 0.15)
-        * _ramp(blob.rectangularity, s.min_rectangularity - 0.2, s.min_rectangularity + 0.2)
+        * _ramp(blob.rectangularity, s.min_rectangularity - 0.15, s.min_rectangularity + 0.2)
     )
 
 
-def _by_height(blob: Blob, change_m: float, s: JudgeSettings) -> float | None:
+def _by_height(blob: Blob, change_m: float, s: JudgeSettings, dsm_gsd_m: float) -> float | None:
     if abs(change_m) < s.min_height_m or (change_m > 0) != (blob.direction == "appeared"):
         return None
     if blob.area_m2 < s.min_area_height_m2 or blob.width_m < s.min_width_height_m:
         return None
     if blob.rectangularity < s.min_rectangularity:
         return None
-    vehicle = (
-        blob.width_m <= s.vehicle_width_m
-        and blob.area_m2 <= s.vehicle_area_m2
-        and abs(change_m) <= s.vehicle_height_m
-    )
-    if vehicle:
+    if _may_be_vehicle(blob, change_m, s, dsm_gsd_m):
         return None
     spread = blob.height_spread_m or 0.0
     return float(
@@ -102,7 +109,21 @@ def _by_height(blob: Blob, change_m: float, s: JudgeSettings) -> float | None:
         * _ramp(abs(change_m), s.min_height_m - 0.6, s.min_height_m + 0.6)
         * (1 - _ramp(blob.inner_edge, s.rough_inside - 0.2, s.rough_inside + 0.2))
         * _ramp(abs(change_m) / max(spread, 0.1), 0.3, 1.3)
-        * _ramp(blob.rectangularity, s.min_rectangularity - 0.2, s.min_rectangularity + 0.2)
+        * _ramp(blob.rectangularity, s.min_rectangularity - 0.15, s.min_rectangularity + 0.2)
+    )
+
+
+def _may_be_vehicle(blob: Blob, change_m: float, s: JudgeSettings, dsm_gsd_m: float) -> bool:
+    """Tell whether a lorry, bus or container may stand there: narrow, low, and free on all sides.
+
+    Matching fattens what stands out by about two cells of the surface model on each side.
+    """
+    width = min(blob.width_m - 4 * dsm_gsd_m, blob.look_width_m or blob.width_m)
+    return (
+        width <= s.vehicle_width_m
+        and blob.area_m2 <= s.vehicle_area_m2
+        and abs(change_m) <= s.vehicle_height_m
+        and blob.rim_standing_share < s.vehicle_beside_share
     )
 
 

@@ -18,6 +18,7 @@ from aerial.raster.read import WindowPx, open_raster, read_window
 from aerial.raster.shapes import burn, outlines
 
 Direction = Literal["appeared", "gone"]
+Heights = NDArray[np.float32]
 
 _WINDOW_PX = 2048
 # Polygons are measured on at most so many pixels a side; larger ones on a coarser grid.
@@ -30,6 +31,7 @@ _NECK_M = 0.7
 _GAP_M = 0.6
 _ROOM_M = 2.0
 _WALL_M = 1.0
+_JOIN_M = 0.8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,8 @@ class Blob:
     inside, None where unknown; ``height_spread_m``: half the middle 68 % of it.
     ``standing_before_m``: median height over the ground before; ``rim_standing_share``: share of
     the rim (0.4 to 1.2 m around) that stood as high as a room before.
+    ``look_width_m``: width of what looks different inside; pictures are sharper than heights, which
+    matching fattens. None where too little of it looks different.
     """
 
     direction: Direction
@@ -57,6 +61,7 @@ class Blob:
     height_spread_m: float | None
     standing_before_m: float | None
     rim_standing_share: float
+    look_width_m: float | None
 
 
 def find_blobs(change: Path, min_area_m2: float) -> list[Blob]:
@@ -69,10 +74,16 @@ def find_blobs(change: Path, min_area_m2: float) -> list[Blob]:
         pieces = _joined(list(_pieces(change, grid, direction)))
         outlines_px = [part for piece in pieces for part in _cleaned(piece, gsd)]
         large = [outline for outline in outlines_px if outline.area * gsd**2 >= min_area_m2]
+        by_height = []
         for outline in large:
             blob = _measured(change, grid, outline, direction)
-            wall = None if blob.height_change_m is None else _at_half_height(change, grid, blob)
-            found.append(blob if wall is None else _measured(change, grid, wall, direction))
+            if blob.height_change_m is None:
+                found.append(blob)
+                continue
+            wall = _at_half_height(change, grid, blob)
+            by_height.append(blob if wall is None else _measured(change, grid, wall, direction))
+        joined = _joined_at_gaps(by_height, gsd)
+        found.extend(_measured(change, grid, outline, direction) for outline in joined)
     return found
 
 
@@ -151,6 +162,7 @@ def _measured(change: Path, grid: Grid, outline: Polygon, direction: Direction) 
         height_change_m=float(np.median(heights)) if known else None,
         height_spread_m=float(np.diff(np.percentile(heights, [16, 84]))[0] / 2) if known else None,
         standing_before_m=float(np.median(standing)) if len(standing) else None,
+        look_width_m=_look_width(data_CHW[5], inside, step * gsd),
         rim_standing_share=float((beside > _ROOM_M).mean()) if len(beside) else 0.0,
     )
 
@@ -187,6 +199,28 @@ def _window_of(grid: Grid, outline: Polygon, gsd: float) -> tuple[WindowPx, int]
     width = min(grid.width_px, int(np.ceil(x1)) + pad) - column
     height = min(grid.height_px, int(np.ceil(y1)) + pad) - row
     return (column, row, width, height), max(1, -(-max(width, height) // _MEASURE_PX))
+
+
+def _look_width(looks_HW: Heights, inside_HW: NDArray[np.bool_], pixel_m: float) -> float | None:
+    different = (np.nan_to_num(looks_HW) >= _SURE) & inside_HW
+    kernel = np.ones((5, 5), np.uint8)
+    different = cv2.morphologyEx(different.astype(np.uint8), cv2.MORPH_OPEN, kernel) > 0
+    if different.sum() < 0.5 * inside_HW.sum():
+        return None
+    largest = max(outlines(different), key=lambda piece: piece.area)
+    if largest.area < 0.6 * different.sum():
+        return None
+    return _width(largest.minimum_rotated_rectangle) * pixel_m
+
+
+def _joined_at_gaps(blobs: list[Blob], gsd: float) -> list[Polygon]:
+    """Return the outlines of blobs with height, those a hand's breadth apart as one.
+
+    A stair head over a new roof is the same building, though a rim of unknown heights parts them.
+    """
+    gap = _JOIN_M / 2 / gsd
+    grown = unary_union([blob.outline_px.buffer(gap, join_style="mitre") for blob in blobs])
+    return [part for piece in _polygons(grown) for part in _polygons(piece.buffer(-gap, join_style="mitre"))]
 
 
 def _mean(values_HW: NDArray[np.float32], where_HW: NDArray[np.bool_]) -> float:

@@ -1,0 +1,108 @@
+"""Laying one survey on another."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from tests import pairs
+
+from aerial import geo
+from aerial.align import fine
+from aerial.align.register import register
+from aerial.align.warp import smooth_remainder
+from aerial.raster import grid as grids
+from aerial.raster.grid import Grid
+from aerial.raster.read import read_on_grid
+from aerial.raster.write import write_cog
+
+SIDE = 500
+
+
+@pytest.fixture(scope="module")
+def place() -> pairs.Date:
+    """Ground with a house and trees."""
+    bare = pairs.with_box(pairs.ground(7, SIDE), (200, 180, 110, 80), 6.0, (170, 170, 175))
+    return pairs.with_trees(bare, 4, [(90, 400), (400, 100)])
+
+
+def put(path: Path, image_HWC: np.ndarray, grid: Grid) -> Path:
+    """Write a picture with an alpha band."""
+    write_cog(path, grid, np.ascontiguousarray(image_HWC.transpose(2, 0, 1)), mask=True)
+    return path
+
+
+def test_a_wrong_georeference_is_recovered_within_a_third_of_a_pixel(
+    place: pairs.Date, tmp_path: Path
+) -> None:
+    """AFTER drawn 1.5 m off, turned by 0.5 degrees, 0.4 % larger, darker: the affine is found."""
+    true = np.array(
+        [
+            [1.004 * np.cos(0.0087), 1.004 * -np.sin(0.0087), 14.0],
+            [1.004 * np.sin(0.0087), 1.004 * np.cos(0.0087), -6.0],
+        ]
+    )
+    # Pixel centres at +0.5, as align.json counts; cv2 counts them at 0.
+    shift = true @ np.array([0.5, 0.5, 1.0]) - 0.5
+    moved = cv2.warpAffine(
+        pairs.photographed(place, 2, gain=0.8).image_HWC, np.column_stack([true[:, :2], shift]), (SIDE, SIDE)
+    )
+    before = put(tmp_path / "b.tif", place.image_HWC, pairs.grid(SIDE))
+    after = put(tmp_path / "a.tif", moved, pairs.grid(SIDE))
+    alignment = register(before, after, gsd_m=0.1).alignment
+    corners = np.array([[0, 0, 1], [SIDE, 0, 1], [0, SIDE, 1], [SIDE, SIDE, 1]], float)
+    gap = corners @ np.array(alignment.before_to_after_px).T - corners @ true.T
+    assert np.hypot(*gap.T).max() < 0.3
+    assert alignment.residual_median_px < 0.3
+    assert 1.0 < alignment.shift_m < 2.0
+
+
+@pytest.mark.parametrize("kind", ["degrees", "utm", "coarser", "float", "grey"])
+def test_other_crs_gsd_and_dtype_are_resampled(kind: str, place: pairs.Date, tmp_path: Path) -> None:
+    """A survey in another CRS, pixel size or number type still fits within a fifth of a metre."""
+    before = put(tmp_path / "b.tif", place.image_HWC, pairs.grid(SIDE))
+    image = np.ascontiguousarray(pairs.photographed(place, 2).image_HWC.transpose(2, 0, 1))
+    after = tmp_path / "a.tif"
+    if kind == "float":
+        write_cog(after, pairs.grid(SIDE), (image * 37.5 - 100).astype(np.float32), nodata=-9999.0)
+    elif kind == "grey":
+        write_cog(after, pairs.grid(SIDE), image[:1], mask=True)
+    else:
+        source = put(tmp_path / "s.tif", image.transpose(1, 2, 0), pairs.grid(SIDE))
+        crs = {"degrees": geo.WGS84, "utm": "EPSG:32649", "coarser": pairs.CRS}[kind]
+        x0, y0, x1, y1 = grids.bounds(pairs.grid(SIDE))
+        x, y = geo.transform(pairs.CRS, crs, np.array([x0, x1, x0, x1]), np.array([y0, y0, y1, y1]))
+        pixel = {"degrees": 1e-6, "utm": 0.1, "coarser": 0.25}[kind]
+        grid = grids.north_up(crs, (x.min(), y.min(), x.max(), y.max()), pixel)
+        data_CHW, valid_HW = read_on_grid(
+            source, grid, resampling="bilinear" if kind != "coarser" else "average"
+        )
+        write_cog(after, grid, data_CHW, valid_HW=valid_HW, mask=True)
+    alignment = register(before, after, gsd_m=0.1).alignment
+    assert alignment.residual_median_m < 0.1
+    assert alignment.shift_m < 0.2
+
+
+def test_a_window_s_shift_is_measured_to_a_tenth_of_a_pixel(place: pairs.Date) -> None:
+    """A shift of (3.3, -2.6) pixels is found in one window; noise has none."""
+    grey = place.image_HWC
+    moved = cv2.warpAffine(grey, np.array([[1, 0, 3.3], [0, 1, -2.6]]), (SIDE, SIDE), flags=cv2.INTER_CUBIC)
+    cut = np.s_[:, 100:292, 100:292]
+    valid = np.ones((192, 192), bool)
+    found = fine.measure(moved.transpose(2, 0, 1)[cut], grey.transpose(2, 0, 1)[cut], valid)
+    assert found is not None
+    assert pytest.approx(found[:2], abs=0.1) == (3.3, -2.6)
+    other = pairs.ground(99, SIDE).image_HWC.transpose(2, 0, 1)[cut]
+    assert fine.measure(other, grey.transpose(2, 0, 1)[cut], valid) is None
+
+
+def test_the_remainder_does_not_bend_around_a_change() -> None:
+    """One window that jumps by 12 pixels is left out, and the field stays at its neighbours' shift."""
+    x, y = np.meshgrid(np.arange(50, 1000, 100.0), np.arange(50, 1000, 100.0))
+    at = np.column_stack([x.ravel(), y.ravel()])
+    shift = np.tile([0.4, -0.2], (len(at), 1))
+    shift[44] = [12.0, 3.0]
+    agree = fine.neighbours_agree(at, shift, 400.0)
+    assert np.flatnonzero(~agree).tolist() == [44]
+    warp = smooth_remainder(at[agree], shift[agree], np.ones(agree.sum()), pairs.grid(1000), 200.0, 60.0)
+    assert pytest.approx(tuple(warp.at(at[44:45])[0]), abs=0.05) == (0.4, -0.2)
