@@ -26,6 +26,7 @@ _MOST_OFF_NADIR_DEG = 30.0
 _SMALLEST_PX = 640
 # Below this share of the others' height a picture was taken on the way up or down, or by hand.
 _LOW_SHARE = 0.5
+_LOW_FLIGHT_M = 10.0
 _UNLIKE_SHARE = 0.25
 _SPREADS = 6.0
 _ALTITUDE_NOISE_M = 20.0
@@ -199,12 +200,14 @@ def _judge_relative(entries: Sequence[_Entry], usual_m: float, spread_m: float) 
         height_m = entry.photo.relative_height_m
         if height_m is None:
             continue
-        if height_m < _LOW_SHARE * usual_m and entry.photo.file not in surveying:
+        # Where a flight follows hills, take-off may be above the ground that is surveyed.
+        low_m = max(_LOW_SHARE * max(usual_m, _LOW_FLIGHT_M), 3 * spread_m)
+        if usual_m - height_m > low_m and entry.photo.file not in surveying:
             entry.bad.append(
                 f"taken {max(height_m, 0):.0f} m above take-off where the others are at {usual_m:.0f} m: "
                 "on the ground or on the way up or down"
             )
-        elif abs(height_m - usual_m) > max(_UNLIKE_SHARE * usual_m, _SPREADS * spread_m):
+        elif abs(height_m - usual_m) > max(_UNLIKE_SHARE * abs(usual_m), _SPREADS * spread_m):
             entry.remarks.append(f"flown at {height_m:.0f} m where the others are at {usual_m:.0f} m")
 
 
