@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "simulate": ("simulate", "Render two surveys of a made-up town, with the truth about it."),
     "demo": ("demo", "Render a town, survey it twice, report what changed, score the report."),
     "init": ("init", "Make a town's folder from its area, cells and zones."),
+    "status": ("status", "List the cells: surveys, mosaics, reports."),
     "run": ("run", "Stitch, compare and report what is new in a cell."),
     "photos": ("photos", "Check photographs, import them into the town."),
     "stitch": ("stitch", "Make an orthomosaic and a surface model of photographs."),

@@ -22,6 +22,7 @@ from aerial.settings import Settings
 from aerial.steps import run as step
 from aerial.steps.photos import import_photos
 from aerial.steps.run import run_cell
+from aerial.steps.status import cell_statuses
 from aerial.workspace import Town, locked, surveys_of
 
 DAY = 86_400
@@ -234,6 +235,23 @@ def test_two_places_in_a_survey_are_refused(town: Town, fakes: Fakes) -> None:
     with pytest.raises(PhotoError, match="2 places"):
         run(town)
     assert fakes.stitched == []
+
+
+def test_the_status_tells_where_a_cell_stands(town: Town, fakes: Fakes) -> None:
+    """Nothing, then a survey, then a mosaic, then a report."""
+
+    def state() -> tuple[object, ...]:
+        (found,) = cell_statuses(town)
+        return found.surveys, found.stitched, found.newest, found.report
+
+    assert state() == (0, 0, None, None)
+    first = fly(town, 0)
+    assert state() == (1, 0, first, None)
+    run(town)
+    assert state() == (1, 1, first, None)
+    second = fly(town, 14)
+    run(town)
+    assert state() == (2, 2, second, f"reports/A1/{second}/report.html")
 
 
 def test_without_a_survey_or_a_cell_there_is_nothing_to_run(town: Town, fakes: Fakes) -> None:
