@@ -7,9 +7,11 @@ import numpy as np
 from shapely.geometry import Polygon
 
 from aerial.simulate import houses, terrain
+from aerial.simulate.presets import pick
 from aerial.simulate.town import (
     Building,
     Colour,
+    Crop,
     Field,
     Floats,
     Lot,
@@ -17,8 +19,10 @@ from aerial.simulate.town import (
     Pit,
     Plot,
     Sheet,
+    Species,
     Tree,
     Vehicle,
+    VehicleKind,
     outline,
     part_of,
     place,
@@ -38,6 +42,9 @@ PAINTS: tuple[Colour, ...] = (
     (0.90, 0.90, 0.86),
 )
 TARPS: tuple[Colour, ...] = ((0.15, 0.35, 0.65), (0.75, 0.35, 0.15), (0.20, 0.45, 0.30), (0.85, 0.85, 0.85))
+TRAFFIC: tuple[VehicleKind, ...] = ("car", "car", "car", "van", "truck")
+TREES: tuple[Species, ...] = ("broad", "broad", "broad", "palm", "banana", "bush")
+CROPS: tuple[Crop, ...] = ("rows", "rows", "paddy", "bare", "stubble", "plastic")
 
 
 @dataclass(slots=True)
@@ -88,14 +95,13 @@ def warped(warp: Warp, u0: float, v0: float, u1: float, v1: float) -> Plot:
 
 def vehicle(rng: np.random.Generator, x_m: float, y_m: float, yaw_deg: float) -> Vehicle:
     """Return a random vehicle at a place."""
-    kind = ("car", "car", "car", "van", "truck")[int(rng.integers(5))]
-    colour = PAINTS[int(rng.integers(len(PAINTS)))]
-    return Vehicle(x_m=x_m, y_m=y_m, yaw_deg=yaw_deg + float(rng.normal(0, 2)), kind=kind, colour=colour)  # type: ignore[arg-type]
+    kind, colour = pick(rng, TRAFFIC), pick(rng, PAINTS)
+    return Vehicle(x_m=x_m, y_m=y_m, yaw_deg=yaw_deg + float(rng.normal(0, 2)), kind=kind, colour=colour)
 
 
 def tree(rng: np.random.Generator, x_m: float, y_m: float, size: float = 1.0) -> Tree:
     """Return a random tree at a place."""
-    species = ("broad", "broad", "broad", "palm", "banana", "bush")[int(rng.integers(6))]
+    species = pick(rng, TREES)
     radius = (
         {"broad": 2.6, "palm": 2.2, "banana": 1.5, "bush": 0.9}[species] * float(rng.uniform(0.7, 1.4)) * size
     )
@@ -105,8 +111,8 @@ def tree(rng: np.random.Generator, x_m: float, y_m: float, size: float = 1.0) ->
         y_m=y_m,
         radius_m=radius,
         height_m=height,
-        species=species,  # type: ignore[arg-type]
-        colour=GREENS[int(rng.integers(len(GREENS)))],
+        species=species,
+        colour=pick(rng, GREENS),
         seed=int(rng.integers(1 << 30)),
     )
 
@@ -190,7 +196,7 @@ def _bikes(content: Content, rng: np.random.Generator, plot: Plot, per_m2: float
     """Lean bicycles and motor scooters about in alleys and courts."""
     for _ in range(rng.poisson(per_m2 * plot.width_m * plot.depth_m)):
         x, y = place(plot, (rng.random((1, 2)) - 0.5) * [plot.width_m, plot.depth_m])[0]
-        colour = PAINTS[int(rng.integers(len(PAINTS)))]
+        colour = pick(rng, PAINTS)
         yaw_deg = plot.yaw_deg + float(rng.choice([0, 90])) + float(rng.normal(0, 12))
         content.vehicles.append(
             Vehicle(x_m=float(x), y_m=float(y), yaw_deg=yaw_deg, kind="bike", colour=colour)
@@ -250,7 +256,7 @@ def _farm(content: Content, rng: np.random.Generator, span: Span, warp: Warp) ->
 
 
 def _strip(content: Content, rng: np.random.Generator, plot: Plot) -> None:
-    crop = ("rows", "rows", "paddy", "bare", "stubble", "plastic")[int(rng.integers(6))]
+    crop = pick(rng, CROPS)
     canopy_m = {"rows": 0.35, "paddy": 0.4, "bare": 0.0, "stubble": 0.0, "plastic": 0.5}[crop]
     colour = {
         "rows": (0.28, 0.36, 0.15),
@@ -260,7 +266,7 @@ def _strip(content: Content, rng: np.random.Generator, plot: Plot) -> None:
         "plastic": (0.58, 0.59, 0.59),
     }[crop]
     content.fields.append(
-        Field(plot=plot, crop=crop, canopy_m=canopy_m, colour=colour, seed=int(rng.integers(1 << 30)))  # type: ignore[arg-type]
+        Field(plot=plot, crop=crop, canopy_m=canopy_m, colour=colour, seed=int(rng.integers(1 << 30)))
     )
     if rng.random() < 0.18:
         corner = part_of(
@@ -304,9 +310,7 @@ def _yard(content: Content, rng: np.random.Generator, span: Span, warp: Warp) ->
             depth_m=float(rng.uniform(1.5, 3)),
             yaw_deg=float(rng.uniform(0, 180)),
         )
-        content.sheets.append(
-            Sheet(plot=sheet, base_m=None, lift_m=0.25, colour=TARPS[int(rng.integers(len(TARPS)))])
-        )
+        content.sheets.append(Sheet(plot=sheet, base_m=None, lift_m=0.25, colour=pick(rng, TARPS)))
 
 
 def _park(content: Content, rng: np.random.Generator, span: Span, warp: Warp) -> None:

@@ -150,6 +150,7 @@ def fly(preset: Preset, seed: int, epoch: int, ground_m: float) -> tuple[Shot, .
     bias_3 = rng.normal(0, [GPS_BIAS_M, GPS_BIAS_M, 2 * GPS_BIAS_M])
     drift = np.cumsum(rng.normal(0, 0.012, preset.lines * preset.photos_per_line))
     white = rng.normal(0, 0.015, 3)
+    metered = float(stream(seed, "exposure", epoch).normal(0, 0.08))
     shots = []
     first = int(rng.integers(12, 400))
     start_m = rng.normal(0, 0.5, 2)
@@ -175,6 +176,7 @@ def fly(preset: Preset, seed: int, epoch: int, ground_m: float) -> tuple[Shot, .
             )
             travel_px = SPEED_MPS * file.exposure_s / preset.gsd_m
             told = rng.normal(0, 0.15, 3)
+            tint = white + rng.normal(0, 0.004, 3)
             shots.append(
                 Shot(
                     name=f"DJI_{first + index:04d}.JPG",
@@ -186,8 +188,8 @@ def fly(preset: Preset, seed: int, epoch: int, ground_m: float) -> tuple[Shot, .
                     gimbal_deg=(gimbal[0] + told[0], gimbal[1] + told[1], gimbal[2] + told[2]),
                     flight_yaw_deg=yaw + crab,
                     blur_px=(0.0, travel_px * float(rng.uniform(0.7, 1.3))),
-                    exposure=float(np.exp(drift[index])),
-                    colour_3=tuple(float(1 + w) for w in white + rng.normal(0, 0.004, 3)),  # type: ignore[arg-type]
+                    exposure=float(np.exp(metered + drift[index])),
+                    colour_3=(1 + float(tint[0]), 1 + float(tint[1]), 1 + float(tint[2])),
                 )
             )
     return tuple(shots)

@@ -8,7 +8,7 @@ from aerial.records.record import record
 from aerial.simulate import textures
 from aerial.simulate.presets import stream
 from aerial.simulate.textures import LAYERS
-from aerial.simulate.town import Colour, Field, Floats, Plot, Road, Town, corners, part_of, place
+from aerial.simulate.town import Colour, Field, Floats, Plot, Road, Town, corners, part_of, place, shaded
 
 ASPHALT: Colour = (0.33, 0.33, 0.33)
 CONCRETE: Colour = (0.60, 0.58, 0.54)
@@ -102,7 +102,7 @@ def _road(canvas: _Canvas, road: Road, rng: np.random.Generator) -> None:
     canvas.fill(ring, base, road.layer, 0.1)
     for offset in (-0.32, -0.18, 0.18, 0.32):
         dark = rng.uniform(0.88, 0.97)
-        canvas.line(_offset(road.line_N2, offset * road.width_m), 0.5, tuple(c * dark for c in base))  # type: ignore[arg-type]
+        canvas.line(_offset(road.line_N2, offset * road.width_m), 0.5, shaded(base, dark))
     length = float(np.hypot(*np.diff(road.line_N2, axis=0).T).sum())
     for _ in range(rng.poisson(length / 14)):
         at = int(rng.integers(0, len(road.line_N2) - 1))
@@ -117,7 +117,7 @@ def _road(canvas: _Canvas, road: Road, rng: np.random.Generator) -> None:
             yaw_deg=yaw,
         )
         shade = rng.uniform(0.8, 1.12)
-        canvas.fill(corners(repair), tuple(c * shade for c in base), None)  # type: ignore[arg-type]
+        canvas.fill(corners(repair), shaded(base, shade), None)
     if road.marked:
         white = (0.82, 0.82, 0.80)
         for side in (-1, 1):

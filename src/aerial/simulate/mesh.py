@@ -1,6 +1,5 @@
 """Triangles with what the shader needs to know of each: normal, texture frame, colour, layer."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -123,8 +122,3 @@ def _fan(ring_N3: Floats) -> Floats:
 def joined(mesh: Mesh) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return all triangles (T, 3, 3) and their face rows (T, F)."""
     return np.concatenate(mesh.triangles), np.concatenate(mesh.faces)
-
-
-def skins(*pairs: tuple[str, Colour]) -> Sequence[Skin]:
-    """Return skins from (layer, colour) pairs."""
-    return [Skin(layer=layer, colour=colour) for layer, colour in pairs]

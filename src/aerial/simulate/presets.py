@@ -1,11 +1,15 @@
 """How large a town to render, and the random streams that every part draws from."""
 
 import zlib
+from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 
 from aerial.errors import InputError
 from aerial.records.record import record
+
+T = TypeVar("T")
 
 
 @record
@@ -102,6 +106,11 @@ def preset_named(name: str) -> Preset:
     if name not in PRESETS:
         raise InputError(f"No preset is called {name!r}.", hint=f"Use one of: {', '.join(PRESETS)}.")
     return PRESETS[name]
+
+
+def pick(rng: np.random.Generator, options: Sequence[T]) -> T:
+    """Return one of ``options``, all alike likely."""
+    return options[int(rng.integers(len(options)))]
 
 
 def stream(seed: int, *names: str | int) -> np.random.Generator:

@@ -1,5 +1,7 @@
 """What colour a ray sees: first hit, sun and shadow, skylight, texture."""
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -104,7 +106,7 @@ def _painted(scene: Scene, x_N: Array, y_N: Array) -> tuple[Array, NDArray[np.in
     return _LINEAR[colour_N3], layer_N.astype(np.int32)
 
 
-def _sample(image, column_N: Array, row_N: Array, how: int):  # type: ignore[no-untyped-def]
+def _sample(image: NDArray[Any], column_N: Array, row_N: Array, how: int) -> NDArray[Any]:
     """Return image values at pixel indices; cv2 wants maps of two dimensions below 32768."""
     count = len(column_N)
     wide = 16384
@@ -113,7 +115,7 @@ def _sample(image, column_N: Array, row_N: Array, how: int):  # type: ignore[no-
         np.resize(part.astype(np.float32, copy=False), padded).reshape(-1, wide) for part in (column_N, row_N)
     ]
     found = cv2.remap(image, maps[0], maps[1], how, borderMode=cv2.BORDER_REFLECT)
-    return found.reshape(padded, *found.shape[2:])[:count]
+    return np.asarray(found.reshape(padded, *found.shape[2:])[:count])
 
 
 def _textured(scene: Scene, u_N: Array, v_N: Array, layer_N: NDArray[np.int32]) -> Array:

@@ -19,6 +19,7 @@ from aerial.simulate.town import (
     corners,
     part_of,
     place,
+    shaded,
 )
 
 PARAPET_M = 1.0
@@ -82,7 +83,7 @@ def _ridge_vents(mesh: Mesh, b: Building, rng: np.random.Generator) -> None:
 def _flat_roof(mesh: Mesh, b: Building, rng: np.random.Generator, wall: Skin, roof: Skin) -> None:
     top = b.ground_m + b.height_m
     mesh.quad(np.column_stack([corners(b.plot), np.full(4, top)]), roof, along_deg=b.plot.yaw_deg)
-    coping = Skin(layer="concrete", colour=tuple(min(c * 1.1, 0.95) for c in b.wall_colour))  # type: ignore[arg-type]
+    coping = Skin(layer="concrete", colour=shaded(b.wall_colour, 1.1))
     w, d, t = b.plot.width_m, b.plot.depth_m, PARAPET_THICK_M
     for piece in (
         part_of(b.plot, 0, 1, 0, t / d),
@@ -156,12 +157,12 @@ def _thing(mesh: Mesh, rng: np.random.Generator, x: float, y: float, top: float,
     elif draw < 0.75:
         shade = rng.uniform(0.15, 0.85, 3) * 0.4 + rng.uniform(0.1, 0.5)
         size = rng.uniform(0.3, 1.2, 2)
-        skin = Skin(layer="rubble", colour=tuple(float(c) for c in shade))  # type: ignore[arg-type]
+        skin = Skin(layer="rubble", colour=shaded(shade))
         mesh.box(plot(float(size[0]), float(size[1])), top, top + float(rng.uniform(0.2, 0.9)), skin, skin)
     else:
         # Washing, mats and boards lie flat: paint without height.
         shade = rng.uniform(0.1, 0.9, 3)
-        skin = Skin(layer="plain", colour=tuple(float(c) for c in shade))  # type: ignore[arg-type]
+        skin = Skin(layer="plain", colour=shaded(shade))
         flat = corners(plot(float(rng.uniform(0.4, 2.2)), float(rng.uniform(0.3, 1.0))))
         mesh.quad(np.column_stack([flat, np.full(4, top + 0.06)]), skin, along_deg=yaw)
 
@@ -239,7 +240,7 @@ def _clumps(
             )
         triangles = [np.stack([centre_N3[pick], hexagon[k], hexagon[(k + 1) % 6]], 1) for k in range(6)]
         shade = float(shade_N[pick].mean()) * (0.8 + 0.13 * level)
-        skin = Skin(layer="leaves", colour=tuple(min(c * shade, 0.9) for c in colour))  # type: ignore[arg-type]
+        skin = Skin(layer="leaves", colour=shaded(colour, shade))
         mesh.add(np.concatenate(triangles), skin, along_deg=float(rng.uniform(0, 180)))
 
 
@@ -258,7 +259,7 @@ def _fronds(mesh: Mesh, t: Tree, ground_m: float, rng: np.random.Generator) -> N
         ]
         wide = [0.25 * width, width, 0.08]
         shade = rng.uniform(0.75, 1.3)
-        skin = Skin(layer="leaves", colour=tuple(min(c * shade, 0.9) for c in t.colour))  # type: ignore[arg-type]
+        skin = Skin(layer="leaves", colour=shaded(t.colour, shade))
         for a, b, wa, wb in zip(spine, spine[1:], wide, wide[1:], strict=False):
             mesh.quad(
                 np.array([a - across * wa, b - across * wb, b + across * wb, a + across * wa]),

@@ -4,6 +4,7 @@ The local origin is ``ORIGIN_XY`` of ``CRS``; local x is east, y north, z height
 Colours are sRGB in 0-1.
 """
 
+from collections.abc import Iterable
 from typing import Literal
 
 import numpy as np
@@ -21,6 +22,9 @@ CENTRE = geo.LonLat(lon_deg=113.8, lat_deg=22.8)
 ORIGIN_XY = tuple(round(value) for value in geo.from_lonlat(CRS, CENTRE))
 
 Roof = Literal["parapet", "gable", "mono"]
+Species = Literal["broad", "palm", "banana", "bush"]
+VehicleKind = Literal["car", "van", "truck", "bike"]
+Crop = Literal["rows", "paddy", "bare", "stubble", "plastic"]
 
 
 @record
@@ -75,7 +79,7 @@ class Tree:
     y_m: float
     radius_m: float
     height_m: float
-    species: Literal["broad", "palm", "banana", "bush"]
+    species: Species
     colour: Colour
     seed: int
 
@@ -87,7 +91,7 @@ class Vehicle:
     x_m: float
     y_m: float
     yaw_deg: float
-    kind: Literal["car", "van", "truck", "bike"]
+    kind: VehicleKind
     colour: Colour
 
 
@@ -106,7 +110,7 @@ class Field:
     """A strip of farmland; ``canopy_m`` is the height of its crop."""
 
     plot: Plot
-    crop: Literal["rows", "paddy", "bare", "stubble", "plastic"]
+    crop: Crop
     canopy_m: float
     colour: Colour
     seed: int
@@ -168,6 +172,12 @@ class Town:
     lots: tuple[Lot, ...]
     parking: tuple[Plot, ...]
     stains: tuple[Patch, ...] = ()
+
+
+def shaded(colour: Iterable[float], factor: float = 1.0) -> Colour:
+    """Return a colour made ``factor`` times as bright, within what can be shown."""
+    red, green, blue = (min(max(float(value) * factor, 0.0), 0.95) for value in colour)
+    return red, green, blue
 
 
 def corners(plot: Plot, grow_m: float = 0.0) -> Floats:
