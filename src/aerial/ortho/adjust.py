@@ -27,6 +27,7 @@ TRACKS_PER_PHOTO = 400
 MAX_REPROJECTION_PX = 2.0
 MIN_MODEL = 3
 # A lens on fewer photographs keeps the distortion that mapping found: its own few are a weak witness.
+# A whole block of fewer is taken as undistorted: free, its ground bends and its heights err by 40 %.
 MIN_PHOTOS_OF_LENS = 10
 # Two threads add the same numbers in another order each time; poses then differ by 1e-10 m, and the
 # surface made with them by whole suspects. With one, a repeated run has the same bytes.
@@ -104,8 +105,11 @@ def refine(reconstruction: pycolmap.Reconstruction, *, free_focal: bool) -> None
     of_lens = Counter(image.camera_id for image in images)
     for image in images:
         config.add_image(image.image_id)
-        if of_lens[image.camera_id] < min(MIN_PHOTOS_OF_LENS, len(images)):
+        if of_lens[image.camera_id] < MIN_PHOTOS_OF_LENS:
             config.set_constant_cam_intrinsics(image.camera_id)
+            if len(images) < MIN_PHOTOS_OF_LENS:
+                camera = reconstruction.camera(image.camera_id)
+                camera.params = [*camera.params[:2], camera.width / 2, camera.height / 2, 0, 0, 0, 0]
     config.fix_gauge(pycolmap.BundleAdjustmentGauge.TWO_CAMS_FROM_WORLD)
     pycolmap.create_default_bundle_adjuster(options, config, reconstruction).solve()
     reconstruction.update_point_3d_errors()

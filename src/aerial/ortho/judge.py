@@ -16,6 +16,8 @@ Floats = NDArray[np.float64]
 # nothing: of a folded model they err by half of it.
 MAX_RESIDUAL_M = 30.0
 MAX_RESIDUAL_SHARE = 0.35
+# Gimbals err by a degree or two; a block whose cameras lean more than they say is bent.
+MAX_LEAN_DEG = 4.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +58,10 @@ def judge(photos: Sequence[Photo], model: adjust.Model, gps_N3: Floats) -> Candi
     placement = georef.place(centres_N3, axes_N3, gps_N3[rows], level_N)
     if placement is None:
         return None
-    return Candidate(model=model, placement=placement, why_not=_why_not(model, placement, gps_N3[rows]))
+    why_not = _why_not(model, placement, gps_N3[rows]) or _leans(
+        axes_N3 @ placement.similarity.rotation_33.T, [photos[row].gimbal_pitch_deg for row in rows]
+    )
+    return Candidate(model=model, placement=placement, why_not=why_not)
 
 
 def choose(candidates: Sequence[Candidate]) -> Candidate:
@@ -67,7 +72,7 @@ def choose(candidates: Sequence[Candidate]) -> Candidate:
     """
     sound = [c for c in candidates if not c.why_not]
     if sound:
-        return max(sound, key=lambda c: (c.held, -c.model.reprojection_px))
+        return max(sound, key=lambda c: (c.held, c.model.reconstruction.num_points3D()))
     if candidates:
         raise StitchError(
             f"The photographs do not make one block: {max(candidates, key=lambda c: c.held).why_not}.",
@@ -91,3 +96,13 @@ def _why_not(model: adjust.Model, placement: georef.Placement, gps_N3: Floats) -
             f"{len(model.numbers)} of them fit together only {median_m:.0f} m away from where they were taken"
         )
     return ""
+
+
+def _leans(axes_N3: Floats, pitch_N: Sequence[float | None]) -> str:
+    told_N = np.array([np.nan if pitch is None else pitch + 90 for pitch in pitch_N])
+    found_N = np.degrees(np.arccos(np.clip(-axes_N3[:, 2], -1, 1)))
+    known_N = np.isfinite(told_N)
+    lean_deg = float(np.median(np.abs(found_N - np.abs(told_N))[known_N])) if known_N.any() else 0.0
+    if lean_deg <= MAX_LEAN_DEG:
+        return ""
+    return f"{len(axes_N3)} of them fit together only bent, leaning {lean_deg:.0f} degrees more than their gimbals"
