@@ -105,4 +105,4 @@ def _leans(axes_N3: Floats, pitch_N: Sequence[float | None]) -> str:
     lean_deg = float(np.median(np.abs(found_N - np.abs(told_N))[known_N])) if known_N.any() else 0.0
     if lean_deg <= MAX_LEAN_DEG:
         return ""
-    return f"{len(axes_N3)} of them fit together only bent, leaning {lean_deg:.0f} degrees more than their gimbals"
+    return f"{len(axes_N3)} of them fit together only bent, {lean_deg:.0f} degrees off what their gimbals say"
