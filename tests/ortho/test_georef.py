@@ -5,7 +5,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from aerial.camera import nadir_rotation
 from aerial.ortho import georef
+from aerial.ortho.judge import told_downs
 
 Floats = NDArray[np.float64]
 
@@ -102,3 +104,10 @@ def test_a_shift_between_days_is_no_contradiction() -> None:
     found = georef.compare(truth_N3, gps_N3)
     assert np.flatnonzero(~found.agrees_N).tolist() == [3]
     assert pytest.approx(float(np.median(found.residual_N)), abs=1e-9) == 0
+
+
+def test_oblique_cameras_know_where_down_is() -> None:
+    """Gimbals at -80 or -60 degrees, all facing one way, still say exactly where down is."""
+    pitches = (-90.0, -80.0, -60.0, None)
+    rotations_N33 = np.array([nadir_rotation(30.0, -90.0 if p is None else p) for p in pitches])
+    assert told_downs(rotations_N33, pitches) == pytest.approx(np.tile([0.0, 0.0, -1.0], (4, 1)), abs=1e-12)

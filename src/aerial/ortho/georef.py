@@ -1,7 +1,7 @@
 """From a model without scale or direction to metres: levelling, similarity, residuals.
 
 A survey's camera positions are good horizontally (metres) and often bad vertically (tens of
-metres), and nearly all of its optical axes point down. So the model is levelled by its optical axes
+metres), and its cameras know well where down is. So the model is levelled by its cameras
 first; a similarity in the plane, robust against wrong positions, gives scale, heading and place;
 altitudes then correct the levelling only as far as they are worth.
 """
@@ -55,12 +55,13 @@ class Placement:
     tilt_deg: float
 
 
-def place(centres_N3: Floats, axes_N3: Floats, gps_N3: Floats, level_N: Floats) -> Placement | None:
+def place(centres_N3: Floats, downs_N3: Floats, gps_N3: Floats, level_N: Floats) -> Placement | None:
     """Fit camera centres to their positions.
 
     Args:
         centres_N3: camera centres of the model, any scale and direction.
-        axes_N3: unit optical axes (viewing directions) in the model.
+        downs_N3: unit vectors of the model that each camera takes for down: its optical axis, or
+            what its gimbal's pitch makes of it.
         gps_N3: east, north (metres, near an origin) and altitude; NaN where unknown.
         level_N: the height used for levelling (barometric where there is one), NaN where unknown.
 
@@ -70,7 +71,7 @@ def place(centres_N3: Floats, axes_N3: Floats, gps_N3: Floats, level_N: Floats) 
     known_N = np.isfinite(gps_N3[:, :2]).all(axis=1)
     if known_N.sum() < 3:
         return None
-    level_33 = _levelling(axes_N3)
+    level_33 = _levelling(downs_N3)
     levelled_N3 = centres_N3 @ level_33.T
     fit = _similarity_2d(levelled_N3[known_N, :2], gps_N3[known_N, :2])
     if fit is None:
@@ -132,15 +133,15 @@ def ce95_m(sigma_m: float, cameras: int, rtk_std_m: float | None) -> float:
     return float(CE95_PER_SIGMA * np.hypot(shared_m, averaged_m))
 
 
-def _levelling(axes_N3: Floats) -> Floats:
-    """Return the rotation that turns the robust mean of the viewing directions to straight down."""
-    down_3 = np.median(axes_N3, axis=0)
+def _levelling(downs_N3: Floats) -> Floats:
+    """Return the rotation that turns the robust mean of ``downs_N3`` to straight down."""
+    down_3 = np.median(downs_N3, axis=0)
     for _ in range(10):
         down_3 = down_3 / np.linalg.norm(down_3)
-        angle_N = np.arccos(np.clip(axes_N3 @ down_3, -1, 1))
+        angle_N = np.arccos(np.clip(downs_N3 @ down_3, -1, 1))
         # Cauchy weights: a few oblique photographs must not tilt the block.
         weight_N = 1 / (1 + (angle_N / max(2 * float(np.median(angle_N)), 1e-3)) ** 2)
-        down_3 = weight_N @ axes_N3
+        down_3 = weight_N @ downs_N3
     up_3 = -down_3 / np.linalg.norm(down_3)
     east_3 = np.cross(np.eye(3)[int(np.argmin(np.abs(up_3)))], up_3)
     east_3 /= np.linalg.norm(east_3)

@@ -50,17 +50,19 @@ def judge(photos: Sequence[Photo], model: adjust.Model, gps_N3: Floats) -> Candi
 
     ``photos`` and ``gps_N3`` are of all photographs, in order of their numbers.
     """
-    centres_N3, axes_N3 = adjust.centres_and_axes(model)
+    centres_N3, _ = adjust.centres_and_axes(model)
     rows = np.array(model.numbers) - 1
+    rotations_N33 = np.array([adjust.pose_of(model.reconstruction, n).rotation_33 for n in model.numbers])
+    downs_N3 = told_downs(rotations_N33, [photos[row].gimbal_pitch_deg for row in rows])
     relative = [photos[row].relative_height_m for row in rows]
     # A barometer drifts less than a receiver's altitude errs; one of them for all, never a mix.
     level_N = gps_N3[rows, 2] if any(v is None for v in relative) else np.array(relative, float)
-    placement = georef.place(centres_N3, axes_N3, gps_N3[rows], level_N)
+    placement = georef.place(centres_N3, downs_N3, gps_N3[rows], level_N)
     if placement is None:
         return None
-    why_not = _why_not(model, placement, gps_N3[rows]) or _leans(
-        axes_N3 @ placement.similarity.rotation_33.T, [photos[row].gimbal_pitch_deg for row in rows]
-    )
+    why_not = _why_not(model, placement, gps_N3[rows])
+    if not why_not and any(photos[row].gimbal_pitch_deg is not None for row in rows):
+        why_not = _leans(downs_N3 @ placement.similarity.rotation_33.T)
     return Candidate(model=model, placement=placement, why_not=why_not)
 
 
@@ -98,11 +100,19 @@ def _why_not(model: adjust.Model, placement: georef.Placement, gps_N3: Floats) -
     return ""
 
 
-def _leans(axes_N3: Floats, pitch_N: Sequence[float | None]) -> str:
-    told_N = np.array([np.nan if pitch is None else pitch + 90 for pitch in pitch_N])
-    found_N = np.degrees(np.arccos(np.clip(-axes_N3[:, 2], -1, 1)))
-    known_N = np.isfinite(told_N)
-    lean_deg = float(np.median(np.abs(found_N - np.abs(told_N))[known_N])) if known_N.any() else 0.0
+def told_downs(rotations_N33: Floats, pitch_N: Sequence[float | None]) -> Floats:
+    """Return where each camera's gimbal says that down is, as unit vectors of the model.
+
+    ``rotations_N33`` turn model directions into camera directions. A pitch of -90 degrees looks
+    straight down; what is less tilts about the image's x axis. Without a pitch: the optical axis.
+    """
+    tilt_N = np.radians([0.0 if pitch is None else pitch + 90 for pitch in pitch_N])
+    camera_N3 = np.column_stack([np.zeros(len(tilt_N)), np.sin(tilt_N), np.cos(tilt_N)])
+    return np.asarray(np.einsum("nij,ni->nj", rotations_N33, camera_N3))
+
+
+def _leans(downs_N3: Floats) -> str:
+    lean_deg = float(np.median(np.degrees(np.arccos(np.clip(-downs_N3[:, 2], -1, 1)))))
     if lean_deg <= MAX_LEAN_DEG:
         return ""
-    return f"{len(axes_N3)} of them fit together only bent, {lean_deg:.0f} degrees off what their gimbals say"
+    return f"{len(downs_N3)} of them fit together only bent, {lean_deg:.0f} degrees off their gimbals"
