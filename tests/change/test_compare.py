@@ -18,6 +18,7 @@ def scores(appeared: float, height: float) -> TileScores:
         height_change_HW=full * height,
         edge_HW=full * 0.5,
         standing_HW=full * height,
+        doubtful_change_HW=full * height,
     )
 
 

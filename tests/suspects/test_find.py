@@ -1,6 +1,7 @@
 """Change maps to suspects: polygons, kinds, zones."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ CONTEXT = Context(pair="a__b", model_sha256="0" * 64, error_m=None, dsm_gsd_m=0.
 
 def change_map(path: Path, boxes: list[tuple[int, int, int, int, float, float]], side: int = 400) -> Path:
     """Write a change map with boxes (column, row, width, height, change m, standing before m)."""
-    bands = np.zeros((6, side, side), np.float32)
+    bands = np.zeros((7, side, side), np.float32)
     for column, row, width, height, change, standing in boxes:
         where = np.s_[row : row + height, column : column + width]
         bands[0 if change > 0 else 1][where] = 0.95
@@ -106,6 +107,7 @@ def _blob(**changed: object) -> Blob:
         "rectangularity": 1.0,
         "strength": 0.95, "sure_share": 1.0, "rim_edge": 0.9, "inner_edge": 0.05, "height_change_m": None,
         "height_spread_m": None, "standing_before_m": None, "rim_standing_share": 0.0, "look_width_m": None,
+        "doubtful_change_m": None,
     }  # fmt: skip
     return Blob(**{**fields, **changed})  # type: ignore[arg-type]
 
@@ -124,6 +126,13 @@ def test_where_the_surface_is_silent_small_appearances_do_not_alarm() -> None:
     small = _blob(area_m2=6.0, width_m=2.4)
     assert judge(small, JudgeSettings(), None) is not None
     assert judge(small, JudgeSettings(), 0.1) is None
+
+
+def test_doubtful_heights_support_what_the_pictures_show() -> None:
+    """9 m2 of new colour that seems 3 m higher are a suspect; that seem level, they are none."""
+    shed = _blob(area_m2=9.0, width_m=3.0, rim_standing_share=0.3)
+    assert judge(replace(shed, doubtful_change_m=0.1), JudgeSettings(), 0.1) is None
+    assert judge(replace(shed, doubtful_change_m=3.0), JudgeSettings(), 0.1) is not None
 
 
 def test_errors_are_composed_and_unknown_stays_unknown() -> None:

@@ -147,6 +147,7 @@ class _AppearanceScorer:
             height_change_HW=unknown_HW,
             edge_HW=np.where(m.valid_HW, edge, 0).astype(np.float32),
             standing_HW=unknown_HW,
+            doubtful_change_HW=unknown_HW,
         )
 
 

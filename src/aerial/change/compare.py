@@ -13,7 +13,15 @@ from aerial.raster.grid import Grid
 from aerial.raster.write import CogWriter
 from aerial.records import Pair
 
-BANDS = ("appeared", "gone", "height_change_m", "edge", "standing_before_m", "looks_different")
+BANDS = (
+    "appeared",
+    "gone",
+    "height_change_m",
+    "edge",
+    "standing_before_m",
+    "looks_different",
+    "doubtful_change_m",
+)
 TILE_PX = 1024
 
 # (column, row, width, height) on the pair's grid; may reach over its rim, where nothing is valid
@@ -54,6 +62,7 @@ def compare(source: Source, detectors: Sequence[Detector], path: Path, progress:
                         scores.edge_HW,
                         scores.standing_HW,
                         looks_HW,
+                        scores.doubtful_change_HW,
                     )
                 ]
             )
@@ -78,7 +87,7 @@ def fuse(scores: Sequence[TileScores]) -> TileScores:
     """
     if len(scores) == 1:
         return scores[0]
-    with_height = [s for s in scores if np.isfinite(s.height_change_HW).any()]
+    with_height = [s for s in scores if np.isfinite(s.doubtful_change_HW).any()]
     others = [s for s in scores if not any(s is h for h in with_height)]
     if not with_height:
         return _strongest(others)
@@ -93,12 +102,13 @@ def fuse(scores: Sequence[TileScores]) -> TileScores:
         height_change_HW=decided.height_change_HW,
         edge_HW=_where(known, decided.edge_HW, rest.edge_HW),
         standing_HW=decided.standing_HW,
+        doubtful_change_HW=decided.doubtful_change_HW,
     )
 
 
 def _looks(scores: Sequence[TileScores]) -> NDArray[np.float32]:
     """Return how different the pictures look, whatever the heights say; it tells shapes more finely."""
-    by_picture = [s for s in scores if not np.isfinite(s.height_change_HW).any()]
+    by_picture = [s for s in scores if not np.isfinite(s.doubtful_change_HW).any()]
     if not by_picture:
         return np.zeros_like(scores[0].appeared_HW)
     return np.asarray(np.maximum.reduce([np.maximum(s.appeared_HW, s.gone_HW) for s in by_picture]))
@@ -106,9 +116,11 @@ def _looks(scores: Sequence[TileScores]) -> NDArray[np.float32]:
 
 def _strongest(scores: Sequence[TileScores]) -> TileScores:
     heights, standing, edge = scores[0].height_change_HW, scores[0].standing_HW, scores[0].edge_HW
+    doubtful = scores[0].doubtful_change_HW
     for other in scores[1:]:
         heights = _where(np.isfinite(heights), heights, other.height_change_HW)
         standing = _where(np.isfinite(standing), standing, other.standing_HW)
+        doubtful = _where(np.isfinite(doubtful), doubtful, other.doubtful_change_HW)
         edge = _where(np.abs(edge) >= np.abs(other.edge_HW), edge, other.edge_HW)
     return TileScores(
         appeared_HW=np.maximum.reduce([s.appeared_HW for s in scores]),
@@ -116,6 +128,7 @@ def _strongest(scores: Sequence[TileScores]) -> TileScores:
         height_change_HW=heights,
         edge_HW=edge,
         standing_HW=standing,
+        doubtful_change_HW=doubtful,
     )
 
 

@@ -41,6 +41,7 @@ class TileScores:
     structural edge (a height step, an image edge) is new here, or, below 0, was here and is gone; the
     outline of a building follows it, that of a blot of colour or of a tree does not.
     ``standing_HW``: how high BEFORE stood over the surrounding ground, metres, NaN where unknown.
+    ``doubtful_change_HW``: the height change also where it cannot be relied on, NaN where there is none.
     """
 
     appeared_HW: NDArray[np.float32]
@@ -48,6 +49,7 @@ class TileScores:
     height_change_HW: NDArray[np.float32]
     edge_HW: NDArray[np.float32]
     standing_HW: NDArray[np.float32]
+    doubtful_change_HW: NDArray[np.float32]
 
 
 class PairView(Protocol):

@@ -110,6 +110,7 @@ class _HeightScorer:
             # A wall is steeper than 1 metre a metre even after matching has rounded it.
             edge_HW=np.where(known, np.clip(step / 2.0, 0, 1), 0).astype(np.float32),
             standing_HW=np.where(known, standing, np.nan).astype(np.float32),
+            doubtful_change_HW=np.where(tile.valid_HW, m.change_HW, np.nan).astype(np.float32),
         )
 
 

@@ -52,10 +52,9 @@ def judge(blob: Blob, s: JudgeSettings, dsm_gsd_m: float | None) -> float | None
     """
     if blob.height_change_m is None:
         score = _by_appearance(blob, s)
-        unsure = dsm_gsd_m is not None and (
-            blob.area_m2 < s.min_area_unsure_m2 or (score or 0) < s.min_score_unsure
-        )
-        return None if unsure else score
+        if dsm_gsd_m is None or score is None or _supported(blob, s, dsm_gsd_m):
+            return score
+        return score if blob.area_m2 >= s.min_area_unsure_m2 and score >= s.min_score_unsure else None
     return _by_height(blob, blob.height_change_m, s, dsm_gsd_m or 0.0)
 
 
@@ -125,6 +124,15 @@ def _may_be_vehicle(blob: Blob, change_m: float, s: JudgeSettings, dsm_gsd_m: fl
         and abs(change_m) <= s.vehicle_height_m
         and blob.rim_standing_share < s.vehicle_beside_share
     )
+
+
+def _supported(blob: Blob, s: JudgeSettings, dsm_gsd_m: float) -> bool:
+    """Tell whether heights that alone prove nothing say the same as the pictures."""
+    change = blob.doubtful_change_m
+    if change is None or blob.area_m2 < s.min_area_height_m2:
+        return False
+    same_way = change >= s.min_height_m if blob.direction == "appeared" else change <= -s.min_height_m
+    return same_way and not _may_be_vehicle(blob, change, s, dsm_gsd_m)
 
 
 def _ramp(value: float, low: float, high: float) -> float:

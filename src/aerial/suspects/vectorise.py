@@ -45,7 +45,8 @@ class Blob:
     ``standing_before_m``: median height over the ground before; ``rim_standing_share``: share of
     the rim (0.4 to 1.2 m around) that stood as high as a room before.
     ``look_width_m``: width of what looks different inside; pictures are sharper than heights, which
-    matching fattens. None where too little of it looks different.
+    matching fattens. None where too little of it looks different. ``doubtful_change_m``:
+    median of the heights that cannot be relied on, too.
     """
 
     direction: Direction
@@ -62,6 +63,7 @@ class Blob:
     standing_before_m: float | None
     rim_standing_share: float
     look_width_m: float | None
+    doubtful_change_m: float | None
 
 
 def find_blobs(change: Path, min_area_m2: float) -> list[Blob]:
@@ -142,6 +144,8 @@ def _measured(change: Path, grid: Grid, outline: Polygon, direction: Direction) 
         shape.buffer(0.4 / gsd / step), *inside.shape[::-1]
     )
     standing, beside = (data_CHW[4][where] for where in (inside, around))
+    doubtful = data_CHW[6][inside]
+    doubtful = doubtful[np.isfinite(doubtful)]
     standing, beside = standing[np.isfinite(standing)], beside[np.isfinite(beside)]
     came, went = (_rim(np.maximum(sign * data_CHW[3], 0), rim, shape) for sign in (1, -1))
     if not known and went > came:
@@ -162,6 +166,7 @@ def _measured(change: Path, grid: Grid, outline: Polygon, direction: Direction) 
         height_change_m=float(np.median(heights)) if known else None,
         height_spread_m=float(np.diff(np.percentile(heights, [16, 84]))[0] / 2) if known else None,
         standing_before_m=float(np.median(standing)) if len(standing) else None,
+        doubtful_change_m=float(np.median(doubtful)) if len(doubtful) else None,
         look_width_m=_look_width(data_CHW[5], inside, step * gsd),
         rim_standing_share=float((beside > _ROOM_M).mean()) if len(beside) else 0.0,
     )
