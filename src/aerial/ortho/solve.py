@@ -15,6 +15,7 @@ from aerial import geo
 from aerial.codec import read_json, read_record, sha256_file, sha256_json, write_json
 from aerial.errors import AerialError, StitchError
 from aerial.ortho import adjust, features, georef, join, matching
+from aerial.ortho.anchor import anchor
 from aerial.ortho.archive import StoredBlock, read_archive
 from aerial.ortho.block import Block, BlockPhoto
 from aerial.ortho.judge import Candidate, choose, judge
@@ -25,7 +26,7 @@ from aerial.records.record import record
 
 Floats = NDArray[np.float64]
 
-VERSION = "1"
+VERSION = "2"
 MIN_PHOTOS = 3
 # A block below this share of its photographs is tried again incrementally.
 POOR_SHARE = 0.9
@@ -100,7 +101,7 @@ def solve(job: StitchJob, work: Path, progress: Progress) -> tuple[Block, Soluti
         if reference:
             candidate = _joined(job, database, work, gps_N3 - reference.origin_3, reference)
         else:
-            candidate = _best(job, database, work, gps_N3)
+            candidate = anchor(job.photos, _best(job, database, work, gps_N3), gps_N3)
         progress.advance()
     rejected |= _left_out(job, candidate, rejected)
     placed = _georef(job, candidate, reference)
