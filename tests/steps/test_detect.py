@@ -1,15 +1,18 @@
 """From two mosaics to suspects with evidence."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from shapely import unary_union
 from shapely.geometry import Polygon, box, mapping, shape
 from tests import pairs
 
 from aerial import geo
 from aerial.codec import sha256_file
 from aerial.errors import AerialError, AlignError, CrsError, InputError, RasterError
+from aerial.progress import SilentProgress
 from aerial.raster.write import write_cog
 from aerial.records import Georef
 from aerial.report.geojson import read_suspects
@@ -97,6 +100,27 @@ def test_the_same_survey_twice_has_no_suspect(dates: tuple[Path, Path], tmp_path
     """A mosaic compared with itself shows nothing, and the file with no feature is still written."""
     assert detect_pair(source_at(dates[0]), source_at(dates[0]), tmp_path).suspects == ()
     assert read_suspects(tmp_path / "suspects.geojson") == ()
+
+
+def test_suspects_beyond_the_cell_are_left_to_its_neighbours(
+    dates: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """In a cell with a hole around one suspect all others stay; an error of 20 m keeps it too."""
+    before, after = dates
+    everything = detect_pair(source_at(before), source_at(after), tmp_path / "all").suspects
+    lost = everything[0]
+    cell = box(*unary_union([s.outline for s in everything]).bounds).buffer(1e-4)
+    hole = lost.outline.buffer(1e-5)
+    said: list[str] = []
+    progress = SilentProgress()
+    progress.say = said.append  # type: ignore[method-assign]
+    for ce95_m, expected in ((None, set(everything) - {lost}), (20.0, set(everything))):
+        sources = [
+            replace(source_at(folder), georef=Georef(how="gps", ce95_m=ce95_m)) for folder in (before, after)
+        ]
+        kept = detect_pair(*sources, tmp_path / "cell", within=cell.difference(hole), progress=progress)
+        assert {s.key for s in expected} == {s.key for s in kept.suspects}
+    assert said == ["1 suspect(s) outside the cell are left to its neighbours."]
 
 
 def test_a_permit_explains_a_suspect_and_does_not_drop_it(dates: tuple[Path, Path], tmp_path: Path) -> None:

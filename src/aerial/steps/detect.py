@@ -8,8 +8,9 @@ from secrets import token_hex
 from typing import Any
 
 import numpy as np
+from shapely.geometry import MultiPolygon, Point, Polygon
 
-from aerial import plugins
+from aerial import geo, plugins
 from aerial.align.reader import AlignedPair
 from aerial.align.register import Registration, register
 from aerial.align.warp import moved_grid
@@ -71,6 +72,7 @@ def detect_pair(
     out: Path,
     *,
     zones: Sequence[Path] = (),
+    within: Polygon | MultiPolygon | None = None,
     context: dict[str, Any] | None = None,
     progress: Progress = SILENT,
 ) -> DetectResult:
@@ -78,7 +80,9 @@ def detect_pair(
 
     Height decides where both have a surface model. Nothing is written before the pair is aligned;
     ``suspects.geojson`` is written last, so that it never stands beside another run's pictures.
-    ``context`` is added to the properties of every suspect in the file (cell, dates).
+    ``within`` (lon, lat) is the cell: suspects further outside than their own error are left to its
+    neighbours, and counted aloud. ``context`` is added to the properties of every suspect in the
+    file (cell, dates).
 
     Raises:
         InputError: a file cannot be used (no CRS, broken, all nodata, a zone without a kind).
@@ -105,9 +109,22 @@ def detect_pair(
     files = PairFiles(aligned=registration.pair, dsm=_both(before, after))
     compare(Source(pair=pair, view=files, read=files.read), detectors, out / "change.tif", progress)
     found = _find(before, after, pair, detectors, known_zones, out)
+    if within is not None:
+        inside = [item for item in found if _belongs(item.suspect, within)]
+        if len(inside) < len(found):
+            progress.say(
+                f"{len(found) - len(inside)} suspect(s) outside the cell are left to its neighbours."
+            )
+        found = tuple(inside)
     suspects = _with_chips(found, registration, out, progress)
     write_suspects(out / "suspects.geojson", suspects, context)
     return DetectResult(suspects=suspects, alignment=registration.alignment, folder=out)
+
+
+def _belongs(suspect: Suspect, cell: Polygon | MultiPolygon) -> bool:
+    crs = geo.metric_crs_at(suspect.at)
+    at = Point(geo.from_lonlat(crs, suspect.at))
+    return bool(geo.reproject(cell, geo.WGS84, crs).distance(at) <= (suspect.error_m or 0.0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,8 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from shapely.geometry import mapping
+
 from aerial import __version__, plugins
 from aerial.codec import read_record
 from aerial.errors import AlignError, StitchError, WorkspaceError
@@ -17,6 +19,7 @@ from aerial.steps.fresh import is_intact, once
 from aerial.steps.photos import find_cell
 from aerial.steps.report import ComparedPair, write_report
 from aerial.steps.stitch import stitch
+from aerial.suspects import find
 from aerial.workspace import Town, locked, record_survey, survey_order, surveys_of
 
 
@@ -163,6 +166,7 @@ def _compared(town: Town, before: Survey, after: Survey, folder: Path) -> Compar
 
 
 def _compare(town: Town, before: Survey, after: Survey, folder: Path, progress: Progress) -> None:
+    cell = find_cell(town, after.cell).outline
     sources = (_source(town, before), _source(town, after))
     inputs = {f"zones/{path.name}": path for path in town.zone_files()}
     for name, source in zip(("before", "after"), sources, strict=True):
@@ -179,6 +183,8 @@ def _compare(town: Town, before: Survey, after: Survey, folder: Path, progress: 
             "detectors": [
                 {"name": d.name, "version": d.version, "settings": d.settings()} for d in detectors
             ],
+            "suspects": find.settings(),
+            "cell": mapping(cell),
         },
         inputs=inputs,
         work=lambda: _in_new_folder(
@@ -188,6 +194,7 @@ def _compare(town: Town, before: Survey, after: Survey, folder: Path, progress: 
                 sources[1],
                 out,
                 zones=town.zone_files(),
+                within=cell,
                 context={"cell": after.cell, "before": before.survey, "after": after.survey},
                 progress=progress,
             ),
