@@ -1,6 +1,6 @@
 """Claim: ``aerial run`` killed at any moment and called again ends with the same suspects.
 
-    python -m benchmarks.kill_run --rounds 100 --out kill.json
+    python -m benchmarks.kill_run [--rounds 100] [--seed 2026]
 
 Renders the small simulated town, runs it once undisturbed, then kills the same command with SIGKILL
 at seeded random moments, again and again on the same folder, until the rounds are used up; whenever
@@ -13,7 +13,6 @@ import hashlib
 import json
 import multiprocessing
 import os
-import platform
 import random
 import shutil
 import signal
@@ -25,6 +24,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from benchmarks.machine import emit
 
 CELL = "C01"
 # Of the undisturbed run's time: short enough that many kills fall into one run.
@@ -176,7 +177,6 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--seed", type=int, default=2026)
-    parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         outcome = campaign(Path(folder), given.rounds, given.seed, preset="tests")
@@ -187,11 +187,8 @@ def main() -> int:
         "finished_runs": outcome.finished,
         "differences": outcome.differences,
         "undisturbed_s": round(outcome.undisturbed_s, 1),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
     }
-    given.out.write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
-    print(json.dumps(figures, indent=2))
-    return int(bool(outcome.differences))
+    return emit("kill_run", figures, failed=outcome.differences)
 
 
 if __name__ == "__main__":

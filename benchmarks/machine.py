@@ -9,6 +9,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+# Real photographs and pairs; benchmarks that need them say so where they are absent.
+DATA = Path(os.environ.get("AERIAL_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+
 
 def machine() -> dict[str, Any]:
     """Return the processor, cores, Python and versions that figures depend on."""

@@ -6,12 +6,10 @@ towns. Passes where each town lies within a factor of 2 of the real sites' media
 The render time of an epoch is taken from the same photographs: processor seconds of one, times
 their number, and twice the scene's own (each of two processes builds it).
 
-    python benchmarks/simulated_town.py [--preset demo] [--seeds 11 12 13] [--json FILE]
+    python -m benchmarks.simulated_town [--preset demo] [--seeds 11 12 13]
 """
 
 import argparse
-import os
-import platform
 import resource
 import sys
 import tempfile
@@ -22,13 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aerial.camera import project
-from aerial.codec import write_json
 from aerial.simulate import scene, surveys
 from aerial.simulate.presets import PRESETS, Preset
 from aerial.simulate.town import corners
+from benchmarks.machine import DATA, emit
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-BLOCKS = Path(os.environ.get("AERIAL_DATA", REPOSITORY.parent / "shared" / "data")) / "drone_blocks"
+BLOCKS = DATA / "drone_blocks"
 GSD_M = 0.07
 SURFACES = ("roof", "beside")
 
@@ -109,7 +106,6 @@ def main() -> int:
     )
     parser.add_argument("--preset", choices=list(PRESETS), default="demo")
     parser.add_argument("--seeds", type=int, nargs="+", default=[11, 12, 13])
-    parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     cv2.setNumThreads(1)
     table = {site: {s: density(counts, s) for s in SURFACES} for site, counts in real().items()}
@@ -122,18 +118,12 @@ def main() -> int:
         table[f"town, seed {seed}"] = row
         seconds.append(spent)
         passed &= all(0.5 <= row[s] / aim[s] <= 2 for s in SURFACES)
-    print(f"{'SIFT keypoints per m2':24}{'roof':>8}{'beside':>8}")
+    print(f"{'SIFT keypoints per m2':24}{'roof':>8}{'beside':>8}", file=sys.stderr)
     for name, row in table.items():
-        print(f"{name:24}{row['roof']:8.2f}{row['beside']:8.2f}")
-    print("within a factor of 2 of the median" if passed else "NOT within a factor of 2 of the median")
-    machine = f"{platform.machine()}, {os.cpu_count()} cores"
-    print(
-        f"{given.preset}: an epoch's photographs take {np.median(seconds):.0f} processor seconds ({machine})"
-    )
-    if given.json:
-        result = {"densities": table, "cpu_seconds_an_epoch": seconds, "machine": machine, "passed": passed}
-        write_json(given.json, {"preset": given.preset, "seeds": given.seeds, **result})
-    return 0 if passed else 1
+        print(f"{name:24}{row['roof']:8.2f}{row['beside']:8.2f}", file=sys.stderr)
+    figures = {"preset": given.preset, "keypoints_per_m2": table, "cpu_seconds_an_epoch": seconds}
+    failed = [] if passed else ["keypoints not within a factor of 2 of the real sites' median"]
+    return emit("simulated_town", figures, failed=failed)
 
 
 if __name__ == "__main__":

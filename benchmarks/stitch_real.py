@@ -8,7 +8,6 @@ OpenCV's ``Stitcher`` in SCANS mode on the same photographs: how many it uses, a
     python -m benchmarks.stitch_real
 """
 
-import os
 import statistics
 import subprocess
 import sys
@@ -20,9 +19,7 @@ from typing import Any
 import cv2
 
 from aerial.codec import read_json
-from benchmarks.machine import emit, peak_mb
-
-DATA = Path(os.environ.get("AERIAL_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+from benchmarks.machine import DATA, emit, peak_mb
 
 
 def stitched(name: str, out: Path) -> dict[str, Any]:

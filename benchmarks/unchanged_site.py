@@ -7,7 +7,6 @@ at 5 cm, and no suspect.
     python -m benchmarks.unchanged_site
 """
 
-import os
 import shutil
 import subprocess
 import sys
@@ -19,9 +18,7 @@ import numpy as np
 
 from aerial.codec import read_json, write_json
 from aerial.photos.metadata import read_photo
-from benchmarks.machine import emit, peak_mb
-
-DATA = Path(os.environ.get("AERIAL_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+from benchmarks.machine import DATA, emit, peak_mb
 
 
 def aerial(*arguments: str) -> None:
