@@ -1,6 +1,5 @@
 """Change maps to suspects: polygons, kinds, zones."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,14 +9,12 @@ from shapely import affinity
 from shapely.geometry import Polygon, box
 from tests import pairs
 
-from aerial.errors import InputError
 from aerial.raster.write import write_cog
 from aerial.suspects import vectorise
 from aerial.suspects.find import Context, find_suspects, spread_ce95
 from aerial.suspects.judge import JudgeSettings, judge, kind_of
 from aerial.suspects.regularise import regularise
 from aerial.suspects.vectorise import Blob, find_blobs
-from aerial.suspects.zones import read_zones
 
 CONTEXT = Context(pair="a__b", model_sha256="0" * 64, error_m=None, dsm_gsd_m=0.1)
 
@@ -139,17 +136,6 @@ def test_errors_are_composed_and_unknown_stays_unknown() -> None:
     """3 m and 4 m make 5 m; with one unknown the whole is unknown."""
     assert spread_ce95((3.0, 4.0)) == 5.0
     assert spread_ce95((None, 4.0)) is None
-
-
-@pytest.mark.parametrize("properties", [{}, {"kind": "garden"}, None])
-def test_a_zone_without_a_known_kind_is_refused(properties: dict[str, str] | None, tmp_path: Path) -> None:
-    """A zone must say what it is."""
-    path = tmp_path / "z.geojson"
-    geometry = {"type": "Polygon", "coordinates": [[[114, 22], [114.1, 22], [114.1, 22.1], [114, 22]]]}
-    feature = {"type": "Feature", "properties": properties, "geometry": geometry}
-    path.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
-    with pytest.raises(InputError, match="kind"):
-        read_zones(path)
 
 
 def test_no_change_gives_no_blob(tmp_path: Path) -> None:

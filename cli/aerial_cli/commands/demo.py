@@ -6,20 +6,15 @@ from pathlib import Path
 import click
 
 from aerial_cli import console
+from aerial_cli.commands.simulate import PRESET, SEED
 
 
 @click.command()
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), default=Path("demo"), show_default=True
 )
-@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Which town.")
-@click.option(
-    "--preset",
-    type=click.Choice(["tests", "demo", "cell"]),
-    default="demo",
-    show_default=True,
-    help="tests: 12 tiny photographs; demo: 40 of 3 Mpx; cell: 70 of 12 Mpx; each twice.",
-)
+@SEED
+@PRESET
 @click.option("--json", "as_json", is_flag=True, help="Print the table as JSON.")
 def command(out: Path, seed: int, preset: str, as_json: bool) -> None:
     """Render a town, survey it twice, report what changed, score the report.

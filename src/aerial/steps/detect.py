@@ -14,6 +14,7 @@ from aerial import geo, plugins
 from aerial.align.reader import AlignedPair
 from aerial.align.register import Registration, register
 from aerial.align.warp import moved_grid
+from aerial.areas import Feature, read_zones
 from aerial.change.compare import Source, compare
 from aerial.change.detector import Detector, PairTile
 from aerial.codec import sha256_file, sha256_json, write_json
@@ -25,7 +26,7 @@ from aerial.raster.read import WindowPx, open_raster
 from aerial.records import Alignment, FileRef, Georef, Mosaic, Pair, Suspect
 from aerial.report.geojson import write_suspects
 from aerial.suspects import find
-from aerial.suspects.zones import Zone, read_zones
+from aerial.suspects.zones import Zone
 
 DETECTORS = ("height", "appearance")
 
@@ -88,7 +89,7 @@ def detect_pair(
         InputError: a file cannot be used (no CRS, broken, all nodata, a zone without a kind).
         AlignError: the two cannot be laid over each other.
     """
-    known_zones = tuple(zone for path in zones for zone in read_zones(path))
+    known_zones = tuple(_zone(feature) for path in zones for feature in read_zones(path))
     with_dsm = before.dsm is not None and after.dsm is not None
     for path in (before.dsm, after.dsm) if with_dsm else ():
         open_raster(path)  # type: ignore[arg-type]
@@ -119,6 +120,11 @@ def detect_pair(
     suspects = _with_chips(found, registration, out, progress)
     write_suspects(out / "suspects.geojson", suspects, context)
     return DetectResult(suspects=suspects, alignment=registration.alignment, folder=out)
+
+
+def _zone(feature: Feature) -> Zone:
+    kind, name = feature.properties["kind"], feature.properties.get("name")
+    return Zone(label=f"{kind}:{name}" if name else str(kind), outline=feature.outline)
 
 
 def _belongs(suspect: Suspect, cell: Polygon | MultiPolygon) -> bool:
