@@ -194,7 +194,9 @@ def _best_difference(before: Image, after: Image, search_px: int) -> Image:
 def _shadowed(lit: Image, dark: Image, size_px: int, middle: float) -> NDArray[np.bool_]:
     """Return where ``dark`` is ``lit`` in shadow: a common factor on all channels, a little bluer."""
     smooth_lit, smooth_dark = (
-        np.stack([cv2.blur(band, (size_px, size_px)) for band in image]) for image in (lit, dark)
+        # Matched radiometry may fall below black.
+        np.stack([cv2.blur(np.maximum(band, 0), (size_px, size_px)) for band in image])
+        for image in (lit, dark)
     )
     ratio = (smooth_dark + 0.02) / (smooth_lit + 0.02)
     mean = ratio.mean(axis=0)
