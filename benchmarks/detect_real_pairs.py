@@ -20,11 +20,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from shapely.affinity import affine_transform
 from shapely.geometry import Polygon, box
 
 from aerial import geo
 from aerial.errors import AlignError
-from aerial.raster.grid import Grid, pixel_to_world
+from aerial.raster.grid import Grid
 from aerial.raster.read import open_raster
 from aerial.raster.write import write_cog
 from aerial.steps.detect import detect_pair, source_at
@@ -198,9 +199,9 @@ def count(row: dict[str, float], before: Path, after: Path, truth: list[Polygon]
         return
     row["cpu_s"] += resource.getrusage(resource.RUSAGE_SELF).ru_utime - start
     grid = open_raster(after).grid
-    a, b, _, d, e, _ = grid.affine
+    a, b, c, d, e, f = grid.affine
     row["km2"] += abs(a * e - b * d) * grid.width_px * grid.height_px / 1e6
-    true = [Polygon(pixel_to_world(grid, np.asarray(p.exterior.coords))) for p in truth]
+    true = [affine_transform(p, (a, b, d, e, c, f)) for p in truth]
     seen = [geo.reproject(s.outline, geo.WGS84, grid.crs) for s in suspects]
     row["roofs"] += len(true)
     row["found"] += sum(any(s.intersection(t).area > 0.3 * min(s.area, t.area) for s in seen) for t in true)
