@@ -69,7 +69,7 @@ def make_town(
     town = init_town(folder / "town", made.area, made.cells)
     write_settings(town.settings_file, Settings(crs=made.crs, gsd_m=gsd_m))
     for card in made.photos:
-        for extra in sorted(card.glob("*.JPG"))[photos:]:
+        for extra in sorted(card.glob("*.JPG"))[photos:] if photos is not None else ():
             extra.unlink()
         for path in card.glob("*.JPG") if blur_px else ():
             with Image.open(path) as picture:
