@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from shapely import unary_union
 from shapely.geometry import Polygon, box, mapping, shape
@@ -201,12 +202,19 @@ def test_a_folder_without_a_mosaic_is_refused(tmp_path: Path) -> None:
 def test_real_orthos_show_all_pasted_roofs_and_nothing_else(
     name: str, roofs: int, real_data: Path, tmp_path: Path
 ) -> None:
-    """JPEG files of a real site: 8 of 8 roofs from 4 m2, also under a wrong georeference; none without."""
+    """Real JPEG orthos: 8 of 8 roofs from 4 m2, none without; a wrong georeference is told to 0.3 px."""
     folder = real_data / "pairs" / "caliterra"
     result = detect_pair(
         source_at(folder / "epoch1.tif"), source_at(folder / f"{name}.tif"), tmp_path / "out"
     )
     assert roofs == len(result.suspects)
+    true_23 = np.array([[1.0, 0, 0], [0, 1, 0]])
+    if name.endswith("shifted"):
+        true_23 = np.array(json.loads((folder / "truth.json").read_text())["affine_epoch2_to_shifted_px"])
+    columns, rows = np.meshgrid(np.linspace(0, 1736, 9), np.linspace(0, 1394, 9))
+    pixels_3N = np.stack([columns.ravel(), rows.ravel(), np.ones(81)])
+    gap_2N = (np.array(result.alignment.before_to_after_px) - true_23) @ pixels_3N
+    assert np.hypot(*gap_2N).max() < 0.3
 
 
 def test_a_file_without_crs_is_refused(tmp_path: Path, dates: tuple[Path, Path]) -> None:
