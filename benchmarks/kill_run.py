@@ -163,8 +163,9 @@ def campaign(folder: Path, rounds: int, seed: int, **town_options: Any) -> Outco
         outcome.finished += 1
         if code != 0:
             outcome.differences.append(f"exit code {code}: {text[-500:]}")
-        elif suspects(current) != wanted:
-            outcome.differences.append(f"other suspects after {killed} kills")
+        elif (found := suspects(current)) != wanted:
+            unlike = sorted(k for k in found.keys() | wanted.keys() if found.get(k) != wanted.get(k))
+            outcome.differences.append(f"other suspects after {killed} kills: {', '.join(unlike)}")
         if originals(current) != known:
             outcome.differences.append("an original changed")
         if last:

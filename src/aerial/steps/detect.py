@@ -201,6 +201,14 @@ def _mosaic(source: MosaicSource) -> Mosaic:
     )
 
 
+def model_settings(detectors: Sequence[Detector]) -> dict[str, Any]:
+    """Return every number that suspects depend on: names, versions, settings; hashed into their keys."""
+    return {
+        "detectors": [{"name": d.name, "version": d.version, **d.settings()} for d in detectors],
+        "suspects": find.settings(),
+    }
+
+
 def _find(
     before: MosaicSource,
     after: MosaicSource,
@@ -209,14 +217,10 @@ def _find(
     zones: tuple[Zone, ...],
     out: Path,
 ) -> tuple[find.Found, ...]:
-    model = {
-        "detectors": [{"name": d.name, "version": d.version, **d.settings()} for d in detectors],
-        "suspects": find.settings(),
-    }
     dsm = _both(before, after)
     context = find.Context(
         pair=f"{before.survey}__{after.survey}",
-        model_sha256=sha256_json(model),
+        model_sha256=sha256_json(model_settings(detectors)),
         error_m=find.spread_ce95((pair.after.georef.ce95_m, pair.residual_p95_m)),
         zones=zones,
         dsm_gsd_m=max(grids.gsd_m(open_raster(path).grid) for path in dsm) if dsm else None,
@@ -230,7 +234,7 @@ def _with_chips(
     """Write the chips beside and move them in place as one folder; return suspects that name them."""
     progress.phase("Pictures", len(found))
     aligned = registration.pair
-    gsd = grids.gsd_m(aligned.grid) / max(1.0, grids.gsd_m(aligned.grid) / aligned.after.gsd_m)
+    gsd = min(grids.gsd_m(aligned.grid), aligned.after.gsd_m)
     part = out / f".chips.{token_hex(4)}.part"
     part.mkdir()
     try:

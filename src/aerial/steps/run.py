@@ -14,12 +14,11 @@ from aerial.progress import Progress
 from aerial.records import FileRef, Mosaic, StitchJob, Survey
 from aerial.records.record import record
 from aerial.settings import Settings
-from aerial.steps.detect import DETECTORS, MosaicSource, detect_pair
+from aerial.steps.detect import DETECTORS, MosaicSource, detect_pair, model_settings
 from aerial.steps.fresh import is_intact, once
 from aerial.steps.photos import find_cell
 from aerial.steps.report import ComparedPair, write_report
 from aerial.steps.stitch import stitch
-from aerial.suspects import find
 from aerial.workspace import Town, locked, record_survey, survey_order, surveys_of
 
 
@@ -180,10 +179,7 @@ def _compare(town: Town, before: Survey, after: Survey, folder: Path, progress: 
         settings={
             "surveys": [before.survey, after.survey],
             "georef": [source.georef for source in sources],
-            "detectors": [
-                {"name": d.name, "version": d.version, "settings": d.settings()} for d in detectors
-            ],
-            "suspects": find.settings(),
+            "model": model_settings(detectors),
             "cell": mapping(cell),
         },
         inputs=inputs,
