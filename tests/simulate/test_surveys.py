@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -19,6 +20,7 @@ from aerial.raster.read import open_raster, read_on_grid
 from aerial.simulate import scene, surveys, truth
 from aerial.simulate.presets import PRESETS
 from aerial.simulate.surveys import SimulatedTown, simulate_surveys
+from aerial.simulate.town import outline
 
 
 @pytest.fixture(scope="module")
@@ -152,3 +154,19 @@ def test_every_town_has_all_changes_that_its_preset_asks_for(name: str, seed: in
     assert preset.changes == counted
     shapes = [c.outline for c in history.changes]
     assert not any(a.intersects(b) for i, a in enumerate(shapes) for b in shapes[:i])
+
+
+def test_roof_additions_stand_on_roofs_that_stay_as_they_were() -> None:
+    """Rooms of 20-60 and boxes of 6-20 m2 lie inside a roof of both dates, and change nothing else of it."""
+    history, _ = surveys.plan(PRESETS["rooftops"], 5)
+    areas = [change.outline.area for change in history.changes]
+    assert min(areas) >= 6.0
+    assert max(areas) <= 60.0
+    assert sum(area >= 20 for area in areas) >= 5
+    before = {b.number: b for b in history.before.buildings}
+    built = [b for b in history.after.buildings if b != before[b.number]]
+    assert len(history.changes) == len(built)
+    for house in built:
+        assert house.shed is not None
+        assert replace(house, shed=None) == before[house.number]
+        assert outline(house.plot).contains(outline(house.shed.plot))

@@ -4,7 +4,7 @@ Pixels come with their validity: nodata, alpha, internal masks and NaN are all o
 """
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +33,8 @@ class RasterInfo:
     """What a GeoTIFF says of itself.
 
     ``bands`` counts the image bands, alpha excluded. ``declares_validity``: it has a nodata value,
-    an alpha band or a mask, so that its empty pixels are known.
+    an alpha band or a mask, so that its empty pixels are known. ``descriptions`` names every band, ""
+    where the file does not.
     """
 
     path: Path
@@ -43,6 +44,7 @@ class RasterInfo:
     nodata: float | None
     declares_validity: bool
     overviews: tuple[int, ...]
+    descriptions: tuple[str, ...] = ()
 
 
 def open_raster(path: Path) -> RasterInfo:
@@ -78,6 +80,7 @@ def open_raster(path: Path) -> RasterInfo:
             nodata=dataset.nodata,
             declares_validity=rasterio.enums.MaskFlags.all_valid not in flags or any(alpha),
             overviews=tuple(dataset.overviews(1)),
+            descriptions=tuple(text or "" for text in dataset.descriptions),
         )
 
 
@@ -147,6 +150,50 @@ def read_window(path: Path, window: WindowPx, *, step: int = 1) -> NDArray[Any]:
                 resampling=Resampling.nearest,
             )
         )
+
+
+def read_bands(
+    path: Path, window: WindowPx, names: Sequence[str], *, step: int = 1
+) -> dict[str, NDArray[np.float32]]:
+    """Read the bands that are described by ``names``, every ``step``-th pixel of a window.
+
+    For the project's own rasters, whose bands are known by description, never by number. Each is
+    float32 (H, W) in the band's own unit, whatever it is stored as (an integer with a scale), NaN where
+    it has no data; a band that the file lacks is NaN everywhere. The window must lie inside the raster.
+
+    Raises:
+        RasterError: the file is absent or its pixels cannot be decoded.
+    """
+    column, row, width, height = window
+    shape = (-(-height // step), -(-width // step))
+    with _opened(path) as dataset:
+        numbers = {text: index for index, text in enumerate(dataset.descriptions, start=1) if text}
+        wanted = [name for name in names if name in numbers]
+        found = {name: np.full(shape, np.nan, np.float32) for name in names if name not in numbers}
+        if wanted:
+            stored_CHW = dataset.read(
+                [numbers[name] for name in wanted],
+                window=Window(column, row, width, height),
+                out_shape=(len(wanted), *shape),
+                resampling=Resampling.nearest,
+            )
+            for name, stored_HW in zip(wanted, stored_CHW, strict=True):
+                band = numbers[name] - 1
+                found[name] = _in_units(
+                    stored_HW, dataset.nodatavals[band], dataset.scales[band], dataset.offsets[band]
+                )
+    return found
+
+
+def _in_units(
+    stored_HW: NDArray[Any], nodata: float | None, scale: float, offset: float
+) -> NDArray[np.float32]:
+    values_HW = stored_HW.astype(np.float32)
+    if (scale, offset) != (1.0, 0.0):
+        values_HW = values_HW * np.float32(scale) + np.float32(offset)
+    if nodata is not None and not np.isnan(nodata):
+        values_HW[stored_HW == nodata] = np.nan
+    return values_HW
 
 
 @contextmanager

@@ -251,6 +251,24 @@ def _roof_shed(draft: _Draft) -> None:
         )
 
 
+def _roof_addition(draft: _Draft, low_m2: float, high_m2: float) -> None:
+    """Build on a roof that stays otherwise as it was, 2.5 m high, its area drawn evenly in its logarithm."""
+    area_m2 = float(np.exp(draft.rng.uniform(np.log(low_m2), np.log(high_m2))))
+    house = draft.house(
+        lambda b: (
+            b.roof == "parapet" and 0.42 * b.plot.width_m * b.plot.depth_m >= area_m2 and b.plot.depth_m > 6
+        )
+    )
+    shed = houses.roof_addition(draft.rng, house.plot, area_m2) if house is not None else None
+    if house is not None and shed is not None:
+        # What lies on the roof makes room for it on both dates, so that nothing else tells of it.
+        draft.before[house.number] = replace(house, shed=None, front_free=False)
+        draft.after[house.number] = replace(house, shed=shed, front_free=False)
+        draft.note(
+            Change(kind="rooftop", what="roof_addition", outline=outline(shed.plot), height_change_m=2.5)
+        )
+
+
 def _annex(draft: _Draft) -> None:
     lot = draft.lot("court", size_m=3.5)
     if lot is None:
@@ -308,6 +326,8 @@ MAKERS: dict[str, Callable[[_Draft], None]] = {
     "farm_shed": _farm_shed,
     "floor": _floor,
     "roof_shed": _roof_shed,
+    "roof_room": lambda draft: _roof_addition(draft, 20.0, 60.0),
+    "roof_box": lambda draft: _roof_addition(draft, 6.0, 20.0),
     "annex": _annex,
     "demolition": _demolition,
     "excavation": _excavation,

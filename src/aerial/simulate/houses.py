@@ -75,6 +75,30 @@ def roof_shed(rng: np.random.Generator, plot: Plot, share: float) -> RoofShed:
     return RoofShed(plot=inner, height_m=float(rng.uniform(2.6, 3.2)), colour=steel(rng))
 
 
+def roof_addition(rng: np.random.Generator, plot: Plot, area_m2: float) -> RoofShed | None:
+    """Return a room or a shed 2.5 m high of ``area_m2`` on the front of a roof; None where it has no room.
+
+    Half of them are of steel, half look like the house.
+    """
+    wide, deep = 0.88 * plot.width_m, 0.5 * plot.depth_m
+    width_m = min(float(np.sqrt(area_m2 * rng.uniform(1.0, 2.0))), wide)
+    depth_m = area_m2 / width_m
+    if depth_m > deep:
+        width_m, depth_m = area_m2 / deep, deep
+    if width_m > wide:
+        return None
+    w, d = width_m / plot.width_m, depth_m / plot.depth_m
+    x, y = rng.uniform(0.05, 0.95 - w), rng.uniform(0.05, 0.57 - d)
+    slab = bool(rng.random() < 0.5)
+    # The gable of a shed rises by half a metre to its ridge; its mean is what counts.
+    return RoofShed(
+        plot=part_of(plot, x, x + w, y, y + d),
+        height_m=2.5 if slab else 2.25,
+        colour=steel(rng),
+        slab=slab,
+    )
+
+
 def old_house(rng: np.random.Generator, number: int, plot: Plot, ground_m: float) -> Building:
     """Return an old brick house of one or two floors under grey tiles."""
     return Building(

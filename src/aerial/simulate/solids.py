@@ -100,9 +100,18 @@ def _flat_roof(mesh: Mesh, b: Building, rng: np.random.Generator, wall: Skin, ro
     if d > 6 and b.height_m > 8:
         mesh.box(head, top, top + 2.7, wall, roof)
         mesh.box(part_of(head, -0.05, 1.05, -0.1, 1.05), top + 2.7, top + 2.85, coping, roof)
-    if b.shed is not None:
+    if b.shed is not None and b.shed.slab:
+        # A room looks like the house it stands on: from above only its height and its shadow tell.
+        mesh.box(b.shed.plot, top, top + b.shed.height_m, wall, roof)
+    elif b.shed is not None:
         roof_shed(mesh, b.shed, top)
-    _clutter(mesh, b, np.random.default_rng([b.seed, b.clutter_seed]), top, front_free=b.shed is None)
+    _clutter(
+        mesh,
+        b,
+        np.random.default_rng([b.seed, b.clutter_seed]),
+        top,
+        front_free=b.front_free and b.shed is None,
+    )
 
 
 def roof_shed(mesh: Mesh, shed: RoofShed, top: float) -> None:

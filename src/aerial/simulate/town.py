@@ -40,11 +40,12 @@ class Plot:
 
 @record
 class RoofShed:
-    """A steel shed on a flat roof; ``height_m`` over the roof."""
+    """What was built on a flat roof, ``height_m`` over it: a steel shed, or a room under a slab."""
 
     plot: Plot
     height_m: float
     colour: Colour
+    slab: bool = False
 
 
 @record
@@ -52,6 +53,7 @@ class Building:
     """One building; ``height_m`` from the ground to the eaves or the roof slab, parapet apart.
 
     ``seed`` fixes its windows and stair head, ``clutter_seed`` what stands on its roof.
+    ``front_free``: what stands on its roof may stand in front, where no shed is.
     ``scaffold``: wrapped in a green net.
     """
 
@@ -67,6 +69,7 @@ class Building:
     seed: int
     clutter_seed: int = 0
     shed: RoofShed | None = None
+    front_free: bool = True
     scaffold: bool = False
     zone: str = "village"
 
