@@ -5,8 +5,9 @@ The tree::
     AerialError
     ├── InputError            a file, folder or value that was given cannot be used
     │   ├── PhotoError        photographs: absent, broken, without position, of two places
-    │   └── RasterError       a GeoTIFF: absent, broken, empty
-    │       └── CrsError      without a CRS, or of one that does not fit
+    │   ├── RasterError       a GeoTIFF: absent, broken, empty
+    │   │   └── CrsError      without a CRS, or of one that does not fit
+    │   └── ModelError        a model: absent, of another schema, its weights not the ones it names
     ├── StitchError           the photographs do not make one block
     │   └── NodeError         the stitching node (NodeODM) refused, failed or is not there
     ├── AlignError            the two surveys cannot be laid over each other well enough
@@ -49,6 +50,10 @@ class RasterError(InputError):
 
 class CrsError(RasterError):
     """A coordinate reference system is absent or does not fit the other one."""
+
+
+class ModelError(InputError):
+    """A model is absent, of another schema, or its weights are not the ones that it names."""
 
 
 class StitchError(AerialError):

@@ -11,7 +11,7 @@ from rasterio.transform import Affine
 from aerial import geo
 from aerial.errors import CrsError, RasterError
 from aerial.raster.grid import Grid, north_up, pixel_to_world
-from aerial.raster.read import open_raster, read_on_grid
+from aerial.raster.read import open_raster, read_bands, read_on_grid
 from aerial.raster.write import CogWriter, write_cog
 
 GRID = north_up("EPSG:4547", (479_000.0, 2_522_000.0, 479_060.0, 2_522_040.0), 0.1)
@@ -110,3 +110,22 @@ def test_a_file_without_crs_absent_truncated_or_foreign_is_refused(tmp_path: Pat
     (tmp_path / "cut.tif").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(RasterError, match="cannot be read"):
         read_on_grid(tmp_path / "cut.tif", GRID)
+
+
+def test_bands_are_found_by_name_and_read_in_their_own_units(tmp_path: Path) -> None:
+    """Bytes of 1/254 come back as 0-1 with NaN for 255; a band that is not there is all NaN."""
+    stored = np.full((2, 40, 60), 127, np.uint8)
+    stored[1, :10] = 255
+    stored[1, 10:] = 254
+    grid = north_up("EPSG:4547", (479_000.0, 2_522_000.0, 479_006.0, 2_522_004.0), 0.1)
+    write_cog(tmp_path / "c.tif", grid, stored, nodata=255, descriptions=("gone", "appeared"), scale=1 / 254)
+    found = read_bands(tmp_path / "c.tif", (5, 5, 20, 30), ("appeared", "height_change_m", "gone"), step=2)
+    assert {name: band.shape for name, band in found.items()} == {
+        "appeared": (15, 10),
+        "height_change_m": (15, 10),
+        "gone": (15, 10),
+    }
+    assert np.isnan(found["appeared"][:2]).all()
+    assert (found["appeared"][3:] == 1).all()
+    assert pytest.approx(found["gone"], abs=1e-6) == np.full((15, 10), 0.5)
+    assert np.isnan(found["height_change_m"]).all()

@@ -50,6 +50,8 @@ class TileScores:
     edge_HW: NDArray[np.float32]
     standing_HW: NDArray[np.float32]
     doubtful_change_HW: NDArray[np.float32]
+    building_before_HW: NDArray[np.float32] | None = None
+    building_after_HW: NDArray[np.float32] | None = None
 
 
 class PairView(Protocol):

@@ -22,7 +22,8 @@ class CogWriter:
     """Collects windows in a tiled GeoTIFF beside the target; on exit makes it a COG.
 
     The target appears only when all went well. ``nodata`` None with ``mask=True`` stores an
-    internal mask (for pictures, where every colour is a colour)::
+    internal mask (for pictures, where every colour is a colour). ``scale`` is what a stored number is
+    multiplied by to be the quantity (probabilities as bytes)::
 
         with CogWriter(path, grid, bands=3, dtype="uint8", mask=True) as cog:
             cog.write((0, 0, 512, 512), image_CHW, valid_HW)
@@ -39,6 +40,7 @@ class CogWriter:
         mask: bool = False,
         compress: Compression = "DEFLATE",
         descriptions: tuple[str, ...] = (),
+        scale: float = 1.0,
     ) -> None:
         self._path, self._grid, self._mask, self._nodata = path, grid, mask, nodata
         self._compress = compress
@@ -67,6 +69,8 @@ class CogWriter:
         )
         for index, text in enumerate(descriptions, start=1):
             self._dataset.set_band_description(index, text)
+        if scale != 1.0:
+            self._dataset.scales = (scale,) * self._dataset.count
 
     def write(
         self,
@@ -125,6 +129,7 @@ def write_cog(
     mask: bool = False,
     compress: Compression = "DEFLATE",
     descriptions: tuple[str, ...] = (),
+    scale: float = 1.0,
 ) -> None:
     """Write one array that fits in memory as COG; see ``CogWriter``."""
     with CogWriter(
@@ -136,5 +141,6 @@ def write_cog(
         mask=mask,
         compress=compress,
         descriptions=descriptions,
+        scale=scale,
     ) as cog:
         cog.write((0, 0, grid.width_px, grid.height_px), data_CHW, valid_HW)

@@ -1,0 +1,113 @@
+"""Runs a model's network on OpenVINO: precision by the processor, threads, no telemetry."""
+
+import os
+import sys
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aerial.change.model import Model, Precision, weights_path
+from aerial.errors import ModelError
+
+# What OpenVINO calls the ability to compute a precision by itself.
+_CAPABILITY = {"fp32": "FP32", "bf16": "BF16", "int8": "INT8"}
+_HINT = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
+# Each shape is compiled once; a pair needs one, pictures of different sizes need more.
+_SHAPES = 3
+
+
+class Engine:
+    """One network in one precision; ``sha256`` is of the file it was read from.
+
+    ``precision`` None: the first of the model's preferred ones that the processor computes.
+    ``threads`` None: all cores. Not for several threads at once.
+    """
+
+    def __init__(
+        self, model: Model, *, precision: Precision | None = None, threads: int | None = None
+    ) -> None:
+        self._openvino = _quiet_openvino()
+        self._core = self._openvino.Core()
+        self.model = model
+        self.precision = precision or choose_precision(model, capabilities(self._core))
+        path, self.sha256 = weights_path(model, self.precision)
+        self._threads = threads or os.cpu_count() or 1
+        try:
+            self._network = self._core.read_model(path)
+        except RuntimeError as exc:
+            raise ModelError(
+                f"{path} is not a network that OpenVINO reads.", hint="Export the model again."
+            ) from exc
+        self._compiled: OrderedDict[tuple[int, ...], Any] = OrderedDict()
+
+    def run(
+        self,
+        before_CHW: NDArray[np.uint8],
+        after_CHW: NDArray[np.uint8],
+        gain_2C: NDArray[np.float32],
+        offset_2C: NDArray[np.float32],
+        height_2HW: NDArray[np.float32],
+    ) -> NDArray[np.float32]:
+        """Return (4, H, W) probabilities; H and W are multiples of the model's stride."""
+        request = self._request(before_CHW.shape[1:])
+        inputs = {
+            "before": before_CHW[None],
+            "after": after_CHW[None],
+            "gain": gain_2C[None],
+            "offset": offset_2C[None],
+            "height": height_2HW[None],
+        }
+        found = request.infer({name: np.ascontiguousarray(value) for name, value in inputs.items()})
+        return np.array(found["scores"][0], np.float32)
+
+    def _request(self, shape: tuple[int, ...]) -> Any:
+        if shape in self._compiled:
+            self._compiled.move_to_end(shape)
+            return self._compiled[shape]
+        while len(self._compiled) >= _SHAPES:
+            self._compiled.popitem(last=False)
+        height, width = shape
+        network = self._network.clone()
+        network.reshape(
+            {
+                "before": [1, 3, height, width],
+                "after": [1, 3, height, width],
+                "gain": [1, 2, 3],
+                "offset": [1, 2, 3],
+                "height": [1, 2, height // 4, width // 4],
+            }
+        )
+        config = {
+            "INFERENCE_PRECISION_HINT": _HINT[self.precision],
+            "INFERENCE_NUM_THREADS": self._threads,
+            "NUM_STREAMS": 1,
+            "PERFORMANCE_HINT": "LATENCY",
+        }
+        request = self._core.compile_model(network, "CPU", config).create_infer_request()
+        self._compiled[shape] = request
+        return request
+
+
+def choose_precision(model: Model, able: frozenset[str]) -> Precision:
+    """Return the first preferred precision that the processor computes and the model has; else fp32."""
+    for precision in model.file.runtime.prefer:
+        has = precision != "int8" or model.file.weights.onnx_int8 is not None
+        if has and _CAPABILITY[precision] in able:
+            return precision
+    return "fp32"
+
+
+def capabilities(core: Any) -> frozenset[str]:
+    """Return what the processor computes by itself, in OpenVINO's words."""
+    return frozenset(core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
+
+
+def _quiet_openvino() -> Any:
+    # OpenVINO's converter reports its use to its maker when this package is there. Nothing of a
+    # survey may leave the machine, so it never is: OpenVINO then takes its own silent stand-in.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    import openvino
+
+    return openvino

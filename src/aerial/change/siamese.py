@@ -1,0 +1,345 @@
+"""What was built or removed, told by a siamese network on OpenVINO; needs no surface model.
+
+The network is exact in the order of the dates: swapping them swaps ``appeared`` and ``gone``. It works
+at one pixel size (``Model.file.gsd_m``); finer tiles are reduced by a whole factor and its answer is
+enlarged again. Pictures are normalised by their own whole, not by the tile, so that a tile of a pair
+is scored as the pair is.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from aerial.change.detector import PairTile, PairView, Scorer, TileScores
+from aerial.change.engine import Engine
+from aerial.change.fields import Field, block_medians, neighbourhood_median
+from aerial.change.model import Model, Precision, load_model
+from aerial.raster import grid as grids
+from aerial.records import Pair
+
+Image = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+
+# Height enters the network at a quarter of the resolution.
+_HEIGHT_STRIDE = 4
+# Pixels of the whole that the normalisation is taken from, a side.
+_OVERVIEW_PX = 1024
+# The slow vertical bias between two surface models is followed over (2 * 4 + 1) blocks of 10 m.
+_BIAS_BLOCK_M, _BIAS_REACH = 10.0, 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Normalisation:
+    """normalised = pixel * gain + offset, per date and channel; ``fill_2C``: the bytes that come near 0."""
+
+    gain_2C: Floats
+    offset_2C: Floats
+    fill_2C: Image
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Moments:
+    """``mean_C`` and the variance around it over all channels, of one picture in bytes."""
+
+    mean_C: NDArray[np.float64]
+    variance: float
+
+
+class SiameseDetector:
+    """New and removed buildings in two pictures, and the buildings of each date."""
+
+    name = "siamese"
+    version = "1"
+    needs_dsm = False
+
+    def __init__(
+        self, model: Model | None = None, *, precision: Precision | None = None, threads: int | None = None
+    ) -> None:
+        self.model = model or load_model()
+        self.engine = _engine(self.model, precision, threads)
+        self.gsd_m = self.model.file.gsd_m
+        self.halo_px = self.model.file.halo_px
+
+    def settings(self) -> dict[str, Any]:
+        """Return every number that the result depends on: the model by its hash, and the precision."""
+        file = self.model.file
+        return {
+            "model": file.name,
+            "model_version": file.version,
+            "onnx_sha256": self.engine.sha256,
+            "precision": self.engine.precision,
+            "gsd_m": file.gsd_m,
+            "threshold": file.threshold,
+            "least_spread": file.least_spread,
+            "height_scale_m": file.height_scale_m,
+            "calibration_slope": file.calibration.slope,
+            "calibration_offset": file.calibration.offset,
+        }
+
+    def prepare(self, pair: Pair, view: PairView) -> Scorer:
+        """Take the normalisation of both pictures, and the vertical bias of both surface models."""
+        overview = view.overview(_OVERVIEW_PX)
+        factor = grids.gsd_m(overview.grid) / grids.gsd_m(pair.grid)
+        samples = view.samples(256, 16) if factor > 1.01 else ()
+        moments = [_of_pair(overview, samples, date, factor) for date in ("before_CHW", "after_CHW")]
+        return SiameseScorer(
+            self.engine,
+            normalisation(moments, self.model.file.least_spread),
+            _bias(overview),
+        )
+
+
+class SiameseScorer:
+    """Scores tiles of one pair."""
+
+    def __init__(self, engine: Engine, norm: Normalisation, bias: Field | None) -> None:
+        self._engine, self._norm, self._bias = engine, norm, bias
+
+    def __call__(self, tiles: Sequence[PairTile]) -> Sequence[TileScores]:
+        """Return the scores of each tile, of the tile's own shape; nothing where it is not valid."""
+        return [self._score(tile) for tile in tiles]
+
+    def _score(self, tile: PairTile) -> TileScores:
+        factor = max(1, round(self._engine.model.file.gsd_m / grids.gsd_m(tile.grid)))
+        change_HW = None
+        if self._bias is not None and tile.before_dsm_HW is not None and tile.after_dsm_HW is not None:
+            change_HW = tile.after_dsm_HW - tile.before_dsm_HW - self._bias.on(tile.grid)[0]
+        scores_4HW = scored(
+            self._engine, self._norm, tile.before_CHW, tile.after_CHW, tile.valid_HW, change_HW, factor
+        )
+        appeared, gone, before, after = np.where(tile.valid_HW, scores_4HW, np.float32(0))
+        unknown_HW = np.full(appeared.shape, np.nan, np.float32)
+        return TileScores(
+            appeared_HW=appeared,
+            gone_HW=gone,
+            height_change_HW=unknown_HW,
+            edge_HW=np.where(appeared >= gone, _rim(appeared), -_rim(gone)).astype(np.float32),
+            standing_HW=unknown_HW,
+            doubtful_change_HW=unknown_HW,
+            building_before_HW=before,
+            building_after_HW=after,
+        )
+
+
+def score_arrays(
+    model: Model,
+    before_CHW: Image,
+    after_CHW: Image,
+    valid_HW: NDArray[np.bool_] | None,
+    gsd_m: float,
+    height_change_HW: Floats | None = None,
+    *,
+    precision: Precision | None = None,
+    threads: int | None = None,
+) -> Floats:
+    """Return (4, H, W) probabilities (appeared, gone, building before, building after) of two pictures.
+
+    ``before_CHW``, ``after_CHW``: uint8 RGB on one grid of ``gsd_m`` metres a pixel, any size that
+    fits in memory. Resampled to the model's pixel size, scored as one tile, and resampled back;
+    0 where not valid. ``height_change_HW``: metres, NaN where unknown.
+    """
+    file, engine = model.file, _engine(model, precision, threads)
+    height, width = before_CHW.shape[1:]
+    valid_HW = np.ones((height, width), bool) if valid_HW is None else valid_HW
+    ratio = gsd_m / file.gsd_m
+    size = (max(1, round(width * ratio)), max(1, round(height * ratio)))
+    # Filled before they are resampled, so that what is not valid does not bleed into what is.
+    step = max(1, max(height, width) // 4096)
+    moments = [
+        _moments(image[:, ::step, ::step], valid_HW[::step, ::step]) for image in (before_CHW, after_CHW)
+    ]
+    first = normalisation(moments, file.least_spread)
+    small = [
+        _resized(_filled(image, valid_HW, first.fill_2C[n]), size)
+        for n, image in enumerate((before_CHW, after_CHW))
+    ]
+    small_valid = cv2.resize(valid_HW.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
+    norm = normalisation([_moments(image, small_valid) for image in small], file.least_spread)
+    small_height = None
+    if height_change_HW is not None:
+        small_height = _resized_height(height_change_HW, size)
+    scores_4HW = scored(engine, norm, small[0], small[1], small_valid, small_height, 1)
+    if (width, height) != size:
+        scores_4HW = np.stack(
+            [
+                cv2.resize(
+                    s, (width, height), interpolation=cv2.INTER_LINEAR if ratio < 1 else cv2.INTER_AREA
+                )
+                for s in scores_4HW
+            ]
+        )
+    return np.where(valid_HW, scores_4HW, np.float32(0)).astype(np.float32)
+
+
+def scored(
+    engine: Engine,
+    norm: Normalisation,
+    before_CHW: Image,
+    after_CHW: Image,
+    valid_HW: NDArray[np.bool_],
+    height_change_HW: Floats | None,
+    factor: int,
+) -> Floats:
+    """Return the calibrated (4, H, W) scores of one tile whose pixels are ``factor`` times too fine.
+
+    The tile is padded by what the network needs; its rim is scored as if nothing lay beyond.
+    """
+    file = engine.model.file
+    height, width = valid_HW.shape
+    unit = file.stride_px * factor
+    halo = file.halo_px * factor
+    # A tile that is a multiple of the stride comes with its halo; any other one is a whole picture.
+    before_px, rows, columns = (0, -height % unit, -width % unit)
+    if rows or columns:
+        before_px = halo
+        rows, columns = (-(n + 2 * halo) % unit + halo for n in (height, width))
+    pad = ((before_px, rows), (before_px, columns))
+    dates = []
+    for n, image in enumerate((before_CHW, after_CHW)):
+        filled = _filled(image, valid_HW, norm.fill_2C[n])
+        padded = np.stack(
+            [
+                np.pad(band, pad, constant_values=int(v))
+                for band, v in zip(filled, norm.fill_2C[n], strict=True)
+            ]
+        )
+        dates.append(padded if factor == 1 else _reduced(padded, factor))
+    heights_2HW = _height_input(height_change_HW, pad, file.height_scale_m, dates[0].shape[1:])
+    scores_4HW = engine.run(dates[0], dates[1], norm.gain_2C, norm.offset_2C, heights_2HW)
+    scores_4HW = _calibrated(scores_4HW, file.calibration.slope, file.calibration.offset)
+    if factor > 1:
+        full = (scores_4HW.shape[2] * factor, scores_4HW.shape[1] * factor)
+        scores_4HW = np.stack([cv2.resize(s, full, interpolation=cv2.INTER_LINEAR) for s in scores_4HW])
+    return np.asarray(scores_4HW[:, before_px : before_px + height, before_px : before_px + width])
+
+
+def normalisation(moments: Sequence[_Moments], least_spread: float) -> Normalisation:
+    """Return how two pictures are normalised: their means removed, over one spread for each picture.
+
+    One spread for all channels keeps colours; ``least_spread`` (of 0-1) keeps haze from being
+    stretched into texture.
+    """
+    gains, offsets, fills = [], [], []
+    for m in moments:
+        spread = max(float(np.sqrt(m.variance)) / 255, least_spread)
+        gains.append(np.full(3, 1 / (255 * spread)))
+        offsets.append(-m.mean_C / (255 * spread))
+        fills.append(np.round(m.mean_C))
+    return Normalisation(
+        gain_2C=np.stack(gains).astype(np.float32),
+        offset_2C=np.stack(offsets).astype(np.float32),
+        fill_2C=np.stack(fills).astype(np.uint8),
+    )
+
+
+def _moments(image_CHW: Image, valid_HW: NDArray[np.bool_]) -> _Moments:
+    pixels_CN = image_CHW[:, valid_HW].astype(np.float64)
+    if pixels_CN.shape[1] == 0:
+        return _Moments(mean_C=np.full(3, 127.0), variance=0.0)
+    mean_C = pixels_CN.mean(axis=1)
+    return _Moments(mean_C=mean_C, variance=float(((pixels_CN - mean_C[:, None]) ** 2).mean()))
+
+
+def _of_pair(overview: PairTile, samples: Sequence[PairTile], date: str, factor: float) -> _Moments:
+    """Return the moments of a date at full resolution.
+
+    An overview has the mean of the whole and its slow variance; what averaging took from the
+    variance is measured on samples: the total is the variance of the means plus the mean variance.
+    """
+    coarse = _moments(getattr(overview, date), overview.valid_HW)
+    lost, weight = 0.0, 0.0
+    for tile in samples:
+        image = getattr(tile, date)
+        height, width = image.shape[1:]
+        size = (max(1, round(width / factor)), max(1, round(height / factor)))
+        means = cv2.resize(np.moveaxis(image, 0, -1).astype(np.float32), size, interpolation=cv2.INTER_AREA)
+        share = cv2.resize(tile.valid_HW.astype(np.float32), size, interpolation=cv2.INTER_AREA) == 1
+        fine = np.moveaxis(image, 0, -1).astype(np.float32)
+        squares = cv2.resize(fine * fine, size, interpolation=cv2.INTER_AREA)
+        inside = (squares - means**2)[share]
+        lost, weight = lost + float(inside.sum()), weight + inside.size
+    return _Moments(mean_C=coarse.mean_C, variance=coarse.variance + max(lost, 0.0) / max(weight, 1.0))
+
+
+def _bias(overview: PairTile) -> Field | None:
+    """Return the slow vertical offset between the surface models, None where a date has none."""
+    if overview.before_dsm_HW is None or overview.after_dsm_HW is None:
+        return None
+    difference = np.where(overview.valid_HW, overview.after_dsm_HW - overview.before_dsm_HW, np.nan)
+    block_px = max(2, round(_BIAS_BLOCK_M / grids.gsd_m(overview.grid)))
+    slow_HW = neighbourhood_median(block_medians(difference.astype(np.float32), block_px), _BIAS_REACH)
+    block_grid = grids.scaled(overview.grid, block_px)
+    rows, columns = slow_HW.shape
+    grid = grids.Grid(crs=block_grid.crs, affine=block_grid.affine, width_px=columns, height_px=rows)
+    return Field(grid=grid, values_CHW=slow_HW[None])
+
+
+def _height_input(
+    change_HW: Floats | None,
+    pad: tuple[tuple[int, int], tuple[int, int]],
+    scale_m: float,
+    shape: tuple[int, ...],
+) -> Floats:
+    """Return the height change as the network takes it: over full scale, and where it is known."""
+    size = (shape[1] // _HEIGHT_STRIDE, shape[0] // _HEIGHT_STRIDE)
+    if change_HW is None:
+        return np.zeros((2, size[1], size[0]), np.float32)
+    padded = np.pad(change_HW, pad, constant_values=np.nan)
+    return _height_cells(padded, size, scale_m)
+
+
+def _height_cells(change_HW: Floats, size: tuple[int, int], scale_m: float) -> Floats:
+    known = np.isfinite(change_HW)
+    share = cv2.resize(known.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    mean = cv2.resize(np.where(known, change_HW, 0).astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    seen = share >= 0.5
+    change = np.where(seen, np.clip(mean / np.maximum(share, 1e-6) / scale_m, -1, 1), 0)
+    return np.stack([change, seen]).astype(np.float32)
+
+
+def _resized_height(change_HW: Floats, size: tuple[int, int]) -> Floats:
+    """Return heights on another grid; known where at least half of the cell is."""
+    change, seen = _height_cells(change_HW, size, 1e4)
+    return np.where(seen > 0, change * 1e4, np.nan).astype(np.float32)
+
+
+def _filled(image_CHW: Image, valid_HW: NDArray[np.bool_], fill_C: Image) -> Image:
+    if valid_HW.all():
+        return image_CHW
+    return np.where(valid_HW, image_CHW, fill_C[:, None, None]).astype(np.uint8)
+
+
+def _resized(image_CHW: Image, size: tuple[int, int]) -> Image:
+    height, width = image_CHW.shape[1:]
+    if (width, height) == size:
+        return image_CHW
+    how = cv2.INTER_AREA if size[0] < width else cv2.INTER_CUBIC
+    return np.stack([cv2.resize(np.ascontiguousarray(band), size, interpolation=how) for band in image_CHW])
+
+
+def _reduced(image_CHW: Image, factor: int) -> Image:
+    height, width = image_CHW.shape[1:]
+    return _resized(image_CHW, (width // factor, height // factor))
+
+
+def _calibrated(scores_4HW: Floats, slope: float, offset: float) -> Floats:
+    """Return the chances of change calibrated; the building maps are only for people and shapes."""
+    if (slope, offset) == (1.0, 0.0):
+        return scores_4HW
+    p = np.clip(scores_4HW[:2], 1e-6, 1 - 1e-6)
+    change = 1 / (1 + np.exp(-(slope * np.log(p / (1 - p)) + offset)))
+    return np.concatenate([change, scores_4HW[2:]]).astype(np.float32)
+
+
+def _rim(score_HW: Floats) -> Floats:
+    return np.asarray(cv2.morphologyEx(score_HW, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)))
+
+
+@lru_cache(maxsize=2)
+def _engine(model: Model, precision: Precision | None, threads: int | None) -> Engine:
+    return Engine(model, precision=precision, threads=threads)
