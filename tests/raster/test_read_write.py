@@ -112,7 +112,7 @@ def test_a_file_without_crs_absent_truncated_or_foreign_is_refused(tmp_path: Pat
         read_on_grid(tmp_path / "cut.tif", GRID)
 
 
-def test_bands_are_found_by_name_and_read_in_their_own_units(tmp_path: Path) -> None:
+def test_a_written_scale_is_applied_when_bands_are_read(tmp_path: Path) -> None:
     """Bytes of 1/254 come back as 0-1 with NaN for 255; a band that is not there is all NaN."""
     stored = np.full((2, 40, 60), 127, np.uint8)
     stored[1, :10] = 255
