@@ -1,0 +1,155 @@
+"""Samples as batches of tensors: deterministic in the step, whatever number of processes makes them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from aerial.change.network import HEIGHT_STRIDE
+from aerial.change.radiometry import normalisation
+from aerial_training.sample import Sample
+
+# How far a picture's own statistics may be from those of the mosaic it was cut from, in spreads.
+_COMMON_JITTER, _OWN_JITTER = 0.30, 0.08
+
+
+class Source(Protocol):
+    """Makes samples; the same index gives the same sample in any process."""
+
+    def sample(self, index: int) -> Sample:
+        """Return sample number ``index`` (0 or more)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mixture:
+    """Draws each sample from one of several sources, by weight."""
+
+    sources: tuple[Source, ...]
+    weights: tuple[float, ...]
+    seed: int
+
+    def sample(self, index: int) -> Sample:
+        """Return sample number ``index`` of the source that chance gives it to."""
+        rng = np.random.default_rng([self.seed, index, 7])
+        share = np.asarray(self.weights) / np.sum(self.weights)
+        return self.sources[int(rng.choice(len(self.sources), p=share))].sample(index)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Normalised ``before``, ``after`` (N, 3, H, W), ``height``: (N, 2, H/4, W/4), ``truth``: (N, 4, H, W)."""
+
+    before: Tensor
+    after: Tensor
+    height: Tensor
+    truth: Tensor
+
+    def to(self, device: torch.device) -> "Batch":
+        """Return the batch on a device, the pictures with their channels last."""
+        last = torch.channels_last
+        return Batch(
+            before=self.before.to(device, non_blocking=True, memory_format=last),
+            after=self.after.to(device, non_blocking=True, memory_format=last),
+            height=self.height.to(device, non_blocking=True),
+            truth=self.truth.to(device, non_blocking=True),
+        )
+
+
+def tensors(
+    sample: Sample, *, seed: int, index: int, height_share: float, least_spread: float, scale_m: float
+) -> Batch:
+    """Return one sample as a batch of one.
+
+    Statistics of the crop stand for those of the mosaic, jittered. The height change is shown in
+    ``height_share`` of the samples that have one, so that the network learns to do without.
+    """
+    rng = np.random.default_rng([seed, index, 11])
+    common = 1 + _COMMON_JITTER * rng.uniform(-0.7, 0.7), _COMMON_JITTER * rng.uniform(-1, 1, 3)
+    dates = []
+    for picture in (sample.before_3HW, sample.after_3HW):
+        gain_3, offset_3 = normalisation(picture, None, least_spread)
+        own = 1 + _OWN_JITTER * rng.uniform(-1, 1), _OWN_JITTER * rng.uniform(-1, 1, 3)
+        gain = (gain_3 * common[0] * own[0])[:, None, None].astype(np.float32)
+        offset = (offset_3 * common[0] * own[0] + common[1] + own[1])[:, None, None].astype(np.float32)
+        dates.append(picture.astype(np.float32) * gain + offset)
+    shown = sample.height_change_HW if rng.random() < height_share else None
+    truth = np.stack(
+        [sample.appeared_HW, sample.gone_HW, sample.building_before_HW, sample.building_after_HW]
+    )
+    return Batch(
+        before=torch.from_numpy(dates[0])[None],
+        after=torch.from_numpy(dates[1])[None],
+        height=torch.from_numpy(height_planes(shown, truth.shape[1:], scale_m))[None],
+        truth=torch.from_numpy(truth)[None],
+    )
+
+
+def height_planes(
+    change_HW: NDArray[np.float32] | None, shape: tuple[int, ...], scale_m: float
+) -> NDArray[np.float32]:
+    """Return (2, H/4, W/4): mean change over ``scale_m`` in [-1, 1], and 1 where known."""
+    height, width = (side // HEIGHT_STRIDE for side in shape)
+    if change_HW is None:
+        return np.zeros((2, height, width), np.float32)
+    blocks = change_HW.reshape(height, HEIGHT_STRIDE, width, HEIGHT_STRIDE)
+    cells = blocks.swapaxes(1, 2).reshape(height, width, -1)
+    known = np.isfinite(cells)
+    share = known.mean(axis=2, dtype=np.float32)
+    mean = np.where(known, cells, 0).sum(axis=2) / np.maximum(known.sum(axis=2), 1)
+    full = (share >= 0.5).astype(np.float32)
+    return np.stack([np.clip(mean / scale_m, -1, 1) * full, full]).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Numbered(Dataset[Batch]):
+    source: Source
+    first: int
+    count: int
+    options: dict[str, Any]
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, position: int) -> Batch:
+        index = self.first + position
+        return tensors(self.source.sample(index), index=index, **self.options)
+
+
+def _joined(parts: Sequence[Batch]) -> Batch:
+    return Batch(
+        before=torch.cat([p.before for p in parts]),
+        after=torch.cat([p.after for p in parts]),
+        height=torch.cat([p.height for p in parts]),
+        truth=torch.cat([p.truth for p in parts]),
+    )
+
+
+def batches(
+    source: Source, *, first: int, count: int, size: int, workers: int, options: dict[str, Any]
+) -> Iterator[Batch]:
+    """Yield ``count`` batches of ``size`` samples from number ``first`` on, always in the same order."""
+    numbered = _Numbered(source=source, first=first, count=count * size, options=options)
+    # Without threads of its own in each process: the network has them.
+    return iter(
+        DataLoader(
+            numbered,
+            batch_size=size,
+            num_workers=workers,
+            collate_fn=_joined,
+            prefetch_factor=4 if workers else None,
+            worker_init_fn=_single_thread if workers else None,
+        )
+    )
+
+
+def _single_thread(_worker: int) -> None:
+    import cv2
+
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
