@@ -43,7 +43,7 @@ class Mixture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Normalised ``before``, ``after`` (N, 3, H, W), ``height``: (N, 2, H/4, W/4), ``truth``: (N, 4, H, W)."""
+    """Normalised ``before``, ``after`` (N, 3, H, W), ``height`` (N, 2, H/4, W/4), ``truth`` (N, 4, H, W)."""
 
     before: Tensor
     after: Tensor

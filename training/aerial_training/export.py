@@ -1,5 +1,6 @@
 """From a checkpoint to a model folder: ONNX, safetensors and model.toml."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -61,7 +62,9 @@ def write_onnx(network: nn.Module, path: Path) -> None:
     sides = {0: "n", 2: "h", 3: "w"}
     shapes = {"before": sides, "after": sides, "gain": free, "offset": free}
     shapes |= {"height": {0: "n", 2: "h4", 3: "w4"}, "scores": sides}
-    with replacing(path) as part, torch.no_grad():
+    with replacing(path) as part, torch.no_grad(), warnings.catch_warnings():
+        # The package announces that the tracer is not its default any more.
+        warnings.simplefilter("ignore", DeprecationWarning)
         torch.onnx.export(
             ExportedNet(network).eval(),
             inputs,

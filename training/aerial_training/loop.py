@@ -61,27 +61,27 @@ def train(
     elif place.leads:
         state.write_notes(out / "recipe.json", asdict(recipe))
     log = _Log(out, run.step) if place.leads else None
-    learner: nn.Module = DistributedDataParallel(run.network) if place.count > 1 else run.network
-    progress.phase("Training", recipe.steps - run.step)
-    for batch in _share(recipe, source, run.step, workers, place):
-        rate = learning_rate(recipe, run.step)
-        loss, parts = _step(learner, run, batch.to(place.device), rate, recipe)
-        if not math.isfinite(loss):
-            raise InputError(
-                f"The loss is {loss} at step {run.step}: training fell apart.",
-                hint="Lower the learning rate of the recipe, or look at its data.",
-            )
-        run.step += 1
+    try:
+        progress.phase("Training", recipe.steps - run.step)
+        learner: nn.Module = DistributedDataParallel(run.network) if place.count > 1 else run.network
+        for batch in _share(recipe, source, run.step, workers, place):
+            rate = learning_rate(recipe, run.step)
+            loss, parts = _step(learner, run, batch.to(place.device), rate, recipe)
+            run.step += 1
+            if log:
+                log.row(run.step, loss, parts, rate)
+                last = run.step == recipe.steps
+                if checks and (last or run.step % recipe.check_every == 0):
+                    log.check(run, recipe, checks, place.device)
+                if last or run.step % recipe.save_every == 0:
+                    # The table first: on resume rows beyond the checkpoint are cut, missing ones stay so.
+                    log.flush()
+                    state.save(run, checkpoint, digest)
+            progress.advance()
+    finally:
         if log:
-            log.row(run.step, loss, parts, rate)
-            last = run.step == recipe.steps
-            if checks and (last or run.step % recipe.check_every == 0):
-                log.check(run, recipe, checks, place.device)
-            if last or run.step % recipe.save_every == 0:
-                # The table first: rows beyond the checkpoint are cut on resume, missing ones are not.
-                log.flush()
-                state.save(run, checkpoint, digest)
-        progress.advance()
+            log.close()
+        place.leave()
     return checkpoint
 
 
@@ -118,6 +118,10 @@ class _Place:
             torch.cuda.set_device(device)
         return cls(int(os.environ.get("RANK", "0")), count, device)
 
+    def leave(self) -> None:
+        if dist.is_initialized():
+            dist.destroy_process_group()
+
 
 def _begin(recipe: Recipe, start_from: Path | None, device: torch.device) -> state.Run:
     network = build_network(recipe)
@@ -153,7 +157,7 @@ def _share(recipe: Recipe, source: Source, step: int, workers: int, place: _Plac
         count=recipe.steps - step,
         size=size,
         workers=workers,
-        options=_options(recipe),
+        options=sample_options(recipe),
     )
 
 
@@ -168,7 +172,8 @@ class _Interleaved:
         return self._source.sample((step * self._count + self._rank) * self._size + place)
 
 
-def _options(recipe: Recipe) -> dict[str, Any]:
+def sample_options(recipe: Recipe) -> dict[str, Any]:
+    """Return how samples become tensors by this recipe, for ``batches``."""
     return {
         "seed": recipe.seed,
         "height_share": recipe.height_share,
@@ -184,6 +189,11 @@ def _step(
     for group in run.optimizer.param_groups:
         group["lr"] = rate
     loss, parts = objective(predict(learner, batch, bf16=recipe.bf16), batch.truth)
+    if not torch.isfinite(loss):
+        raise InputError(
+            f"The loss is {float(loss)} at step {run.step}: training fell apart.",
+            hint="Lower the learning rate of the recipe, or look at its data.",
+        )
     run.optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     nn.utils.clip_grad_norm_(run.network.parameters(), _MAX_NORM)
@@ -236,7 +246,7 @@ class _Log:
             count=recipe.check_samples // size,
             size=size,
             workers=0,
-            options=_options(recipe),
+            options=sample_options(recipe),
         )
         shown: Batch | None = None
         with torch.no_grad():
@@ -252,9 +262,16 @@ class _Log:
         self.flush()
 
     def flush(self) -> None:
+        """Bring everything to the disk."""
         self._file.flush()
         os.fsync(self._file.fileno())
         self._board.flush()
+
+    def close(self) -> None:
+        """Close the files."""
+        self.flush()
+        self._file.close()
+        self._board.close()
 
 
 def _rows_until(path: Path, step: int) -> list[list[str]]:

@@ -43,7 +43,7 @@ def debug() -> Recipe:
     """A minute on a laptop: shows that the loop learns by heart what it is given."""
     return Recipe(
         name="debug",
-        steps=300,
+        steps=450,
         batch=4,
         size_px=128,
         learning_rate=2e-3,
@@ -51,7 +51,7 @@ def debug() -> Recipe:
         average_decay=0.9,
         height_share=0.0,
         save_every=50,
-        check_every=300,
+        check_every=450,
         check_samples=4,
     )
 

@@ -105,4 +105,5 @@ def _placed(value: Tensor, parameter: Tensor, part: str) -> Tensor:
     # AdamW counts its steps on the CPU.
     if part == "step":
         return value
-    return value.to(parameter.device).contiguous(memory_format=torch.preserve_format)
+    # The fused AdamW walks storages: its moments must lie in memory as the parameter does.
+    return torch.empty_like(parameter, requires_grad=False).copy_(value)

@@ -143,12 +143,10 @@ class SiameseNet(nn.Module):
         count = before_N3HW.shape[0]
         both = self.encoder(torch.cat([before_N3HW, after_N3HW]))
         before, after = [f[:count] for f in both], [f[count:] for f in both]
-        sign = torch.tensor([-1.0, 1.0], dtype=height_N2hw.dtype, device=height_N2hw.device)[
-            None, :, None, None
-        ]
+        mirrored_N2hw = torch.cat([-height_N2hw[:, :1], height_N2hw[:, 1:]], dim=1)
         own = [torch.cat([a, b]) for a, b in zip(after, before, strict=True)]
         other = [torch.cat([b, a]) for a, b in zip(after, before, strict=True)]
-        logits = self.decoder(own, other, torch.cat([height_N2hw, height_N2hw * sign]))
+        logits = self.decoder(own, other, torch.cat([height_N2hw, mirrored_N2hw]))
         full = functional.interpolate(logits, scale_factor=2.0, mode="bilinear", align_corners=False)
         up, down = full[:count], full[count:]
         return torch.cat([up[:, :1], down[:, :1], down[:, 1:], up[:, 1:]], dim=1)
