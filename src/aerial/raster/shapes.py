@@ -13,6 +13,12 @@ def outlines(mask_HW: NDArray[np.bool_]) -> list[Polygon]:
     return [Polygon(g["coordinates"][0], g["coordinates"][1:]) for g, _ in parts]
 
 
+def labelled_outlines(labels_HW: NDArray[np.int32]) -> list[tuple[int, Polygon]]:
+    """Return the outline of every label but 0, along pixel edges; the parts of a label are 4-connected."""
+    parts = rasterio.features.shapes(labels_HW, mask=labels_HW != 0, connectivity=4)
+    return [(int(label), Polygon(g["coordinates"][0], g["coordinates"][1:])) for g, label in parts]
+
+
 def burn(geometry: BaseGeometry, width_px: int, height_px: int) -> NDArray[np.bool_]:
     """Return which pixels have their centre inside ``geometry``; all False for an empty one."""
     if geometry.is_empty:

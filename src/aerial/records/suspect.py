@@ -21,6 +21,11 @@ class Suspect:
     ``height_change_m`` is the median over the outline, None without height. ``score`` is 0-1.
     ``zones`` names the zones that the outline touches, as ``kind`` or ``kind:name``: they explain a
     suspect (a permit, a known building) and never remove it.
+
+    What speaks for it: ``reason`` names the witnesses (``height``, ``pictures``, ``height and
+    pictures``), ``probability`` is the network's for this change, ``building_before`` and
+    ``building_after`` how much of the outline it takes for a building on each date (0-1),
+    ``height_noise_m`` what unchanged surfaces like this one differ by; None where unknown.
     """
 
     key: str
@@ -35,3 +40,8 @@ class Suspect:
     model_sha256: str
     chips: tuple[FileRef, ...]
     zones: tuple[str, ...] = ()
+    reason: str | None = None
+    probability: float | None = None
+    building_before: float | None = None
+    building_after: float | None = None
+    height_noise_m: float | None = None

@@ -83,6 +83,8 @@ def _suspect(feature: Any, path: Path) -> Suspect:
         properties = feature["properties"]
         fields = {key: properties[key] for key in _FIELDS}
         fields["zones"] = properties.get("zones", [])
+        # Files of earlier versions do not hold these.
+        fields |= {key: properties[key] for key in _EVIDENCE if key in properties}
         fields["at"] = {"lon_deg": properties["lon_deg"], "lat_deg": properties["lat_deg"]}
         fields["outline"] = mapping(shape(feature["geometry"]))
     except (KeyError, TypeError, ValueError, AttributeError) as exc:
@@ -103,3 +105,4 @@ _FIELDS = (
     "model_sha256",
     "chips",
 )
+_EVIDENCE = ("reason", "probability", "building_before", "building_after", "height_noise_m")

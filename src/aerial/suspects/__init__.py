@@ -2,8 +2,11 @@
 
 Vectorising happens only here::
 
-    vectorise   pieces of change as polygons, with what was measured in them
-    judge       whether a piece can be a building, its score and kind
+    pieces      outlines along pixel edges, window by window
+    measure     what the map says inside an outline
+    candidates  every piece that may be a suspect, by height and by pictures
+    fuse        one score of height and pictures
+    decide      whether a piece can be a building, its score and kind
     regularise  straight outlines
     zones       what explains a suspect
     find        all of it in order

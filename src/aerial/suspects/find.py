@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from shapely import affinity
 from shapely.geometry import Polygon
 from shapely.geometry.base import BaseGeometry
 
@@ -15,8 +14,14 @@ from aerial.codec import sha256_json
 from aerial.raster import grid as grids
 from aerial.raster.grid import Grid
 from aerial.raster.read import open_raster
-from aerial.records import Suspect
-from aerial.suspects.judge import JudgeSettings, judge, kind_of
+from aerial.records import Kind, Suspect
+from aerial.suspects.candidates import candidates
+from aerial.suspects.decide import Limits, decide, kind_of, reason_of
+from aerial.suspects.fuse import COEFFICIENTS, INTERCEPT
+from aerial.suspects.judge import JudgeSettings, judge
+from aerial.suspects.judge import kind_of as kind_of_blob
+from aerial.suspects.measure import Measured
+from aerial.suspects.pieces import on_ground
 from aerial.suspects.regularise import regularise
 from aerial.suspects.vectorise import find_blobs
 from aerial.suspects.zones import Zone, labels_at
@@ -32,7 +37,8 @@ class Context:
 
     ``pair`` is ``<before>__<after>``; ``model_sha256`` names detectors and settings; ``error_m`` is
     the CE95 of a position in the pair, None where the georeference is not known. ``dsm_gsd_m``:
-    cell size of the coarser surface model, None where a date has none.
+    cell size of the coarser surface model, None where a date has none. ``threshold``: the calibrated
+    probability from which on the network's word counts, stored with the model.
     """
 
     pair: str
@@ -40,6 +46,7 @@ class Context:
     error_m: float | None
     zones: tuple[Zone, ...] = ()
     dsm_gsd_m: float | None = None
+    threshold: float = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,11 +59,74 @@ class Found:
 
 def settings() -> dict[str, Any]:
     """Return every number that turns a change map into suspects."""
-    return {"version": VERSION, **asdict(JudgeSettings())}
+    return {
+        "version": VERSION,
+        **asdict(JudgeSettings()),
+        "limits": asdict(Limits()),
+        "fusion": [*COEFFICIENTS, INTERCEPT],
+    }
 
 
 def find_suspects(change: Path, context: Context) -> tuple[Found, ...]:
-    """Return the suspects in a change map, the surest first; ties in order of their keys."""
+    """Return the suspects in a change map, the surest first; ties in order of their keys.
+
+    The bands of the map are known by their descriptions: ``appeared``, ``gone``, ``building_before``,
+    ``building_after`` (probabilities), and with surface models ``height_score`` (-1 to 1: lower, higher,
+    NaN where the height is not known), ``height_change_m``, ``height_noise_m``, ``standing_before_m``,
+    ``doubtful_change_m``, ``steepness``, ``vegetation``.
+    """
+    info = open_raster(change)
+    if "looks_different" in info.descriptions:
+        return _of_appearance(change, context)
+    limits = Limits()
+    found = []
+    for piece in candidates(change, context.threshold, min(limits.min_area_m2, limits.min_area_height_m2)):
+        score = decide(piece, limits, context.threshold, context.dsm_gsd_m)
+        if score is not None:
+            found.append(_found(piece, score, kind_of(piece, limits), info.grid, context))
+    return _ranked(found)
+
+
+def _ranked(found: list[Found]) -> tuple[Found, ...]:
+    return tuple(sorted(found, key=lambda f: (-f.suspect.score, f.suspect.key)))
+
+
+def _found(piece: Measured, score: float, kind: Kind, grid: Grid, context: Context) -> Found:
+    outline = on_ground(regularise(piece.outline_px, _STRAIGHT_M / grids.gsd_m(grid)), grid)
+    lonlat = geo.reproject(outline, grid.crs, geo.WGS84)
+    inside = outline.representative_point()
+    pixel = piece.outline_px.representative_point()
+    key = sha256_json([context.pair, context.model_sha256, piece.direction, int(pixel.x), int(pixel.y)])
+    return Found(
+        suspect=Suspect(
+            key=key[:32],
+            pair=context.pair,
+            kind=kind,
+            outline=lonlat,
+            at=geo.to_lonlat(grid.crs, inside.x, inside.y),
+            error_m=context.error_m,
+            area_m2=round(_area_m2(outline, grid), 2),
+            height_change_m=_rounded(piece.height_change_m, 2),
+            score=round(min(score, 1.0), 4),
+            model_sha256=context.model_sha256,
+            chips=(),
+            zones=labels_at(context.zones, lonlat),
+            reason=reason_of(piece),
+            probability=_rounded(piece.probability, 4),
+            building_before=_rounded(piece.building_before, 4),
+            building_after=_rounded(piece.building_after, 4),
+            height_noise_m=_rounded(piece.height_noise_m, 2),
+        ),
+        outline=outline,
+    )
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
+
+
+def _of_appearance(change: Path, context: Context) -> tuple[Found, ...]:
+    """Return the suspects of a map of the detector ``appearance``, which knows no probabilities."""
     limits = JudgeSettings()
     grid = open_raster(change).grid
     found = []
@@ -64,33 +134,16 @@ def find_suspects(change: Path, context: Context) -> tuple[Found, ...]:
         score = judge(blob, limits, context.dsm_gsd_m)
         if score is None or score < limits.min_score:
             continue
-        outline_px = regularise(blob.outline_px, _STRAIGHT_M / grids.gsd_m(grid))
-        outline = _on_ground(outline_px, grid)
-        lonlat = geo.reproject(outline, grid.crs, geo.WGS84)
-        inside = outline.representative_point()
-        pixel = blob.outline_px.representative_point()
-        key = sha256_json([context.pair, context.model_sha256, blob.direction, int(pixel.x), int(pixel.y)])
-        suspect = Suspect(
-            key=key[:32],
-            pair=context.pair,
-            kind=kind_of(blob, limits),
-            outline=lonlat,
-            at=geo.to_lonlat(grid.crs, inside.x, inside.y),
-            error_m=context.error_m,
-            area_m2=round(_area_m2(outline, grid), 2),
-            height_change_m=None if blob.height_change_m is None else round(blob.height_change_m, 2),
-            score=round(min(score, 1.0), 4),
-            model_sha256=context.model_sha256,
-            chips=(),
-            zones=labels_at(context.zones, lonlat),
+        piece = Measured(
+            direction=blob.direction,
+            outline_px=blob.outline_px,
+            area_m2=blob.area_m2,
+            width_m=blob.width_m,
+            rectangularity=blob.rectangularity,
+            height_change_m=blob.height_change_m,
         )
-        found.append(Found(suspect=suspect, outline=outline))
-    return tuple(sorted(found, key=lambda f: (-f.suspect.score, f.suspect.key)))
-
-
-def _on_ground(outline_px: Polygon, grid: Grid) -> Polygon:
-    a, b, c, d, e, f = grid.affine
-    return affinity.affine_transform(outline_px, [a, b, d, e, c, f])
+        found.append(_found(piece, score, kind_of_blob(blob, limits), grid, context))
+    return _ranked(found)
 
 
 def _area_m2(outline: BaseGeometry, grid: Grid) -> float:

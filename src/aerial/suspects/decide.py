@@ -1,0 +1,126 @@
+"""Whether a measured piece can be a building, how sure that is, and of which kind.
+
+Limits are physics, each says the thing that it keeps out; scores are probabilities: the network's own
+where no height is known, and where it is, the fusion of both (``fuse``).
+"""
+
+from dataclasses import dataclass
+
+from aerial.records import Kind
+from aerial.suspects.fuse import fused
+from aerial.suspects.measure import Measured
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The limits, for all data alike.
+
+    ``min_area_m2``: a tool shed or a kiosk. ``min_area_height_m2``: what a surface model from
+    photographs resolves. ``min_width_m``: kerbs, walls, rims of shadow are narrower. ``min_height_m``:
+    a room is higher, crops and cars are lower. ``min_rectangularity``: crowns and puddles are ragged.
+    ``vehicle_*``: what may drive on a road. ``standing_m``: a room stood there before. ``beside_share``: so
+    much of the ring around a piece is about one short side of it.
+    ``min_score_height``: of the fusion. ``*_unsure``: for pictures alone where surface models are
+    there and silent (facades, crowns, deep shadow: pictures are least reliable there, too).
+    ``building``: share or mean of the network's building maps from which on it is one.
+    """
+
+    min_area_m2: float = 3.5
+    min_area_height_m2: float = 5.0
+    min_width_m: float = 1.3
+    min_width_height_m: float = 1.6
+    min_height_m: float = 1.6
+    min_rectangularity: float = 0.4
+    min_score_height: float = 0.5
+    vehicle_width_m: float = 3.3
+    vehicle_area_m2: float = 45.0
+    vehicle_height_m: float = 4.2
+    vehicle_beside_share: float = 0.15
+    standing_m: float = 1.8
+    beside_share: float = 0.12
+    building: float = 0.5
+    min_area_unsure_m2: float = 12.0
+    min_score_unsure: float = 0.75
+
+
+def decide(m: Measured, s: Limits, threshold: float, dsm_gsd_m: float | None) -> float | None:
+    """Return the score (0-1) of a measured piece, or None where it is no suspect.
+
+    ``threshold``: the probability from which on the network's word counts. ``dsm_gsd_m``: cell size of
+    the surface models, None where there are none.
+    """
+    if m.rectangularity < s.min_rectangularity:
+        return None
+    if m.height_change_m is not None:
+        return _by_height(m, m.height_change_m, s, dsm_gsd_m or 0.0)
+    score = m.probability
+    if score is None or m.area_m2 < s.min_area_m2 or m.width_m < s.min_width_m:
+        return None
+    if dsm_gsd_m is None or _supported(m, s, dsm_gsd_m):
+        return score
+    unsure = max(s.min_score_unsure, threshold)
+    return score if m.area_m2 >= s.min_area_unsure_m2 and score >= unsure else None
+
+
+def kind_of(m: Measured, s: Limits) -> Kind:
+    """Return what happened: from heights over the ground where they are known, else from building maps."""
+    if m.height_change_m is None or m.standing_before_m is None:
+        return _kind_by_pictures(m, s)
+    if m.height_change_m < 0:
+        return "demolished" if m.standing_before_m >= s.standing_m else "excavation"
+    if m.standing_before_m >= s.standing_m:
+        return "rooftop"
+    return "extended" if m.beside_standing >= s.beside_share else "new"
+
+
+def reason_of(m: Measured) -> str:
+    """Return which witness speaks for a suspect: ``height``, ``pictures`` or both."""
+    seen = m.probability is not None and m.probability >= 0.5
+    if m.height_change_m is None:
+        return "pictures"
+    return "height and pictures" if seen else "height"
+
+
+def _kind_by_pictures(m: Measured, s: Limits) -> Kind:
+    if m.direction == "gone":
+        # A roof that is still a building's was repaired or rebuilt; what it was is not known.
+        return "unknown" if (m.building_after or 0.0) >= s.building else "demolished"
+    if m.building_before is None:
+        return "new"
+    if m.building_before >= s.building:
+        return "rooftop"
+    return "extended" if m.beside_building >= s.beside_share else "new"
+
+
+def _by_height(m: Measured, change_m: float, s: Limits, dsm_gsd_m: float) -> float | None:
+    if abs(change_m) < s.min_height_m or (change_m > 0) != (m.direction == "appeared"):
+        return None
+    if m.area_m2 < s.min_area_height_m2 or m.width_m < s.min_width_height_m:
+        return None
+    if _may_be_vehicle(m, change_m, s, dsm_gsd_m):
+        return None
+    score = fused(m)
+    return score if score >= s.min_score_height else None
+
+
+def _may_be_vehicle(m: Measured, change_m: float, s: Limits, dsm_gsd_m: float) -> bool:
+    """Tell whether a lorry, bus or container may stand there: narrow, low, and free on all sides.
+
+    Matching fattens what stands out by about two cells of the surface model on each side.
+    """
+    width = min(m.width_m - 4 * dsm_gsd_m, m.look_width_m or m.width_m)
+    return (
+        width <= s.vehicle_width_m
+        and m.area_m2 <= s.vehicle_area_m2
+        and abs(change_m) <= s.vehicle_height_m
+        and m.beside_standing < s.vehicle_beside_share
+    )
+
+
+def _supported(m: Measured, s: Limits, dsm_gsd_m: float) -> bool:
+    """Tell whether heights that alone prove nothing say the same as the pictures."""
+    change = m.doubtful_change_m
+    if change is None or m.area_m2 < s.min_area_height_m2:
+        return False
+    same_way = change >= s.min_height_m if m.direction == "appeared" else change <= -s.min_height_m
+    return same_way and not _may_be_vehicle(m, change, s, dsm_gsd_m)
