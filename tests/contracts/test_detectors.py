@@ -1,17 +1,22 @@
 """What every detector keeps to, whatever it looks at."""
 
+import atexit
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pytest
-from tests import pairs
+from tests import models, pairs
 
 from aerial import plugins
-from aerial.change.detector import PairTile, TileScores
+from aerial.change.detector import Detector, PairTile, TileScores
+from aerial.change.model import Model, load_model
 from aerial.raster.grid import Grid
 from aerial.records import FileRef, Georef, Mosaic, Pair
 
-NAMES = ("appearance", "height")
+NAMES = ("appearance", "height", "siamese")
 
 
 class View:
@@ -77,9 +82,23 @@ def pair_of(tile: PairTile) -> Pair:
     return Pair(before=mosaic, after=mosaic, grid=tile.grid, residual_p95_m=0.1)
 
 
+def detector_called(name: str) -> Detector:
+    """Return a detector; one that needs a model gets the tiny one."""
+    made: Any = plugins.load("aerial.detectors", name)
+    detector: Detector = made(_rule_model()) if name == "siamese" else made()
+    return detector
+
+
+@cache
+def _rule_model() -> Model:
+    folder = TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    return load_model(models.write_model(Path(folder.name)))
+
+
 def score(name: str, tile: PairTile) -> TileScores:
     """Return a detector's scores of a tile that is the whole pair."""
-    scorer = plugins.load("aerial.detectors", name)().prepare(pair_of(tile), View(tile))
+    scorer = detector_called(name).prepare(pair_of(tile), View(tile))
     return next(iter(scorer([tile])))
 
 
@@ -130,14 +149,16 @@ def test_the_same_tile_gives_the_same_scores(name: str, changed: PairTile) -> No
 @pytest.mark.parametrize("name", NAMES)
 def test_a_tile_with_its_halo_scores_as_the_whole_does(name: str, changed: PairTile) -> None:
     """Beyond ``halo_px`` from its rim, a cut-out gets the scores that the whole pair got."""
-    detector = plugins.load("aerial.detectors", name)()
+    detector = detector_called(name)
     scorer = detector.prepare(pair_of(changed), View(changed))
     whole = next(iter(scorer([changed])))
-    part = next(iter(scorer([_cut(changed, np.s_[0:300, 300:600], 1, (0, 300))])))
-    halo = detector.halo_px
+    # Cut where the runtime cuts: at a multiple of every stride and factor.
+    at = 288
+    part = next(iter(scorer([_cut(changed, np.s_[0:at, at : 2 * at], 1, (0, at))])))
+    halo = detector.halo_px * max(1, round(detector.gsd_m / pairs.GSD_M))
     inner, same = (
-        np.s_[halo : 300 - halo, halo : 300 - halo],
-        np.s_[halo : 300 - halo, 300 + halo : 600 - halo],
+        np.s_[halo : at - halo, halo : at - halo],
+        np.s_[halo : at - halo, at + halo : 2 * at - halo],
     )
     for field in ("appeared_HW", "gone_HW", "edge_HW"):
         assert np.abs(getattr(part, field)[inner] - getattr(whole, field)[same]).max() < 0.02
@@ -156,6 +177,6 @@ def test_what_is_not_valid_scores_nothing(name: str, changed: PairTile) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_settings_name_numbers_only(name: str) -> None:
     """Settings are hashed into keys, so they must be plain."""
-    settings = plugins.load("aerial.detectors", name)().settings()
+    settings = detector_called(name).settings()
     assert settings
     assert all(isinstance(value, int | float | str) for value in settings.values())

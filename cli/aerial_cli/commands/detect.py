@@ -19,6 +19,9 @@ _PATH = click.Path(path_type=Path)
 @click.option("--out", type=_PATH, required=True, help="Folder for suspects.geojson and report.html.")
 @click.option("--dsm", type=_PATH, nargs=2, metavar="BEFORE AFTER", help="Surface models of the two dates.")
 @click.option(
+    "--model", metavar="NAME|DIR", help="A shipped model, or a folder with model.toml.  [default: siamese]"
+)
+@click.option(
     "--zones", type=_PATH, multiple=True, metavar="FILE", help="GeoJSON zones that explain suspects."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
@@ -28,6 +31,7 @@ def command(
     after: Path,
     out: Path,
     dsm: tuple[Path, Path] | None,
+    model: str | None,
     zones: tuple[Path, ...],
     as_json: bool,
     strict: bool,
@@ -41,7 +45,7 @@ def command(
 
     first, second = (source_at(path, dsm[i] if dsm else None) for i, path in enumerate((before, after)))
     with console.progress() as progress:
-        result = detect_pair(first, second, out, zones=zones, progress=progress)
+        result = detect_pair(first, second, out, model=model, zones=zones, progress=progress)
         pair = ComparedPair(
             folder=out, after_ortho=second.ortho, cell=None, before=before.name, after=after.name
         )

@@ -79,6 +79,11 @@ class AlignedPair:
             before=self.before, after=self.after, grid=grids.scaled(self.grid, factor), warp=warp
         )
 
+    def at_gsd(self, gsd_m: float) -> "AlignedPair":
+        """Return the pair on a grid with pixels of ``gsd_m``."""
+        factor = gsd_m / grids.gsd_m(self.grid)
+        return self if abs(factor - 1) < 1e-6 else self.coarser(factor)
+
     def rgb(self, window: WindowPx) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.bool_]]:
         """Return before and after as uint8 RGB (3, H, W), and where both hold a picture."""
         after_CHW, after_valid = read_rgb(self.after, moved_grid(self.grid, np.eye(3), window))

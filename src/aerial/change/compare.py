@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from aerial.change.detector import Detector, PairTile, PairView, TileScores
 from aerial.progress import SILENT, Progress
+from aerial.raster import grid as grids
 from aerial.raster.grid import Grid
 from aerial.raster.write import CogWriter
 from aerial.records import Pair
@@ -21,8 +22,11 @@ BANDS = (
     "standing_before_m",
     "looks_different",
     "doubtful_change_m",
+    "building_before",
+    "building_after",
 )
-TILE_PX = 1024
+# A multiple of the network's stride at every whole factor up to 3, so that tiles are cut alike.
+TILE_PX = 1152
 
 # (column, row, width, height) on the pair's grid; may reach over its rim, where nothing is valid
 ReadTile = Callable[[tuple[int, int, int, int]], PairTile]
@@ -41,7 +45,9 @@ def compare(source: Source, detectors: Sequence[Detector], path: Path, progress:
     """Write the change map of a pair (bands ``BANDS``, float32, NaN where not comparable) to ``path``."""
     grid = source.pair.grid
     scorers = [detector.prepare(source.pair, source.view) for detector in detectors]
-    halo = max(detector.halo_px for detector in detectors)
+    gsd_m = grids.gsd_m(grid)
+    halos = [detector.halo_px * max(1, round(detector.gsd_m / gsd_m)) for detector in detectors]
+    halo = max(halos)
     windows = list(tiles(grid))
     progress.phase("Comparing", len(windows))
     with CogWriter(
@@ -52,9 +58,11 @@ def compare(source: Source, detectors: Sequence[Detector], path: Path, progress:
             each = [scorer([tile])[0] for scorer in scorers]
             scores, looks_HW = fuse(each), _looks(each)
             inner = np.s_[halo : halo + height, halo : halo + width]
+            unknown_HW = np.full_like(looks_HW, np.nan)
+            buildings = [s for s in each if s.building_before_HW is not None] or [scores]
             bands_CHW = np.stack(
                 [
-                    band[inner]
+                    unknown_HW[inner] if band is None else band[inner]
                     for band in (
                         scores.appeared_HW,
                         scores.gone_HW,
@@ -63,6 +71,8 @@ def compare(source: Source, detectors: Sequence[Detector], path: Path, progress:
                         scores.standing_HW,
                         looks_HW,
                         scores.doubtful_change_HW,
+                        buildings[0].building_before_HW,
+                        buildings[0].building_after_HW,
                     )
                 ]
             )

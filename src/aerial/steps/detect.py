@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 from shapely.geometry import MultiPolygon, Point, Polygon
 
-from aerial import geo, plugins
+from aerial import geo, plugins, resources
 from aerial.align.reader import AlignedPair
 from aerial.align.register import Registration, register
 from aerial.align.warp import moved_grid
 from aerial.areas import Feature, read_zones
 from aerial.change.compare import Source, compare
 from aerial.change.detector import Detector, PairTile
+from aerial.change.model import load_model
 from aerial.codec import sha256_file, sha256_json, write_json
 from aerial.errors import InputError
 from aerial.evidence.chips import chip_grid, write_chip
@@ -28,7 +29,10 @@ from aerial.report.geojson import write_suspects
 from aerial.suspects import find
 from aerial.suspects.zones import Zone
 
-DETECTORS = ("height", "appearance")
+# Heights are compared, and pictures laid on each other, on pixels as fine as this.
+_FINE_GSD_M = 0.1
+# With surface models the network's pixel is at most so many of the common grid's.
+_FINEST = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +76,7 @@ def detect_pair(
     after: MosaicSource,
     out: Path,
     *,
+    model: str | Path | None = None,
     zones: Sequence[Path] = (),
     within: Polygon | MultiPolygon | None = None,
     context: dict[str, Any] | None = None,
@@ -93,21 +98,19 @@ def detect_pair(
     with_dsm = before.dsm is not None and after.dsm is not None
     for path in (before.dsm, after.dsm) if with_dsm else ():
         open_raster(path)  # type: ignore[arg-type]
-    detectors = [plugins.load("aerial.detectors", name)() for name in DETECTORS]
-    detectors = [d for d in detectors if with_dsm or not d.needs_dsm]
-    registration = register(
-        before.ortho, after.ortho, gsd_m=max(d.gsd_m for d in detectors), progress=progress
-    )
+    detectors = [d for d in detectors_for(model) if with_dsm or not d.needs_dsm]
+    registration = register(before.ortho, after.ortho, gsd_m=_FINE_GSD_M, progress=progress)
+    aligned = registration.pair.at_gsd(_common_gsd_m(detectors, registration.pair, with_dsm))
     out.mkdir(parents=True, exist_ok=True)
     (out / "suspects.geojson").unlink(missing_ok=True)
     write_json(out / "align.json", registration.alignment)
     pair = Pair(
         before=_mosaic(before),
         after=_mosaic(after),
-        grid=registration.pair.grid,
+        grid=aligned.grid,
         residual_p95_m=registration.alignment.residual_p95_m,
     )
-    files = PairFiles(aligned=registration.pair, dsm=_both(before, after))
+    files = PairFiles(aligned=aligned, dsm=_both(before, after))
     compare(Source(pair=pair, view=files, read=files.read), detectors, out / "change.tif", progress)
     found = _find(before, after, pair, detectors, known_zones, out)
     if within is not None:
@@ -120,6 +123,31 @@ def detect_pair(
     suspects = _with_chips(found, registration, out, progress)
     write_suspects(out / "suspects.geojson", suspects, context)
     return DetectResult(suspects=suspects, alignment=registration.alignment, folder=out)
+
+
+def detectors_for(model: str | Path | None) -> list[Detector]:
+    """Return the detectors of a comparison: heights, and pictures with a model by name or folder.
+
+    Raises:
+        ModelError: the model is absent or cannot be used.
+    """
+    height = plugins.load("aerial.detectors", "height")()
+    if model is None and not (resources.data_folder() / "models" / "siamese" / "model.toml").is_file():
+        return [height, plugins.load("aerial.detectors", "appearance")()]
+    return [height, plugins.load("aerial.detectors", "siamese")(load_model(model or "siamese"))]
+
+
+def _common_gsd_m(detectors: Sequence[Detector], pair: AlignedPair, with_dsm: bool) -> float:
+    """Return the pixel size of the common grid.
+
+    Pictures alone are compared at the network's pixel size, coarser pictures enlarged to it. With
+    surface models it is a whole part of that, as fine as the pictures are.
+    """
+    coarsest = max(d.gsd_m for d in detectors)
+    fine = max(_FINE_GSD_M, pair.before.gsd_m, pair.after.gsd_m)
+    if not with_dsm:
+        return coarsest
+    return coarsest / int(np.clip(np.ceil(coarsest / fine - 1e-6), 1, _FINEST))
 
 
 def _zone(feature: Feature) -> Zone:

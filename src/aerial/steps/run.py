@@ -6,7 +6,7 @@ from pathlib import Path
 
 from shapely.geometry import mapping
 
-from aerial import __version__, plugins
+from aerial import __version__
 from aerial.codec import read_record
 from aerial.errors import AlignError, StitchError, WorkspaceError
 from aerial.photos import check_photos, usable_photos
@@ -14,7 +14,7 @@ from aerial.progress import Progress
 from aerial.records import FileRef, Mosaic, StitchJob, Survey
 from aerial.records.record import record
 from aerial.settings import Settings
-from aerial.steps.detect import DETECTORS, MosaicSource, detect_pair, model_settings
+from aerial.steps.detect import MosaicSource, detect_pair, detectors_for, model_settings
 from aerial.steps.fresh import is_intact, once
 from aerial.steps.photos import find_cell
 from aerial.steps.report import ComparedPair, write_report
@@ -172,14 +172,13 @@ def _compare(town: Town, before: Survey, after: Survey, folder: Path, progress: 
         inputs[f"{name}/ortho"] = source.ortho
         if source.dsm is not None:
             inputs[f"{name}/dsm"] = source.dsm
-    detectors = [plugins.load("aerial.detectors", name)() for name in DETECTORS]
     once(
         folder / "detect.json",
         version=__version__,
         settings={
             "surveys": [before.survey, after.survey],
             "georef": [source.georef for source in sources],
-            "model": model_settings(detectors),
+            "model": model_settings(detectors_for(None)),
             "cell": mapping(cell),
         },
         inputs=inputs,
