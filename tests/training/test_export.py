@@ -45,8 +45,8 @@ def test_exported_graph_answers_as_the_network(checkpoint: Path, tmp_path: Path)
         for k, p in enumerate((before, after))
     ]
     with torch.no_grad():
-        expected = torch.sigmoid(network.eval()(dates[0], dates[1], torch.from_numpy(height)))
-    assert answer.shape == (1, 4, 96, 160)
+        expected = torch.sigmoid(network.eval().half_size(dates[0], dates[1], torch.from_numpy(height)))
+    assert answer.shape == (1, 4, 48, 80)
     np.testing.assert_allclose(expected.numpy(), answer, atol=1e-4)
 
 

@@ -6,10 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
-from torch import nn
+from safetensors.torch import save as as_bytes
 
-from aerial.change.network import HEIGHT_STRIDE, STRIDE, ExportedNet
+from aerial.change.network import HEIGHT_STRIDE, STRIDE, ExportedNet, SiameseNet
 from aerial.codec import replacing, sha256_file
 from aerial_training import state
 from aerial_training.recipes import Recipe, build_network
@@ -41,13 +40,13 @@ def export_model(
     out.mkdir(parents=True, exist_ok=True)
     (out / "model.toml").unlink(missing_ok=True)
     with replacing(out / "model.safetensors") as part:
-        save_file({name: value.contiguous() for name, value in network.state_dict().items()}, part)
+        part.write_bytes(as_bytes({name: value.contiguous() for name, value in network.state_dict().items()}))
     write_onnx(network, out / "model.onnx")
     write_toml(out, recipe, threshold=threshold, calibration=calibration)
     return out
 
 
-def write_onnx(network: nn.Module, path: Path) -> None:
+def write_onnx(network: SiameseNet, path: Path) -> None:
     """Write the graph that the runtime reads; number, height and width of the pictures are free."""
     count, side = 2, 4 * STRIDE
     inputs = (
@@ -61,7 +60,7 @@ def write_onnx(network: nn.Module, path: Path) -> None:
     free = {0: "n"}
     sides = {0: "n", 2: "h", 3: "w"}
     shapes = {"before": sides, "after": sides, "gain": free, "offset": free}
-    shapes |= {"height": {0: "n", 2: "h4", 3: "w4"}, "scores": sides}
+    shapes |= {"height": {0: "n", 2: "h4", 3: "w4"}, "scores": {0: "n", 2: "h2", 3: "w2"}}
     with replacing(path) as part, torch.no_grad(), warnings.catch_warnings():
         # The package announces that the tracer is not its default any more.
         warnings.simplefilter("ignore", DeprecationWarning)

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-from torch import nn
-
 from aerial.change.network import NetworkSettings, SiameseNet
 
 PLAIN = NetworkSettings()
@@ -92,7 +90,7 @@ def finetune_reviewed() -> Recipe:
 RECIPES = {recipe.__name__: recipe for recipe in (debug, cpu_default, gpu_large, finetune_reviewed)}
 
 
-def build_network(recipe: Recipe) -> nn.Module:
+def build_network(recipe: Recipe) -> SiameseNet:
     """Return the recipe's network with random weights."""
     if recipe.encoder is None:
         return SiameseNet(recipe.network)

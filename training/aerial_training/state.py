@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as as_bytes
 from torch import Tensor, nn
 
 from aerial.codec import replacing
@@ -37,7 +37,7 @@ def save(run: Run, path: Path, recipe_sha256: str) -> None:
     ready = {name: value.detach().contiguous().clone().cpu() for name, value in tensors.items()}
     note = {"step": str(run.step), "recipe_sha256": recipe_sha256}
     with replacing(path) as part:
-        save_file(ready, part, metadata=note)
+        part.write_bytes(as_bytes(ready, metadata=note))
 
 
 def load(run: Run, path: Path, recipe_sha256: str) -> None:

@@ -54,6 +54,10 @@ def _conv(inputs: int, outputs: int, *, stride: int = 1, size: int = 3) -> nn.Se
     )
 
 
+def _unbiased(inputs: int, outputs: int) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, 1, bias=False)
+
+
 class _Block(nn.Module):
     """Two 3x3 convolutions around a shortcut (He et al. 2016)."""
 
@@ -98,28 +102,39 @@ class _Decoder(nn.Module):
         super().__init__()
         widths = settings.decoder
         self.height = _conv(2, settings.height)
-        extra = (settings.height, settings.height, 0, 0)
-        self.fuse = nn.ModuleList(
-            _conv(3 * e + x, d, size=1) for e, d, x in zip(encoder, widths, extra, strict=True)
-        )
-        self.carry = nn.ModuleList(nn.Conv2d(deep, fine, 1, bias=False) for fine, deep in pairwise(widths))
+        self.by_height = nn.ModuleList(_unbiased(settings.height, d) for d in widths[:2])
+        self.own = nn.ModuleList(_unbiased(e, d) for e, d in zip(encoder, widths, strict=True))
+        self.other = nn.ModuleList(_unbiased(e, d) for e, d in zip(encoder, widths, strict=True))
+        self.apart = nn.ModuleList(_unbiased(e, d) for e, d in zip(encoder, widths, strict=True))
+        self.settle = nn.ModuleList(nn.Sequential(nn.BatchNorm2d(d), nn.ReLU(inplace=True)) for d in widths)
+        self.carry = nn.ModuleList(_unbiased(deep, fine) for fine, deep in pairwise(widths))
         self.smooth = nn.ModuleList(_conv(d, d) for d in widths)
         self.head = nn.Conv2d(widths[0], 2 * 4, 1)
         # Change is rare: begin at a chance of a few percent.
         nn.init.zeros_(self.head.weight)
         self.head.bias = nn.Parameter(torch.tensor([-3.0] * 4 + [-1.5] * 4))
 
-    def forward(self, own: Sequence[Tensor], other: Sequence[Tensor], height_N2HW: Tensor) -> Tensor:
-        fine = self.height(height_N2HW)
+    def forward(self, after: Sequence[Tensor], before: Sequence[Tensor], height_N2HW: Tensor) -> Tensor:
+        """Return the answers of both roles as one batch: own = after first, then own = before."""
+        mirrored_N2HW = torch.cat([-height_N2HW[:, :1], height_N2HW[:, 1:]], dim=1)
+        fine = self.height(torch.cat([height_N2HW, mirrored_N2HW]))
         heights = (fine, functional.avg_pool2d(fine, 2))
         x: Tensor | None = None
-        for level in reversed(range(len(own))):
-            a, b = own[level], other[level]
-            seen = [a, b, (a - b).abs(), *heights[level : level + 1]]
-            fused = self.fuse[level](torch.cat(seen, dim=1))
+        for level in reversed(range(len(after))):
+            a, b = after[level], before[level]
+            # Three sums instead of one concatenation: what both roles share is computed once.
+            apart = self.apart[level]((a - b).abs())
+            fused = torch.cat(
+                [
+                    self.own[level](a) + self.other[level](b) + apart,
+                    self.own[level](b) + self.other[level](a) + apart,
+                ]
+            )
+            if level < len(self.by_height):
+                fused = fused + self.by_height[level](heights[level])
             if x is not None:
                 fused = fused + functional.interpolate(self.carry[level](x), scale_factor=2.0, mode="nearest")
-            x = self.smooth[level](fused)
+            x = self.smooth[level](self.settle[level](fused))
         return functional.pixel_shuffle(self.head(x), 2)
 
 
@@ -140,26 +155,27 @@ class SiameseNet(nn.Module):
 
     def forward(self, before_N3HW: Tensor, after_N3HW: Tensor, height_N2hw: Tensor) -> Tensor:
         """Return (N, 4, H, W) logits in the order of ``CHANNELS``."""
+        half = self.half_size(before_N3HW, after_N3HW, height_N2hw)
+        return functional.interpolate(half, scale_factor=2.0, mode="bilinear", align_corners=False)
+
+    def half_size(self, before_N3HW: Tensor, after_N3HW: Tensor, height_N2hw: Tensor) -> Tensor:
+        """Return (N, 4, H/2, W/2) logits: what the network knows, before it is enlarged."""
         count = before_N3HW.shape[0]
         both = self.encoder(torch.cat([before_N3HW, after_N3HW]))
         before, after = [f[:count] for f in both], [f[count:] for f in both]
-        mirrored_N2hw = torch.cat([-height_N2hw[:, :1], height_N2hw[:, 1:]], dim=1)
-        own = [torch.cat([a, b]) for a, b in zip(after, before, strict=True)]
-        other = [torch.cat([b, a]) for a, b in zip(after, before, strict=True)]
-        logits = self.decoder(own, other, torch.cat([height_N2hw, mirrored_N2hw]))
-        full = functional.interpolate(logits, scale_factor=2.0, mode="bilinear", align_corners=False)
-        up, down = full[:count], full[count:]
+        logits = self.decoder(after, before, height_N2hw)
+        up, down = logits[:count], logits[count:]
         return torch.cat([up[:, :1], down[:, :1], down[:, 1:], up[:, 1:]], dim=1)
 
 
 class ExportedNet(nn.Module):
-    """What the model file holds: bytes in, probabilities out.
+    """What the model file holds: bytes in, probabilities out, at half the size (a third of the time less).
 
     ``before``, ``after``: uint8 (N, 3, H, W). ``gain``, ``offset``: (N, 2, 3) per date and channel,
-    normalised = pixel * gain + offset. ``height``: (N, 2, H/4, W/4). Output: (N, 4, H, W) float32.
+    normalised = pixel * gain + offset. ``height``: (N, 2, H/4, W/4). Output: (N, 4, H/2, W/2) float32.
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: SiameseNet) -> None:
         super().__init__()
         self.network = network
 
@@ -169,4 +185,4 @@ class ExportedNet(nn.Module):
             picture.float() * gain[:, k, :, None, None] + offset[:, k, :, None, None]
             for k, picture in enumerate((before, after))
         ]
-        return torch.sigmoid(self.network(dates[0], dates[1], height)).float()
+        return torch.sigmoid(self.network.half_size(dates[0], dates[1], height)).float()
