@@ -1,0 +1,78 @@
+"""Pairs by number: the same for everybody, and honest about what has changed."""
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from aerial.errors import InputError
+from aerial_training.sample import UNKNOWN, Sample
+from aerial_training.synthesis import PairSynthesiser
+
+
+def _arrays(sample: Sample) -> list[np.ndarray]:
+    height = sample.height_change_HW
+    return [
+        sample.before_3HW, sample.after_3HW, sample.appeared_HW, sample.gone_HW, sample.building_before_HW,
+        sample.building_after_HW, np.zeros(0) if height is None else height,
+    ]  # fmt: skip
+
+
+def test_a_sample_depends_on_seed_and_index_alone(synthesiser: PairSynthesiser) -> None:
+    """The same number gives the same sample in any order and after a journey to another process."""
+    first = [_arrays(synthesiser.sample(index)) for index in range(4)]
+    revived = pickle.loads(pickle.dumps(synthesiser))  # noqa: S301
+    again = {index: _arrays(revived.sample(index)) for index in (3, 1, 0, 2)}
+    for index in range(4):
+        for expected, actual in zip(first[index], again[index], strict=True):
+            np.testing.assert_array_equal(expected, actual)
+
+
+def test_seeds_differ(data: Path, cache: Path, synthesiser: PairSynthesiser) -> None:
+    """Another seed gives other pictures under the same number."""
+    other = PairSynthesiser(data, 6, cache=cache, size_px=128)
+    assert not np.array_equal(other.sample(0).before_3HW, synthesiser.sample(0).before_3HW)
+
+
+def test_samples_have_the_agreed_shape(synthesiser: PairSynthesiser) -> None:
+    """Types, sizes and values are those of a training sample; about a third of all has no change."""
+    unchanged = heights = 0
+    for index in range(60):
+        sample = synthesiser.sample(index)
+        assert sample.before_3HW.shape == sample.after_3HW.shape == (3, 128, 128)
+        assert sample.before_3HW.dtype == sample.after_3HW.dtype == np.uint8
+        for plane in _arrays(sample)[2:6]:
+            assert plane.shape == (128, 128)
+            assert plane.dtype == np.uint8
+            assert set(np.unique(plane).tolist()) <= {0, 1, UNKNOWN}
+        unchanged += not ((sample.appeared_HW == 1).any() or (sample.gone_HW == 1).any())
+        heights += sample.height_change_HW is not None
+    assert 14 <= unchanged <= 36
+    assert 15 <= heights <= 45
+
+
+def test_what_appeared_is_a_building_afterwards(synthesiser: PairSynthesiser) -> None:
+    """Every pixel that appeared is a building at the after date, and every one that went was one before."""
+    for index in range(40):
+        sample = synthesiser.sample(index)
+        assert not (sample.building_after_HW[sample.appeared_HW == 1] == 0).any()
+        assert not (sample.building_before_HW[sample.gone_HW == 1] == 0).any()
+
+
+def test_edges_of_changes_are_unknown(synthesiser: PairSynthesiser) -> None:
+    """A changed pixel never touches an unchanged one: between them nobody can say."""
+    for index in range(40):
+        for plane in (synthesiser.sample(index).appeared_HW, synthesiser.sample(index).gone_HW):
+            for one, other in ((plane[1:], plane[:-1]), (plane[:, 1:], plane[:, :-1])):
+                assert not ((one == 1) & (other == 0)).any()
+                assert not ((one == 0) & (other == 1)).any()
+
+
+def test_absent_data_are_named(tmp_path: Path) -> None:
+    """Without source pictures the error says which folder, and what to do."""
+    with pytest.raises(InputError, match="no training data"):
+        PairSynthesiser(tmp_path / "nowhere", 1, cache=tmp_path / "cache")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="no source pictures"):
+        PairSynthesiser(tmp_path / "empty", 1, cache=tmp_path / "cache")

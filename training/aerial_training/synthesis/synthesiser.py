@@ -1,0 +1,256 @@
+"""Makes training pairs: one ground, two dates, changes and everything that is none."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from aerial_training.sample import UNKNOWN, Sample
+from aerial_training.synthesis import bank, grounds, photometry, relief, scene, sources, sprites, surface
+from aerial_training.synthesis.drawing import (
+    BUILDING,
+    BUILDING_UNKNOWN,
+    CHANGE_UNKNOWN,
+    CHANGED,
+    PASTED,
+    View,
+    cast_shadows,
+    draw,
+    shade,
+    view,
+)
+from aerial_training.synthesis.grounds import Ground
+from aerial_training.synthesis.placing import Room, Thing
+from aerial_training.synthesis.texture import Float, Rng
+
+_MARGIN_PX = 8
+_UNCHANGED_ODDS = 0.38
+_STAR_ODDS = 0.06
+_REAL_PAIR_ODDS = 0.04
+_HEIGHT_ODDS = 0.5
+_KIND_ODDS = {"labelled": 0.74, "unlabelled": 0.12, "wild": 0.14}
+
+
+@dataclass(slots=True)
+class _Date:
+    image: NDArray[np.uint8]
+    truth: NDArray[np.uint8]
+    sight: View
+
+
+class PairSynthesiser:
+    """Samples by number: deterministic in (``seed``, index), whatever the order and the process.
+
+    ``data``: the folder of ``drone_blocks``, ``banepa_oam`` and ``neon_trees``; ``cache``: where the
+    decoded pictures and the bank of things are kept (made on first use, then only mapped).
+    """
+
+    def __init__(self, data: Path, seed: int, *, cache: Path, size_px: int = 256, gsd_m: float = 0.3) -> None:
+        self._state = (data, seed, cache, size_px, gsd_m)
+        self._seed, self._size_px, self._gsd_m = seed, size_px, gsd_m
+        self._pictures = sources.load(sources.prepare(data, cache))
+        self._bank = scene.stock(sprites.load(bank.prepare(self._pictures, cache)))
+        self._by_kind = {
+            kind: [picture for picture in self._pictures if picture.kind == kind] for kind in _KIND_ODDS
+        }
+        self._twins = [number for number, picture in enumerate(self._pictures) if picture.twin >= 0]
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        """Travels to a worker as its arguments; the worker maps the cache again."""
+        return _revived, self._state
+
+    def sample(self, index: int) -> Sample:
+        """Sample number ``index`` (from 0, without end)."""
+        rng = np.random.default_rng((self._seed, index))
+        throw = float(rng.random())
+        if throw < _REAL_PAIR_ODDS and self._twins:
+            return self._real_pair(rng)
+        if throw < _REAL_PAIR_ODDS + _STAR_ODDS and self._by_kind["labelled"]:
+            return self._unpaired(rng)
+        return self._composed(rng)
+
+    def _side_px(self) -> int:
+        return self._size_px + 2 * _MARGIN_PX
+
+    def _ground(self, rng: Rng, kind: str | None = None) -> Ground:
+        if kind is None:
+            kinds = [name for name in _KIND_ODDS if self._by_kind[name]]
+            odds = np.array([_KIND_ODDS[name] for name in kinds])
+            kind = str(rng.choice(kinds, p=odds / odds.sum()))
+        shelf = self._by_kind[kind]
+        areas = np.sqrt([picture.ids_HW.size for picture in shelf])
+        picture = shelf[int(rng.choice(len(shelf), p=areas / areas.sum()))]
+        return grounds.ground(rng, picture, self._side_px(), self._gsd_m)
+
+    def _composed(self, rng: Rng) -> Sample:
+        ground = self._ground(rng)
+        changed = rng.random() >= _UNCHANGED_ODDS
+        room = self._room(rng, ground)
+        if changed and ground.known:
+            self._change(rng, room)
+        if ground.known:
+            scene.standing(rng, room, self._bank, int(rng.geometric(0.45)) - 1)
+            if changed and rng.random() < 0.12:
+                way = scene.SECOND if rng.random() < 0.5 else scene.FIRST
+                scene.on_roofs(rng, room, self._bank, list(room.placed), way)
+        scene.bystanders(rng, room, self._bank)
+        heights = relief.own_heights(rng, ground.ids_HW, ground.image)
+        dates = self._dates(rng, ground, heights, room.placed)
+        change = None
+        if rng.random() < _HEIGHT_ODDS:
+            leafy = np.asarray((heights > 0) & (ground.ids_HW == 0), dtype=np.float32)
+            change = surface.height_change(rng, room.placed, heights, leafy, self._gsd_m)
+        return self._finished(rng, dates, room.placed, heights, change)
+
+    def _room(self, rng: Rng, ground: Ground) -> Room:
+        taken = (ground.ids_HW > 0).astype(np.uint8)
+        return Room(taken_HW=taken, gsd_m=self._gsd_m, grid_turn=ground.turn)
+
+    def _change(self, rng: Rng, room: Room) -> None:
+        way: tuple[bool, bool] | None = scene.SECOND if rng.random() < 0.5 else scene.FIRST
+        if rng.random() < 0.3:
+            scene.estate(rng, room, self._bank, way or scene.SECOND)
+            if rng.random() < 0.6:
+                return
+        scene.changes(rng, room, self._bank, way if rng.random() < 0.7 else None)
+
+    def _dates(self, rng: Rng, ground: Ground, heights: Float, things: list[Thing]) -> list[_Date]:
+        """Both dates in the ground's own geometry, before they are warped and looked at."""
+        truth = np.where(ground.ids_HW > 0, BUILDING, 0).astype(np.uint8)
+        if not ground.known:
+            truth |= BUILDING_UNKNOWN
+        images = [ground.image.copy(), ground.image.copy()]
+        self._parcels(rng, ground, images)
+        dates = []
+        for date, image in enumerate(images):
+            if rng.random() < 0.08:
+                image = relief.repainted(rng, image, ground.ids_HW)
+            dates.append(_Date(image=image, truth=truth.copy(), sight=view(rng, self._gsd_m)))
+            self._stand(date, dates[-1], things)
+        if rng.random() < 0.5:
+            self._own_shadows(rng, ground, heights, dates[int(rng.integers(2))])
+        return dates
+
+    def _own_shadows(self, rng: Rng, ground: Ground, heights: Float, date: _Date) -> None:
+        built = np.where(ground.ids_HW > 0, heights, 0).astype(np.float32)
+        if built.any():
+            shadow = relief.own_shadows(built, date.sight)
+            shadow[date.truth & BUILDING > 0] = 0
+            shade(date.image, shadow, date.sight)
+
+    def _stand(self, date: int, own: _Date, things: list[Thing]) -> None:
+        here = [thing for thing in things if thing.dates[date]]
+        flat = [thing for thing in here if thing.height_m < 0.35]
+        high = sorted(
+            (thing for thing in here if thing.height_m >= 0.35),
+            key=lambda thing: thing.base_m + thing.height_m,
+        )
+        for thing in flat:
+            draw(own.image, own.truth, thing, date, own.sight, self._gsd_m)
+        cast_shadows(own.image, [thing for thing in high if not thing.base_m], own.sight, self._gsd_m)
+        for thing in high:
+            if thing.base_m:
+                cast_shadows(own.image, [thing], own.sight, self._gsd_m)
+            draw(own.image, own.truth, thing, date, own.sight, self._gsd_m)
+
+    def _parcels(self, rng: Rng, ground: Ground, images: list[NDArray[np.uint8]]) -> None:
+        """Fields, lots and roads laid on one date or on both; the roofs of the picture are kept."""
+        keep = (ground.ids_HW > 0).astype(np.uint8)
+        if not ground.known:
+            return
+        shape = keep.shape
+        for _ in range(min(int(rng.geometric(0.42)) - 1, 5)):
+            ring = grounds.parcel(
+                rng, shape[0], self._gsd_m, ground.turn + float(rng.integers(2)) * math.pi / 2
+            )
+            cover = (
+                grounds.borrowed(rng, self._pictures, shape[0], self._gsd_m) if rng.random() < 0.5 else None
+            )
+            if cover is None:
+                cover = grounds.texture(
+                    rng, shape, str(rng.choice(["soil", "green", "hard"], p=[0.35, 0.35, 0.3]))
+                )
+            amount, soft = float(rng.uniform(0.55, 1.0)), float(rng.choice([0.6, 1.0, 2.5]))
+            where = [0, 1] if rng.random() < 0.45 else [int(rng.integers(2))]
+            for date in where:
+                grounds.lay(images[date], ring, cover, keep, amount, soft)
+
+    def _unpaired(self, rng: Rng) -> Sample:
+        """Two grounds that have nothing in common: what is a building in one alone has changed."""
+        first, second = self._ground(rng, "labelled"), self._ground(rng, "labelled")
+        dates = []
+        for own, other in ((first, second), (second, first)):
+            truth = np.where(own.ids_HW > 0, BUILDING, 0).astype(np.uint8)
+            truth[(own.ids_HW > 0) & (other.ids_HW == 0)] |= CHANGED
+            dates.append(_Date(image=own.image, truth=truth, sight=view(rng, self._gsd_m)))
+        flat = np.zeros(first.ids_HW.shape, np.float32)
+        return self._finished(rng, dates, [], flat, None)
+
+    def _real_pair(self, rng: Rng) -> Sample:
+        """Two flights over one plot without any building."""
+        number = self._twins[int(rng.integers(len(self._twins)))]
+        picture = self._pictures[number]
+        stretch = float(np.exp(rng.uniform(math.log(1.0), math.log(2.2))))
+        to_source = grounds.affine(rng, picture, self._side_px(), self._gsd_m, stretch)
+        dates = []
+        for one in (picture, self._pictures[picture.twin]):
+            image = grounds.crop(one, to_source, self._side_px())
+            dates.append(
+                _Date(image=image, truth=np.zeros(image.shape[:2], np.uint8), sight=view(rng, self._gsd_m))
+            )
+        flat = np.zeros(dates[0].truth.shape, np.float32)
+        change = (
+            surface.height_change(rng, [], flat, flat + 1, self._gsd_m)
+            if rng.random() < _HEIGHT_ODDS
+            else None
+        )
+        return self._finished(rng, dates, [], flat, change)
+
+    def _finished(
+        self, rng: Rng, dates: list[_Date], things: list[Thing], heights: Float, change: Float | None
+    ) -> Sample:
+        inner = np.s_[_MARGIN_PX : _MARGIN_PX + self._size_px, _MARGIN_PX : _MARGIN_PX + self._size_px]
+        most_px = relief.misregistration(rng)
+        native_m = np.exp(rng.uniform(math.log(0.1), math.log(0.7), 2))
+        if rng.random() < 0.5:
+            native_m[1] = native_m[0] * rng.uniform(0.85, 1.15)
+        pictures, truths = [], []
+        for date, own in enumerate(dates):
+            map_x, map_y = relief.displacement(rng, heights, own.truth & PASTED > 0, own.sight, most_px)
+            map_x, map_y = np.ascontiguousarray(map_x[inner]), np.ascontiguousarray(map_y[inner])
+            image = cv2.remap(own.image, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+            truths.append(
+                cv2.remap(own.truth, map_x, map_y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REFLECT_101)
+            )
+            pictures.append(photometry.look(rng, image, self._gsd_m, float(native_m[date])))
+        changed = [_rimmed(truth) for truth in truths]
+        built = [
+            np.where(truth & BUILDING_UNKNOWN, UNKNOWN, truth & BUILDING).astype(np.uint8) for truth in truths
+        ]
+        return Sample(
+            before_3HW=np.ascontiguousarray(pictures[0].transpose(2, 0, 1)),
+            after_3HW=np.ascontiguousarray(pictures[1].transpose(2, 0, 1)),
+            appeared_HW=changed[1],
+            gone_HW=changed[0],
+            building_before_HW=built[0],
+            building_after_HW=built[1],
+            height_change_HW=None if change is None else np.ascontiguousarray(change[inner]),
+            gsd_m=self._gsd_m,
+        )
+
+
+def _revived(data: Path, seed: int, cache: Path, size_px: int, gsd_m: float) -> PairSynthesiser:
+    return PairSynthesiser(data, seed, cache=cache, size_px=size_px, gsd_m=gsd_m)
+
+
+def _rimmed(truth: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """1 where changed, ``UNKNOWN`` on the pixel next to each edge of a change and where nobody can say."""
+    changed = ((truth & CHANGED) > 0).astype(np.uint8)
+    unknown = truth & CHANGE_UNKNOWN > 0
+    if changed.any():
+        unknown |= cv2.morphologyEx(changed, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0
+    changed[unknown] = UNKNOWN
+    return changed
