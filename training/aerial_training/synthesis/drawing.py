@@ -45,7 +45,7 @@ def view(rng: Rng, gsd_m: float) -> View:
     return View(
         shadow_px=(length * math.cos(azimuth) / gsd_m, length * math.sin(azimuth) / gsd_m),
         lean_px=(off_nadir * math.cos(sight) / gsd_m, off_nadir * math.sin(sight) / gsd_m),
-        ambient=(depth - blue / 2, depth, depth + blue),
+        ambient=(depth - blue / 2, depth, min(depth + blue, 1.0)),
         softness_px=float(rng.uniform(3.0, 6.0) if overcast else rng.uniform(0.4, 1.0)),
         relief=float(rng.uniform(0.05, 0.2) if overcast else rng.uniform(0.35, 0.9)),
     )
