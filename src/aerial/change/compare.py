@@ -1,8 +1,14 @@
-"""Runs detectors over a pair, window by window, and writes the change map."""
+"""Runs detectors over a pair, window by window, and writes the change map.
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+Reading, scoring and writing overlap. Finished stripes of windows lie beside until the map is whole,
+so that a killed run goes on where it was.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,25 +17,30 @@ from aerial.change.detector import Detector, PairTile, PairView, TileScores
 from aerial.progress import SILENT, Progress
 from aerial.raster import grid as grids
 from aerial.raster.grid import Grid
-from aerial.raster.write import CogWriter
+from aerial.raster.read import WindowPx
+from aerial.raster.stripes import Layout, StripedRaster
 from aerial.records import Pair
 
-BANDS = (
-    "appeared",
-    "gone",
+PICTURE_BANDS = ("appeared", "gone", "building_before", "building_after")
+HEIGHT_BANDS = (
+    "height_score",
     "height_change_m",
-    "edge",
+    "height_noise_m",
     "standing_before_m",
-    "looks_different",
     "doubtful_change_m",
-    "building_before",
-    "building_after",
+    "steepness",
+    "vegetation",
 )
 # A multiple of the network's stride at every whole factor up to 3, so that tiles are cut alike.
-TILE_PX = 1152
+TILE_PX = 960
+# Probabilities are stored as bytes: 0-254 of 254, 255 where there is none.
+_BYTES = 254
+_NOTHING = 255
+
+Floats = NDArray[np.float32]
 
 # (column, row, width, height) on the pair's grid; may reach over its rim, where nothing is valid
-ReadTile = Callable[[tuple[int, int, int, int]], PairTile]
+ReadTile = Callable[[WindowPx], PairTile]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,47 +52,42 @@ class Source:
     read: ReadTile
 
 
-def compare(source: Source, detectors: Sequence[Detector], path: Path, progress: Progress = SILENT) -> None:
-    """Write the change map of a pair (bands ``BANDS``, float32, NaN where not comparable) to ``path``."""
+def compare(
+    source: Source, detectors: Sequence[Detector], path: Path, progress: Progress = SILENT, *, key: str
+) -> None:
+    """Write the change map of a pair to ``path`` as COG; bands by their descriptions.
+
+    ``PICTURE_BANDS`` by the detector that needs no surface model; with one that does, ``HEIGHT_BANDS``
+    too. Probabilities alone are stored as bytes with their scale, with heights as float32; nodata
+    where nothing is comparable. ``key`` names everything that the map depends on: a run that was
+    killed is taken up by a run of the same key.
+    """
     grid = source.pair.grid
-    scorers = [detector.prepare(source.pair, source.view) for detector in detectors]
-    gsd_m = grids.gsd_m(grid)
-    halos = [detector.halo_px * max(1, round(detector.gsd_m / gsd_m)) for detector in detectors]
-    halo = max(halos)
-    windows = list(tiles(grid))
-    progress.phase("Comparing", len(windows))
-    with CogWriter(
-        path, grid, bands=len(BANDS), dtype="float32", nodata=float("nan"), descriptions=BANDS
-    ) as cog:
-        for column, row, width, height in windows:
-            tile = source.read((column - halo, row - halo, width + 2 * halo, height + 2 * halo))
-            each = [scorer([tile])[0] for scorer in scorers]
-            scores, looks_HW = fuse(each), _looks(each)
-            inner = np.s_[halo : halo + height, halo : halo + width]
-            unknown_HW = np.full_like(looks_HW, np.nan)
-            buildings = [s for s in each if s.building_before_HW is not None] or [scores]
-            bands_CHW = np.stack(
-                [
-                    unknown_HW[inner] if band is None else band[inner]
-                    for band in (
-                        scores.appeared_HW,
-                        scores.gone_HW,
-                        scores.height_change_HW,
-                        scores.edge_HW,
-                        scores.standing_HW,
-                        looks_HW,
-                        scores.doubtful_change_HW,
-                        buildings[0].building_before_HW,
-                        buildings[0].building_after_HW,
-                    )
-                ]
-            )
-            cog.write((column, row, width, height), bands_CHW, tile.valid_HW[inner])
-            progress.advance()
+    with_heights = any(detector.needs_dsm for detector in detectors)
+    layout = Layout(
+        grid=grid,
+        names=PICTURE_BANDS + (HEIGHT_BANDS if with_heights else ()),
+        dtype="float32" if with_heights else "uint8",
+        nodata=float("nan") if with_heights else _NOTHING,
+        scale=1.0 if with_heights else 1 / _BYTES,
+        stripe_px=TILE_PX,
+    )
+    striped = StripedRaster(path, layout, key=key)
+    missing = striped.missing()
+    progress.phase("Comparing", len(tiles(grid)) + 1)
+    progress.advance(len(tiles(grid)) - sum(len(_row_of_tiles(grid, n)) for n in missing))
+    if missing:
+        scorers = [detector.prepare(source.pair, source.view) for detector in detectors]
+        halos = [d.halo_px * max(1, round(d.gsd_m / grids.gsd_m(grid))) for d in detectors]
+        _score_stripes(
+            source.read, list(zip(scorers, halos, strict=True)), striped, missing, layout, progress
+        )
+    striped.finish()
+    progress.advance()
 
 
-def tiles(grid: Grid) -> list[tuple[int, int, int, int]]:
-    """Return windows of at most ``TILE_PX`` that cover the grid without overlap."""
+def tiles(grid: Grid) -> list[WindowPx]:
+    """Return windows of at most ``TILE_PX`` that cover the grid without overlap, row by row."""
     return [
         (column, row, min(TILE_PX, grid.width_px - column), min(TILE_PX, grid.height_px - row))
         for row in range(0, grid.height_px, TILE_PX)
@@ -89,60 +95,125 @@ def tiles(grid: Grid) -> list[tuple[int, int, int, int]]:
     ]
 
 
-def fuse(scores: Sequence[TileScores]) -> TileScores:
-    """Return one answer of several detectors: where a height change is known, it decides.
+def _row_of_tiles(grid: Grid, number: int) -> list[WindowPx]:
+    return [window for window in tiles(grid) if window[1] == number * TILE_PX]
 
-    Elsewhere the strongest of the others speaks. A field that changed colour, a tarpaulin or a
-    puddle has no height, so appearance alone must not alarm where the height says no.
-    """
-    if len(scores) == 1:
-        return scores[0]
-    with_height = [s for s in scores if np.isfinite(s.doubtful_change_HW).any()]
-    others = [s for s in scores if not any(s is h for h in with_height)]
-    if not with_height:
-        return _strongest(others)
-    decided = _strongest(with_height)
-    if not others:
-        return decided
-    rest = _strongest(others)
-    known = np.isfinite(decided.height_change_HW)
-    return TileScores(
-        appeared_HW=_where(known, decided.appeared_HW, rest.appeared_HW),
-        gone_HW=_where(known, decided.gone_HW, rest.gone_HW),
-        height_change_HW=decided.height_change_HW,
-        edge_HW=_where(known, decided.edge_HW, rest.edge_HW),
-        standing_HW=decided.standing_HW,
-        doubtful_change_HW=decided.doubtful_change_HW,
+
+def _score_stripes(
+    read: ReadTile,
+    scorers: Sequence[tuple[Callable[[Sequence[PairTile]], Sequence[TileScores]], int]],
+    striped: StripedRaster,
+    missing: Sequence[int],
+    layout: Layout,
+    progress: Progress,
+) -> None:
+    """Score the missing stripes; the next window is read and the last one written meanwhile."""
+    halo = max(px for _, px in scorers)
+    windows = [window for number in missing for window in _row_of_tiles(layout.grid, number)]
+
+    def fetch(window: WindowPx) -> PairTile:
+        column, row, _, _ = window
+        # Always whole tiles: one shape to compile for, and the rim of the pair is like any other.
+        return read((column - halo, row - halo, TILE_PX + 2 * halo, TILE_PX + 2 * halo))
+
+    with ThreadPoolExecutor(1, "reader") as reader, ThreadPoolExecutor(1, "writer") as writer:
+        ahead = iter(_ahead(reader, fetch, windows))
+        for number in missing:
+            with striped.stripe(number) as write:
+                behind: list[Future[None]] = []
+                try:
+                    for window in _row_of_tiles(layout.grid, number):
+                        bands = _scored(next(ahead), scorers, halo, window)
+                        while behind:
+                            behind.pop().result()
+                        behind.append(writer.submit(write, window, _stored(bands, window, layout)))
+                        progress.advance()
+                finally:
+                    # The file is not closed under the writer, whatever happened.
+                    wait(behind)
+                while behind:
+                    behind.pop().result()
+
+
+def _ahead(
+    reader: ThreadPoolExecutor, fetch: Callable[[WindowPx], PairTile], windows: Sequence[WindowPx]
+) -> Iterator[PairTile]:
+    """Yield the tile of each window, the next one being read meanwhile."""
+    upcoming = reader.submit(fetch, windows[0])
+    for following in [*windows[1:], None]:
+        tile = upcoming.result()
+        if following is not None:
+            upcoming = reader.submit(fetch, following)
+        yield tile
+
+
+def _scored(
+    tile: PairTile,
+    scorers: Sequence[tuple[Callable[[Sequence[PairTile]], Sequence[TileScores]], int]],
+    halo: int,
+    window: WindowPx,
+) -> dict[str, Floats]:
+    """Return the bands of one window, NaN where nothing is comparable."""
+    width, height = window[2:]
+    valid_HW = tile.valid_HW[halo : halo + height, halo : halo + width]
+    found: dict[str, Floats] = {}
+    if not valid_HW.any():
+        return found
+    for scorer, own in scorers:
+        # Each detector gets the surroundings that it asked for, not those of the widest.
+        scores = next(iter(scorer([_cropped(tile, halo - own)])))
+        inner = np.s_[own : own + height, own : own + width]
+        for name, band_HW in bands_of(scores).items():
+            found[name] = np.where(valid_HW, band_HW[inner], np.float32(np.nan))
+    return found
+
+
+def bands_of(scores: TileScores) -> dict[str, Floats]:
+    """Return the bands of one detector's answer by their names in the change map."""
+    if scores.building_before_HW is not None and scores.building_after_HW is not None:
+        return {
+            "appeared": scores.appeared_HW,
+            "gone": scores.gone_HW,
+            "building_before": scores.building_before_HW,
+            "building_after": scores.building_after_HW,
+        }
+    unknown_HW = np.full(scores.appeared_HW.shape, np.nan, np.float32)
+    known = np.isfinite(scores.height_change_HW)
+    return {
+        "height_score": np.where(known, scores.appeared_HW - scores.gone_HW, unknown_HW),
+        "height_change_m": scores.height_change_HW,
+        "height_noise_m": unknown_HW if scores.noise_HW is None else scores.noise_HW,
+        "standing_before_m": scores.standing_HW,
+        "doubtful_change_m": scores.doubtful_change_HW,
+        "steepness": scores.edge_HW,
+        "vegetation": unknown_HW if scores.vegetation_HW is None else scores.vegetation_HW,
+    }
+
+
+def _stored(bands: dict[str, Floats], window: WindowPx, layout: Layout) -> NDArray[np.float32 | np.uint8]:
+    unknown_HW = np.full((window[3], window[2]), np.nan, np.float32)
+    values_CHW = np.stack([bands.get(name, unknown_HW) for name in layout.names])
+    if layout.dtype == "float32":
+        return values_CHW
+    scaled_CHW = np.round(np.clip(values_CHW, 0, 1) / np.float32(layout.scale))
+    return np.where(np.isfinite(scaled_CHW), scaled_CHW, layout.nodata).astype(np.uint8)
+
+
+def _cropped(tile: PairTile, margin: int) -> PairTile:
+    """Return a tile without ``margin`` pixels on every side."""
+    if margin == 0:
+        return tile
+    inner = np.s_[..., margin:-margin, margin:-margin]
+    arrays: dict[str, Any] = {
+        name: None if (value := getattr(tile, name)) is None else np.ascontiguousarray(value[inner])
+        for name in (field.name for field in fields(tile) if field.name != "grid")
+    }
+    a, b, c, d, e, f = tile.grid.affine
+    height, width = arrays["valid_HW"].shape
+    grid = Grid(
+        crs=tile.grid.crs,
+        affine=(a, b, c + margin * (a + b), d, e, f + margin * (d + e)),
+        width_px=width,
+        height_px=height,
     )
-
-
-def _looks(scores: Sequence[TileScores]) -> NDArray[np.float32]:
-    """Return how different the pictures look, whatever the heights say; it tells shapes more finely."""
-    by_picture = [s for s in scores if not np.isfinite(s.doubtful_change_HW).any()]
-    if not by_picture:
-        return np.zeros_like(scores[0].appeared_HW)
-    return np.asarray(np.maximum.reduce([np.maximum(s.appeared_HW, s.gone_HW) for s in by_picture]))
-
-
-def _strongest(scores: Sequence[TileScores]) -> TileScores:
-    heights, standing, edge = scores[0].height_change_HW, scores[0].standing_HW, scores[0].edge_HW
-    doubtful = scores[0].doubtful_change_HW
-    for other in scores[1:]:
-        heights = _where(np.isfinite(heights), heights, other.height_change_HW)
-        standing = _where(np.isfinite(standing), standing, other.standing_HW)
-        doubtful = _where(np.isfinite(doubtful), doubtful, other.doubtful_change_HW)
-        edge = _where(np.abs(edge) >= np.abs(other.edge_HW), edge, other.edge_HW)
-    return TileScores(
-        appeared_HW=np.maximum.reduce([s.appeared_HW for s in scores]),
-        gone_HW=np.maximum.reduce([s.gone_HW for s in scores]),
-        height_change_HW=heights,
-        edge_HW=edge,
-        standing_HW=standing,
-        doubtful_change_HW=doubtful,
-    )
-
-
-def _where(
-    choose_HW: NDArray[np.bool_], a_HW: NDArray[np.float32], b_HW: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    return np.where(choose_HW, a_HW, b_HW).astype(np.float32)
+    return PairTile(grid=grid, **arrays)

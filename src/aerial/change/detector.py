@@ -42,6 +42,9 @@ class TileScores:
     outline of a building follows it, that of a blot of colour or of a tree does not.
     ``standing_HW``: how high BEFORE stood over the surrounding ground, metres, NaN where unknown.
     ``doubtful_change_HW``: the height change also where it cannot be relied on, NaN where there is none.
+    ``building_*_HW``: probability that a building stands there on that date. ``noise_HW``: what the
+    heights of unchanged surfaces like this differ by, metres. ``vegetation_HW``: 1 where what stands
+    there is green and rough. None where the detector does not tell.
     """
 
     appeared_HW: NDArray[np.float32]
@@ -52,6 +55,8 @@ class TileScores:
     doubtful_change_HW: NDArray[np.float32]
     building_before_HW: NDArray[np.float32] | None = None
     building_after_HW: NDArray[np.float32] | None = None
+    noise_HW: NDArray[np.float32] | None = None
+    vegetation_HW: NDArray[np.float32] | None = None
 
 
 class PairView(Protocol):

@@ -97,26 +97,28 @@ class CogWriter:
         try:
             if kind is None:
                 with replacing(self._path) as part:
-                    self._copy_as_cog(part)
+                    copy_as_cog(self._temporary, part, compress=self._compress, averaged=self._nodata is None)
         finally:
             self._temporary.unlink(missing_ok=True)
 
-    def _copy_as_cog(self, target: Path) -> None:
-        extra: dict[str, Any] = {"predictor": "YES"} if self._compress in ("DEFLATE", "ZSTD", "LZW") else {}
-        if self._compress == "JPEG":
-            extra = {"quality": 90}
-        rasterio.shutil.copy(
-            str(self._temporary),
-            str(target),
-            driver="COG",
-            compress=self._compress,
-            blocksize=512,
-            overviews="IGNORE_EXISTING",
-            overview_resampling="AVERAGE" if self._nodata is None else "NEAREST",
-            bigtiff="IF_SAFER",
-            num_threads="2",
-            **extra,
-        )
+
+def copy_as_cog(source: Path, target: Path, *, compress: Compression, averaged: bool) -> None:
+    """Copy a raster as COG; ``averaged``: its overviews are means (pictures), else single pixels."""
+    extra: dict[str, Any] = {"predictor": "YES"} if compress in ("DEFLATE", "ZSTD", "LZW") else {}
+    if compress == "JPEG":
+        extra = {"quality": 90}
+    rasterio.shutil.copy(
+        str(source),
+        str(target),
+        driver="COG",
+        compress=compress,
+        blocksize=512,
+        overviews="IGNORE_EXISTING",
+        overview_resampling="AVERAGE" if averaged else "NEAREST",
+        bigtiff="IF_SAFER",
+        num_threads="2",
+        **extra,
+    )
 
 
 def write_cog(

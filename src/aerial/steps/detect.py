@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from shapely.geometry import MultiPolygon, Point, Polygon
 
-from aerial import geo, plugins, resources
+from aerial import __version__, geo, plugins, resources
 from aerial.align.reader import AlignedPair
 from aerial.align.register import Registration, register
 from aerial.align.warp import moved_grid
 from aerial.areas import Feature, read_zones
+from aerial.change import compare_appearance
 from aerial.change.compare import Source, compare
 from aerial.change.detector import Detector, PairTile
 from aerial.change.model import load_model
@@ -111,7 +112,11 @@ def detect_pair(
         residual_p95_m=registration.alignment.residual_p95_m,
     )
     files = PairFiles(aligned=aligned, dsm=_both(before, after))
-    compare(Source(pair=pair, view=files, read=files.read), detectors, out / "change.tif", progress)
+    source = Source(pair=pair, view=files, read=files.read)
+    if any(d.name == "appearance" for d in detectors):
+        compare_appearance.compare(source, detectors, out / "change.tif", progress)
+    else:
+        compare(source, detectors, out / "change.tif", progress, key=_key(pair, detectors, aligned))
     found = _find(before, after, pair, detectors, known_zones, out)
     if within is not None:
         inside = [item for item in found if _belongs(item.suspect, within)]
@@ -123,6 +128,19 @@ def detect_pair(
     suspects = _with_chips(found, registration, out, progress)
     write_suspects(out / "suspects.geojson", suspects, context)
     return DetectResult(suspects=suspects, alignment=registration.alignment, folder=out)
+
+
+def _key(pair: Pair, detectors: Sequence[Detector], aligned: AlignedPair) -> str:
+    """Return what the change map depends on: files, detectors, and how the one was laid on the other."""
+    warp = aligned.warp
+    return sha256_json(
+        {
+            "version": __version__,
+            "pair": pair,
+            "detectors": [{"name": d.name, "version": d.version, **d.settings()} for d in detectors],
+            "warp": [warp.affine_33.tolist(), warp.nodes_HW2.tolist(), warp.spacing_px],
+        }
+    )
 
 
 def detectors_for(model: str | Path | None) -> list[Detector]:
@@ -252,6 +270,7 @@ def _find(
         error_m=find.spread_ce95((pair.after.georef.ce95_m, pair.residual_p95_m)),
         zones=zones,
         dsm_gsd_m=max(grids.gsd_m(open_raster(path).grid) for path in dsm) if dsm else None,
+        threshold=next((t for d in detectors if (t := d.settings().get("threshold")) is not None), 0.5),
     )
     return find.find_suspects(out / "change.tif", context)
 
