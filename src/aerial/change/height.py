@@ -31,7 +31,7 @@ class HeightSettings:
     however quiet the ground (crops, cars, water). ``noise_factor``: and a change must be so many
     times the noise. ``ground_m``: the ground under a building is sought this far around it.
     ``unsure_m``: where the views of one date disagree by more (crowns, glass, what was filled in),
-    the height counts as unknown.
+    the height counts as unknown. ``green``, ``leaf_rough_m``: excess green and roughness of foliage.
     """
 
     block_m: float = 10.0
@@ -43,6 +43,8 @@ class HeightSettings:
     floor_m: float = 0.15
     ground_m: float = 45.0
     unsure_m: float = 1.5
+    green: float = 0.06
+    leaf_rough_m: float = 0.35
 
 
 class HeightDetector:
@@ -73,6 +75,7 @@ class HeightDetector:
 class _Measures:
     change_HW: Heights
     rough_HW: Heights
+    rough_2HW: Heights
     sure_HW: NDArray[np.bool_]
 
 
@@ -111,6 +114,10 @@ class _HeightScorer:
             edge_HW=np.where(known, np.clip(step / 2.0, 0, 1), 0).astype(np.float32),
             standing_HW=np.where(known, standing, np.nan).astype(np.float32),
             doubtful_change_HW=np.where(tile.valid_HW, m.change_HW, np.nan).astype(np.float32),
+            noise_HW=np.where(known, np.maximum(noise, s.floor_m), np.nan).astype(np.float32),
+            vegetation_HW=np.where(known, _vegetation(tile, change > 0, m.rough_2HW, s), np.nan).astype(
+                np.float32
+            ),
         )
 
 
@@ -137,8 +144,25 @@ def _measure(tile: PairTile, bias: Field, s: HeightSettings) -> _Measures:
     return _Measures(
         change_HW=np.where(known, smooth, np.nan).astype(np.float32),
         rough_HW=both.astype(np.float32),
+        rough_2HW=np.stack(rough or [both, both]).astype(np.float32),
         sure_HW=sure,
     )
+
+
+def _vegetation(
+    tile: PairTile, rose_HW: NDArray[np.bool_], rough_2HW: Heights, s: HeightSettings
+) -> Heights:
+    """Return 1 where what stands there is green and rough: on the date on which it stands.
+
+    Green is the excess green index 2g - r - b of chromaticities (Woebbecke et al., 1995).
+    """
+    size = max(3, round(s.smooth_m / grids.gsd_m(tile.grid)) | 1)
+    leafy = []
+    for image_CHW, rough_HW in zip((tile.before_CHW, tile.after_CHW), rough_2HW, strict=True):
+        red, green, blue = (cv2.blur(band.astype(np.float32), (size, size)) for band in image_CHW)
+        excess = (2 * green - red - blue) / np.maximum(red + green + blue, 30.0)
+        leafy.append((excess >= s.green) & (rough_HW >= s.leaf_rough_m))
+    return np.where(rose_HW, leafy[1], leafy[0]).astype(np.float32)
 
 
 def _median(values_HW: Heights, size_px: int) -> Heights:
