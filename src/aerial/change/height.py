@@ -149,9 +149,7 @@ def _measure(tile: PairTile, bias: Field, s: HeightSettings) -> _Measures:
     )
 
 
-def _vegetation(
-    tile: PairTile, rose_HW: NDArray[np.bool_], rough_2HW: Heights, s: HeightSettings
-) -> Heights:
+def _vegetation(tile: PairTile, rose_HW: NDArray[np.bool_], rough_2HW: Heights, s: HeightSettings) -> Heights:
     """Return 1 where what stands there is green and rough: on the date on which it stands.
 
     Green is the excess green index 2g - r - b of chromaticities (Woebbecke et al., 1995).
