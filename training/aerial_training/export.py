@@ -1,7 +1,8 @@
 """From a checkpoint to a model folder: ONNX, safetensors and model.toml."""
 
+import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from aerial_training.recipes import Recipe, build_network
 
 HALO_PX = 128
 GSD_RANGE_M = (0.04, 1.0)
+INT8 = "model_int8.onnx"
 _OPSET = 18
 
 
@@ -38,7 +40,8 @@ def export_model(
     state.load_weights(network, checkpoint)
     network.eval()
     out.mkdir(parents=True, exist_ok=True)
-    (out / "model.toml").unlink(missing_ok=True)
+    for name in ("model.toml", INT8):
+        (out / name).unlink(missing_ok=True)
     with replacing(out / "model.safetensors") as part:
         part.write_bytes(as_bytes({name: value.contiguous() for name, value in network.state_dict().items()}))
     write_onnx(network, out / "model.onnx")
@@ -77,10 +80,22 @@ def write_onnx(network: SiameseNet, path: Path) -> None:
         )
 
 
-def write_toml(out: Path, recipe: Recipe, *, threshold: float, calibration: Sequence[float]) -> None:
-    """Write ``model.toml`` for the weights that lie in ``out``."""
+def write_toml(
+    out: Path,
+    recipe: Recipe,
+    *,
+    threshold: float,
+    calibration: Sequence[float],
+    prefer: Sequence[str] = ("bf16", "fp32"),
+    measured: Mapping[str, float] | None = None,
+) -> None:
+    """Write ``model.toml`` for the weights that lie in ``out``.
+
+    ``prefer``: precisions that answer as fp32 does, the fastest first. ``measured``: for people.
+    """
     slope, offset = calibration
     shape = asdict(recipe.network)
+    files = {"onnx": "model.onnx", "safetensors": "model.safetensors", "onnx_int8": INT8}
     lines = [
         "schema = 1",
         'name = "siamese"',
@@ -97,10 +112,14 @@ def write_toml(out: Path, recipe: Recipe, *, threshold: float, calibration: Sequ
         f"slope = {slope:.6f}",
         f"offset = {offset:.6f}",
         "",
+        "[runtime]",
+        f"prefer = {json.dumps(list(prefer))}",
+        "",
         "[weights]",
         *(
-            f'{kind} = "model.{kind}"\n{kind}_sha256 = "{sha256_file(out / f"model.{kind}")}"'
-            for kind in ("onnx", "safetensors")
+            f'{kind} = "{name}"\n{kind}_sha256 = "{sha256_file(out / name)}"'
+            for kind, name in files.items()
+            if (out / name).is_file()
         ),
         "",
         "[network]",
@@ -112,6 +131,9 @@ def write_toml(out: Path, recipe: Recipe, *, threshold: float, calibration: Sequ
         f"steps = {recipe.steps}",
         f"batch = {recipe.batch}",
         f"seed = {recipe.seed}",
+        "",
+        "[measured]",
+        *(f"{name} = {value:.6g}" for name, value in (measured or {}).items()),
     ]
     with replacing(out / "model.toml") as part:
         part.write_text("\n".join(lines) + "\n", encoding="utf-8")

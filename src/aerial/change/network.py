@@ -185,4 +185,4 @@ class ExportedNet(nn.Module):
             picture.float() * gain[:, k, :, None, None] + offset[:, k, :, None, None]
             for k, picture in enumerate((before, after))
         ]
-        return torch.sigmoid(self.network.half_size(dates[0], dates[1], height)).float()
+        return torch.sigmoid(self.network.half_size(dates[0], dates[1], height))

@@ -1,0 +1,112 @@
+"""From a checkpoint to a model that may ship: int8, calibration, threshold, and what was measured.
+
+All of it on samples that training never saw (another seed of its own source), never on the data
+that scores the model.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aerial.change.model import Precision, load_model
+from aerial.change.siamese import score_arrays
+from aerial.progress import SILENT, Progress
+from aerial_training.batches import Source
+from aerial_training.calibration import fit_platt
+from aerial_training.export import export_model, write_toml
+from aerial_training.quantise import quantise
+from aerial_training.recipes import Recipe
+from aerial_training.sample import UNKNOWN
+
+SAMPLES = 300
+# Percent of F1 that a precision may lose against fp32 and still be preferred.
+MAX_LOSS_F1 = 0.5
+# Pixels of each sample that calibration looks at: neighbours say the same.
+_EVERY = 37
+_FASTEST_FIRST: tuple[Precision, ...] = ("int8", "bf16", "fp32")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answers:
+    """Probabilities of change (2, H, W) with their truth, sample by sample."""
+
+    chance: list[NDArray[np.float32]]
+    truth: list[NDArray[np.uint8]]
+
+
+def release(
+    checkpoint: Path, out: Path, recipe: Recipe, source: Source, *, progress: Progress = SILENT
+) -> Mapping[str, Any]:
+    """Write a whole model folder to ``out`` and return what was measured.
+
+    ``source``: the training source with a seed of its own. The threshold is the probability of best
+    F1 there; a precision is preferred that loses at most ``MAX_LOSS_F1`` against fp32.
+    """
+    export_model(checkpoint, out, recipe)
+    quantise(out, recipe, source)
+    write_toml(out, recipe, threshold=0.5, calibration=(1.0, 0.0))
+    progress.phase("Measuring the precisions", len(_FASTEST_FIRST))
+    answers = {}
+    for precision in get_args(Precision):
+        answers[precision] = _answers(out, precision, source)
+        progress.advance()
+    exact = answers["fp32"]
+    logit, truth = _thinned(exact)
+    slope, offset = fit_platt(logit, truth)
+    threshold = best_threshold(exact, slope, offset)
+    figures = {f"f1_{name}": _f1(found, _raw(threshold, slope, offset)) for name, found in answers.items()}
+    prefer = [name for name in _FASTEST_FIRST if figures["f1_fp32"] - figures[f"f1_{name}"] <= MAX_LOSS_F1]
+    write_toml(out, recipe, threshold=threshold, calibration=(slope, offset), prefer=prefer, measured=figures)
+    return {"threshold": threshold, "slope": slope, "offset": offset, "prefer": prefer, **figures}
+
+
+def best_threshold(answers: _Answers, slope: float, offset: float) -> float:
+    """Return the calibrated probability (of 0.05, 0.07, ... 0.95) at which F1 of change is best."""
+    candidates = np.arange(0.05, 0.951, 0.02)
+    return float(max(candidates, key=lambda t: _f1(answers, _raw(float(t), slope, offset))))
+
+
+def _raw(threshold: float, slope: float, offset: float) -> float:
+    """Return the network's own probability at a calibrated one."""
+    logit = (np.log(threshold / (1 - threshold)) - offset) / slope
+    return float(1 / (1 + np.exp(-logit)))
+
+
+def _f1(answers: _Answers, raw_threshold: float) -> float:
+    hit = false = missed = 0
+    for chance, truth in zip(answers.chance, answers.truth, strict=True):
+        known = (truth != UNKNOWN).all(axis=0)
+        said = (chance >= raw_threshold).any(axis=0) & known
+        true = (truth == 1).any(axis=0) & known
+        hit, false, missed = (
+            hit + (said & true).sum(),
+            false + (said & ~true).sum(),
+            missed + (~said & true).sum(),
+        )
+    return float(200 * hit / max(2 * hit + false + missed, 1))
+
+
+def _answers(folder: Path, precision: Precision, source: Source) -> _Answers:
+    model = load_model(folder)
+    chance, truth = [], []
+    for index in range(SAMPLES):
+        sample = source.sample(index)
+        change = sample.height_change_HW if index % 2 else None
+        scores_4HW = score_arrays(
+            model, sample.before_3HW, sample.after_3HW, None, sample.gsd_m, change, precision=precision
+        )
+        chance.append(scores_4HW[:2])
+        truth.append(np.stack([sample.appeared_HW, sample.gone_HW]))
+    return _Answers(chance=chance, truth=truth)
+
+
+def _thinned(answers: _Answers) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    chance = np.concatenate([c.ravel()[::_EVERY] for c in answers.chance]).astype(np.float64)
+    truth = np.concatenate([t.ravel()[::_EVERY] for t in answers.truth])
+    known = truth != UNKNOWN
+    clipped = np.clip(chance[known], 1e-6, 1 - 1e-6)
+    return np.log(clipped / (1 - clipped)), truth[known] == 1
