@@ -118,6 +118,9 @@ def _mark(truth: NDArray[np.uint8], here: NDArray[np.bool_], thing: Thing) -> No
         # A crown over a roof: nobody can say.
         truth[here & (truth & (BUILDING | CHANGED) > 0)] |= BUILDING_UNKNOWN | CHANGE_UNKNOWN
         return
+    if thing.sprite.kind == "greenhouse":
+        truth[here] = BUILDING_UNKNOWN | CHANGE_UNKNOWN
+        return
     if thing.sprite.kind == "box":
         added = BUILDING | (CHANGED if thing.changed else 0)
         truth[here] = (truth[here] | np.uint8(added)) & ~np.uint8(CHANGE_UNKNOWN)
@@ -152,7 +155,21 @@ def _warped(
                 light, [_fixed(facet.corners @ matrix.T + centre)], 1 + sight.relief * facing, cv2.LINE_AA, 4
             )
         colour *= light[..., None]
+    elif sprite.kind in ("tree", "hedge"):
+        colour *= _rounded(thing, sight, gsd_m, centre, alpha.shape)[..., None]
     return to_uint8(colour), alpha
+
+
+def _rounded(
+    thing: Thing, sight: View, gsd_m: float, centre: Points, shape: tuple[int, ...]
+) -> NDArray[np.float32]:
+    """Light on a crown: its sunny side brighter than the other."""
+    reach = np.array(sight.shadow_px) / max(float(np.hypot(*sight.shadow_px)), 1e-6)
+    across = max(min(thing.sprite.size_m) * thing.stretch / gsd_m / 2, 1.0)
+    step = -0.55 * sight.relief * reach / across
+    x = np.clip((np.arange(shape[1]) - centre[0]) * step[0], -0.5, 0.5)
+    y = np.clip((np.arange(shape[0]) - centre[1]) * step[1], -0.5, 0.5)
+    return np.asarray(1 + x[None, :] + y[:, None], dtype=np.float32)
 
 
 _WALLS = (

@@ -1,7 +1,6 @@
 """The ground of a scene: a turned and scaled piece of a picture, and how its parcels change."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -9,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aerial_training.synthesis.sources import LEVEL_GSD_M, Picture
-from aerial_training.synthesis.texture import Float, Rng, smooth_noise, stripes, tinted, to_uint8
+from aerial_training.synthesis.texture import Rng
 
 Image = NDArray[np.uint8]
 
@@ -89,71 +88,3 @@ def ground(rng: Rng, picture: Picture, side_px: int, gsd_m: float) -> Ground:
         turn=turn,
         stretch=stretch,
     )
-
-
-_SOILS = ((175, 145, 110), (150, 120, 90), (195, 175, 145), (120, 105, 80), (165, 160, 150), (200, 195, 185))
-_GREENS = ((85, 110, 60), (110, 130, 75), (130, 135, 90), (70, 95, 55), (150, 145, 95), (60, 80, 50))
-_HARD = ((120, 120, 122), (90, 90, 93), (160, 158, 154), (190, 188, 182), (75, 75, 78), (140, 130, 120))
-
-
-def texture(rng: Rng, shape: tuple[int, int], kind: str) -> Float:
-    """Painted ground: ``soil``, ``green`` or ``hard``."""
-    palette = {"soil": _SOILS, "green": _GREENS, "hard": _HARD}[kind]
-    colour = tinted(rng, palette[int(rng.integers(len(palette)))], 0.12)
-    strength = {"soil": 0.07, "green": 0.09, "hard": 0.04}[kind] * rng.uniform(0.4, 1.6)
-    grain = 1 + strength * smooth_noise(rng, shape, rng.uniform(6, 50), 4)
-    if kind != "hard" and rng.random() < 0.5:
-        grain += rng.uniform(0.02, 0.12) * stripes(shape, rng.uniform(3, 12), bool(rng.integers(2)))
-    other = (
-        tinted(rng, _SOILS[int(rng.integers(len(_SOILS)))], 0.1)
-        if kind == "green"
-        else colour * np.float32(0.85)
-    )
-    mix = np.clip(0.3 * smooth_noise(rng, shape, rng.uniform(10, 60), 2), 0, 0.8)[..., None]
-    return np.asarray((colour * (1 - mix) + other * mix) * grain[..., None], dtype=np.float32)
-
-
-def borrowed(rng: Rng, pictures: Sequence[Picture], side_px: int, gsd_m: float) -> Float | None:
-    """A piece of real ground without buildings from any picture, or None where the throw hits some."""
-    picture = pictures[int(rng.integers(len(pictures)))]
-    if picture.kind == "unlabelled":
-        return None
-    piece = ground(rng, picture, side_px, gsd_m)
-    return None if piece.ids_HW.any() else piece.image.astype(np.float32)
-
-
-def parcel(rng: Rng, side_px: int, gsd_m: float, turn: float) -> NDArray[np.float64]:
-    """A field, lot or road strip: a four-cornered ring, canvas pixels."""
-    if rng.random() < 0.25:
-        extent = np.array([rng.uniform(60, 160), rng.uniform(4, 10)])
-    else:
-        extent = np.exp(rng.uniform(math.log(6), math.log(90), 2))
-    corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * extent / 2 / gsd_m
-    corners *= rng.uniform(0.85, 1.15, (4, 2))
-    cos, sin = math.cos(turn), math.sin(turn)
-    turned = corners @ np.array([[cos, sin], [-sin, cos]])
-    return np.asarray(turned + rng.uniform(0, side_px, 2), dtype=np.float64)
-
-
-def lay(
-    image: Image,
-    ring: NDArray[np.float64],
-    cover: Float,
-    keep_HW: NDArray[np.uint8],
-    amount: float,
-    soft: float,
-) -> None:
-    """Lay ``cover`` (of the canvas's size) inside ``ring``, soft at its edge, not where ``keep`` is set."""
-    mask = np.zeros(image.shape[:2], np.uint8)
-    cv2.fillPoly(mask, [np.round(ring * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
-    x, y, w, h = cv2.boundingRect(mask)
-    if not w:
-        return
-    window = np.s_[y : y + h, x : x + w]
-    part = mask[window]
-    if soft > 0.3:
-        part = cv2.GaussianBlur(part, (0, 0), soft)
-    part[keep_HW[window] > 0] = 0
-    weight = part.astype(np.float32)[..., None] * np.float32(amount / 255)
-    patch = image[window]
-    image[window] = to_uint8(np.asarray(patch + weight * (cover[window] - patch), dtype=np.float32))

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 Ring = NDArray[np.float64]  # (N, 2) x, y in pixels
 _TILE_PX = 256
-_SNAP_REACH_M = 3.5
-_SNAP_GAIN = 1.25
+_SNAP_REACH_M, _SIDE_REACH_M = 6.0, 3.0
 
 
 def rings_in_tile_pixels(path: Path, zoom: int, tile_px: int = _TILE_PX) -> list[Ring]:
@@ -65,65 +64,138 @@ def locate(mask_HW: NDArray[np.uint8], rings: Sequence[Ring]) -> tuple[int, int]
 def snapped(
     image_HW3: NDArray[np.uint8], rings: Sequence[Ring], gsd_m: float
 ) -> tuple[list[Ring], list[bool]]:
-    """Rings moved by up to 3.5 m onto the strongest edges, and whether each now lies on real edges.
+    """Rings moved by up to 6 m onto the strongest edges, and whether each now lies on real edges.
 
     Outlines of maps lie beside the roofs by several pixels, each by its own vector (roofs lean, maps
-    were drawn on other pictures); the shift with most gradient across the outline is taken.
+    were drawn on other pictures); the shift with most gradient across the outline is taken, then each
+    side is moved by itself.
     """
     grey = cv2.GaussianBlur(cv2.cvtColor(image_HW3, cv2.COLOR_RGB2GRAY), (0, 0), 1.0).astype(np.float32)
     gradient_x, gradient_y = cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)
-    reach = round(_SNAP_REACH_M / gsd_m)
     moved: list[Ring] = []
     good: list[bool] = []
     for ring in rings:
-        shift, fits = _best_shift(gradient_x, gradient_y, ring, reach)
-        moved.append(ring + shift)
-        good.append(fits)
+        own = _open(ring)
+        own = own + _best_shift(gradient_x, gradient_y, own, round(_SNAP_REACH_M / gsd_m))
+        own = _best_sides(gradient_x, gradient_y, own, round(_SIDE_REACH_M / gsd_m))
+        moved.append(own)
+        good.append(_fits(gradient_x, gradient_y, own))
     return moved, good
+
+
+def _open(ring: Ring) -> Ring:
+    """Without the repeated last corner."""
+    return ring[:-1] if len(ring) > 3 and np.allclose(ring[0], ring[-1]) else ring
+
+
+def _across(
+    gradient_x: NDArray[np.float32],
+    gradient_y: NDArray[np.float32],
+    points: NDArray[np.float64],
+    normals: NDArray[np.float64],
+    shifts: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Gradient across the outline at every sample for every shift (shifts × samples), bounded."""
+    height, width = gradient_x.shape
+    x = np.round(points[None, :, 0] + shifts[:, None, 0]).astype(int)
+    y = np.round(points[None, :, 1] + shifts[:, None, 1]).astype(int)
+    inside = (x >= 0) & (y >= 0) & (x < width) & (y < height)
+    x, y = np.clip(x, 0, width - 1), np.clip(y, 0, height - 1)
+    across = np.abs(gradient_x[y, x] * normals[None, :, 0] + gradient_y[y, x] * normals[None, :, 1])
+    return np.asarray(np.where(inside, np.minimum(across, 150.0), 0.0))
 
 
 def _best_shift(
     gradient_x: NDArray[np.float32], gradient_y: NDArray[np.float32], ring: Ring, reach: int
-) -> tuple[NDArray[np.float64], bool]:
-    height, width = gradient_x.shape
+) -> NDArray[np.float64]:
     points, normals = _samples(ring)
-    inside = (points > reach).all(axis=1) & (points < (width - reach - 1, height - reach - 1)).all(axis=1)
-    if inside.sum() < 0.7 * len(points) or len(points) < 12:
-        return np.zeros(2), False
-    points, normals = np.round(points[inside]).astype(int), normals[inside]
-    shifts = np.stack(np.meshgrid(*[np.arange(-reach, reach + 1)] * 2, indexing="xy"), axis=-1).reshape(-1, 2)
-    x = points[None, :, 0] + shifts[:, None, 0]
-    y = points[None, :, 1] + shifts[:, None, 1]
-    across = np.abs(gradient_x[y, x] * normals[None, :, 0] + gradient_y[y, x] * normals[None, :, 1])
-    across = np.minimum(across, 200.0).mean(axis=1)
+    if len(points) < 12:
+        return np.zeros(2)
+    steps = np.arange(-reach, reach + 1, 2, dtype=np.float64)
+    shifts = np.stack(np.meshgrid(steps, steps, indexing="xy"), axis=-1).reshape(-1, 2)
+    shifts = np.concatenate([np.zeros((1, 2)), shifts[np.hypot(*shifts.T) <= reach]])
+    across = _across(gradient_x, gradient_y, points, normals, shifts).mean(axis=1)
     # A small shift is more likely than a large one.
-    score = across * (1.0 - 0.25 * np.hypot(*shifts.T) / reach)
+    score = across * (1.0 - 0.3 * np.hypot(*shifts.T) / reach)
     best = int(score.argmax())
-    here = int((np.abs(shifts).sum(axis=1) == 0).argmax())
-    if score[best] < 1.08 * score[here]:
-        best = here
-    return shifts[best].astype(np.float64), bool(across[best] > _SNAP_GAIN * np.median(across) + 8.0)
+    return np.asarray(shifts[best if score[best] > 1.08 * score[0] else 0])
+
+
+def _best_sides(
+    gradient_x: NDArray[np.float32], gradient_y: NDArray[np.float32], ring: Ring, reach: int
+) -> Ring:
+    """Each side of a simple ring moved along its normal to the strongest edge near it."""
+    count = len(ring)
+    if not 4 <= count <= 10:
+        return ring
+    offsets = np.arange(-reach, reach + 1, dtype=np.float64)
+    lines = []
+    for start, end in zip(ring, np.roll(ring, -1, axis=0), strict=True):
+        points, normals = _side(start, end)
+        along = end - start
+        if len(points) < 8:
+            lines.append((start, along))
+            continue
+        normal = normals[0]
+        across = _across(gradient_x, gradient_y, points, normals, offsets[:, None] * normal).mean(axis=1)
+        score = across * (1.0 - 0.35 * np.abs(offsets) / reach)
+        best = int(score.argmax())
+        offset = offsets[best] if score[best] > 1.3 * score[reach] else 0.0
+        lines.append((start + offset * normal, along))
+    corners = []
+    for (here, way), (before, past), corner in zip(lines, lines[-1:] + lines[:-1], ring, strict=True):
+        cross = way[0] * past[1] - way[1] * past[0]
+        if abs(cross) < 0.3 * np.hypot(*way) * np.hypot(*past):
+            return ring
+        t = ((before - here)[0] * past[1] - (before - here)[1] * past[0]) / cross
+        moved = here + t * way
+        if np.hypot(*(moved - corner)) > 2.0 * reach:
+            return ring
+        corners.append(moved)
+    return np.asarray(corners)
+
+
+def _fits(gradient_x: NDArray[np.float32], gradient_y: NDArray[np.float32], ring: Ring) -> bool:
+    """Whether most of the outline lies on an edge, within half a metre."""
+    points, normals = _samples(ring)
+    if len(points) < 12:
+        return False
+    shifts = np.array(
+        [[0, 0], [1, 0], [-1, 0], [0, 1], [0, -1], [2, 0], [-2, 0], [0, 2], [0, -2]], dtype=np.float64
+    )
+    across = _across(gradient_x, gradient_y, points, normals, shifts).max(axis=0)
+    usual = float(np.hypot(gradient_x, gradient_y).mean())
+    return bool((across > max(30.0, 0.9 * usual)).mean() > 0.62)
+
+
+def _side(
+    start: NDArray[np.float64], end: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    length = float(np.hypot(*(end - start)))
+    along = np.linspace(0.0, 1.0, max(int(length / 2.0), 2), endpoint=False)[:, None]
+    normal = np.array([end[1] - start[1], start[0] - end[0]]) / max(length, 1e-6)
+    return start + along * (end - start), np.broadcast_to(normal, (len(along), 2))
 
 
 def _samples(ring: Ring) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     points, normals = [], []
     for start, end in zip(ring, np.roll(ring, -1, axis=0), strict=True):
-        length = float(np.hypot(*(end - start)))
-        if length < 2.0:
-            continue
-        along = np.linspace(0.0, 1.0, max(int(length / 2.0), 2), endpoint=False)[:, None]
-        points.append(start + along * (end - start))
-        normals.append(
-            np.broadcast_to(np.array([end[1] - start[1], start[0] - end[0]]) / length, (len(along), 2))
-        )
+        if float(np.hypot(*(end - start))) >= 2.0:
+            side, normal = _side(start, end)
+            points.append(side)
+            normals.append(normal)
     if not points:
         return np.zeros((0, 2)), np.zeros((0, 2))
     return np.concatenate(points), np.concatenate(normals)
 
 
-def instances(shape: tuple[int, int], rings: Sequence[Ring]) -> NDArray[np.uint16]:
+DOUBTFUL = 0x8000
+"""Bit of an instance number: its outline does not lie on edges, so where the building ends is unknown."""
+
+
+def instances(shape: tuple[int, int], rings: Sequence[Ring], clean: Sequence[bool]) -> NDArray[np.uint16]:
     """Instance numbers, from 1, of the rings (later ones above); 0 elsewhere."""
     ids = np.zeros(shape, np.uint16)
-    for number, ring in enumerate(rings, start=1):
-        cv2.fillPoly(ids, [np.round(ring).astype(np.int32)], number)
+    for number, (ring, certain) in enumerate(zip(rings, clean, strict=True), start=1):
+        cv2.fillPoly(ids, [np.round(ring).astype(np.int32)], number | (0 if certain else DOUBTFUL))
     return ids

@@ -12,7 +12,7 @@ from aerial_training.synthesis.texture import Float, Rng, smooth_noise, to_uint8
 
 def own_heights(rng: Rng, ids_HW: NDArray[np.uint16], image: NDArray[np.uint8]) -> Float:
     """Heights in metres of the picture's own buildings and crowns: guessed, the same on both dates."""
-    table = rng.uniform(2.5, 11.0, int(ids_HW.max()) + 1).astype(np.float32)
+    table = rng.uniform(2.5, 11.0, 1024).astype(np.float32)
     table[0] = 0
     small = cv2.resize(image, (image.shape[1] // 2, image.shape[0] // 2), interpolation=cv2.INTER_AREA)
     greenness = cv2.transform(
@@ -21,7 +21,7 @@ def own_heights(rng: Rng, ids_HW: NDArray[np.uint16], image: NDArray[np.uint8]) 
     leafy = cv2.GaussianBlur(np.clip(greenness, 0, 1), (0, 0), 1.0)
     crowns = np.clip(3 + 3 * smooth_noise(rng, (leafy.shape[0], leafy.shape[1]), 9, 2), 0, 9) * leafy
     crowns = cv2.resize(crowns, ids_HW.shape[::-1], interpolation=cv2.INTER_LINEAR)
-    return np.asarray(np.maximum(table[ids_HW], crowns), dtype=np.float32)
+    return np.asarray(np.maximum(table[ids_HW & 1023], crowns), dtype=np.float32)
 
 
 def own_shadows(heights: Float, sight: View) -> NDArray[np.uint8]:

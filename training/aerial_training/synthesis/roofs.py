@@ -194,6 +194,8 @@ def steel(rng: Rng, width: float, length: float, kind: str = "hall") -> Sprite:
                 else (width * 0.15, y, width * 0.85, y + 0.9)
             )
             canvas.fill(rectangle(strip), colour * np.float32(0.6) + tinted(rng, (85, 88, 85), 0.1))
+    if min(width, length) > 10 and rng.random() < 0.35:
+        _lights(rng, canvas, boxes[0], colour)
     if rng.random() < 0.4:
         _on_roof(rng, canvas, boxes[0], chimneys=int(rng.integers(0, 6)))
     return _finished(canvas, facets, kind)
@@ -221,6 +223,8 @@ def flat(rng: Rng, width: float, length: float, kind: str = "block") -> Sprite:
     area = width * length
     for _ in range(int(rng.integers(0, 3 + int(min(area / 60, 14))))):
         _machine(rng, canvas, boxes[int(rng.integers(len(boxes)))])
+    if min(width, length) > 14 and rng.random() < 0.25:
+        _lights(rng, canvas, boxes[0], colour)
     _on_roof(rng, canvas, boxes[0], chimneys=0)
     if rng.random() < 0.75:
         _parapet(rng, canvas, colour)
@@ -254,6 +258,25 @@ def _machine(rng: Rng, canvas: _Canvas, box: Box) -> None:
     canvas.fill(shape + at + lean, np.full(3, rng.uniform(35, 80), np.float32))
     colour = tinted(rng, _MACHINES[int(rng.integers(len(_MACHINES)))], 0.15)
     canvas.fill(shape + at, colour)
+
+
+def _lights(rng: Rng, canvas: _Canvas, box: Box, colour: Float) -> None:
+    """Rows of roof lights, or panels over nearly the whole roof."""
+    x0, y0, x1, y1 = box
+    if rng.random() < 0.3:
+        step, size = 2.2, (1.9, 1.9)
+        shade = tinted(rng, (45, 55, 90), 0.2)
+    else:
+        step = float(rng.uniform(4, 9))
+        size = (float(rng.uniform(0.6, 1.6)), float(rng.uniform(0.6, 2.6)))
+        shade = (
+            tinted(rng, (80, 85, 90), 0.2)
+            if rng.random() < 0.5
+            else np.minimum(colour * np.float32(1.3), 250)
+        )
+    for x in np.arange(x0 + step * 0.6, x1 - size[0], step):
+        for y in np.arange(y0 + step * 0.6, y1 - size[1], step):
+            canvas.fill(rectangle((float(x), float(y), float(x) + size[0], float(y) + size[1])), shade)
 
 
 def _on_roof(rng: Rng, canvas: _Canvas, box: Box, chimneys: int) -> None:

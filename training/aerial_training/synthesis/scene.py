@@ -189,6 +189,24 @@ def on_roofs(rng: Rng, room: Room, bank: Stock, hosts: Sequence[Thing], dates: t
         )  # fmt: skip
 
 
+def _clump(rng: Rng, room: Room, bank: Stock) -> None:
+    """A copse or a row of like crowns, on both dates or on one."""
+    dates = BOTH if rng.random() < 0.7 else (FIRST, SECOND)[int(rng.integers(2))]
+    first = thing(rng, room, bank.pick(rng, "tree"), dates, spread=0.2, repaint=0.4)
+    spacing = max(first.sprite.size_m) * first.stretch * float(rng.uniform(0.6, 1.6)) / room.gsd_m
+    turn, row = room.turn(rng), rng.random() < 0.5
+    for number in range(int(rng.integers(4, 12))):
+        along = np.array([math.cos(turn), math.sin(turn)]) * spacing * number
+        at = np.array(first.at_px) + (along if row else rng.normal(0, 1.6 * spacing, 2))
+        own = replace(
+            first,
+            sprite=first.sprite if rng.random() < 0.5 else bank.pick(rng, "tree"),
+            at_px=(float(at[0]), float(at[1])),
+            turn=float(rng.uniform(0, 2 * math.pi)),
+        )
+        room.put(own)
+
+
 def bystanders(rng: Rng, room: Room, bank: Stock) -> None:
     """Crowns, hedges, vehicles, canvas, courts, paving: there or gone, none of it a change."""
     plan = (
@@ -198,6 +216,8 @@ def bystanders(rng: Rng, room: Room, bank: Stock) -> None:
         ("car", int(rng.geometric(0.2)) - 1, 0.85), ("lorry", int(rng.geometric(0.6)) - 1, 0.85),
         ("hedge", int(rng.geometric(0.5)) - 1, 0.4), ("tree", int(rng.geometric(0.16)) - 1, 0.35),
     )  # fmt: skip
+    if rng.random() < 0.25:
+        _clump(rng, room, bank)
     for kind, count, once in plan:
         for _ in range(min(count, 14)):
             dates = (FIRST, SECOND)[int(rng.integers(2))] if rng.random() < once else BOTH

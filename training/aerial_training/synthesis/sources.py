@@ -18,7 +18,7 @@ from aerial_training.synthesis.outlines import Ring, instances, locate, rings_in
 
 LEVEL_GSD_M = 0.15
 """Pixel size of the finest level kept; the next has twice that."""
-_VERSION = 3
+_VERSION = 5
 _EQUATOR_M = 40075016.686
 TRAINING_SITES = (1, 3, 5)
 """Sites of the drone blocks; the others are kept out for scoring."""
@@ -33,10 +33,10 @@ _NEON_GSD_M = 0.10
 class Picture:
     """One picture at 0.15 m and 0.3 m, its building instances, and what is known of it.
 
-    ``levels``: (H, W, 3) uint8 RGB, memory-mapped. ``ids_HW``: uint16, 0 no building. ``rings``: outlines
-    in pixels of level 0. ``clean``: whether each outline lies on real edges. ``kind``: ``labelled``,
-    ``unlabelled`` (buildings unknown), ``wild`` (no buildings at all). ``twin``: number of the other
-    date of a real pair, or -1.
+    ``levels``: (H, W, 3) uint8 RGB, memory-mapped. ``ids_HW``: uint16, 0 no building, bit ``DOUBTFUL``:
+    outline unsure. ``rings``: outlines in pixels of level 0. ``clean``: whether each lies on real edges.
+    ``kind``: ``labelled``, ``unlabelled`` (buildings unknown), ``wild`` (no buildings at all). ``twin``:
+    number of the other date of a real pair, or -1.
     """
 
     levels: tuple[NDArray[np.uint8], NDArray[np.uint8]]
@@ -179,7 +179,7 @@ def _write(folder: Path, number: int, raw: _Raw) -> dict[str, object]:
     half = cv2.resize(image, (image.shape[1] // 2, image.shape[0] // 2), interpolation=cv2.INTER_AREA)
     np.save(folder / f"{number:04d}-0.npy", image)
     np.save(folder / f"{number:04d}-1.npy", half)
-    np.save(folder / f"{number:04d}-ids.npy", instances(image.shape[:2], raw.rings))
+    np.save(folder / f"{number:04d}-ids.npy", instances(image.shape[:2], raw.rings, raw.clean))
     rings = [np.round(ring, 2).tolist() for ring in raw.rings]
     return {"name": raw.name, "kind": raw.kind, "twin": raw.twin, "rings": rings, "clean": raw.clean}
 

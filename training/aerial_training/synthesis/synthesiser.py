@@ -9,7 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aerial_training.sample import UNKNOWN, Sample
-from aerial_training.synthesis import bank, grounds, photometry, relief, scene, sources, sprites, surface
+from aerial_training.synthesis import (
+    bank,
+    grounds,
+    photometry,
+    relief,
+    scene,
+    sources,
+    sprites,
+    surface,
+    works,
+)
 from aerial_training.synthesis.drawing import (
     BUILDING,
     BUILDING_UNKNOWN,
@@ -23,6 +33,7 @@ from aerial_training.synthesis.drawing import (
     view,
 )
 from aerial_training.synthesis.grounds import Ground
+from aerial_training.synthesis.outlines import DOUBTFUL
 from aerial_training.synthesis.placing import Room, Thing
 from aerial_training.synthesis.texture import Float, Rng
 
@@ -119,11 +130,11 @@ class PairSynthesiser:
 
     def _dates(self, rng: Rng, ground: Ground, heights: Float, things: list[Thing]) -> list[_Date]:
         """Both dates in the ground's own geometry, before they are warped and looked at."""
-        truth = np.where(ground.ids_HW > 0, BUILDING, 0).astype(np.uint8)
+        truth = _own_truth(ground)
         if not ground.known:
             truth |= BUILDING_UNKNOWN
         images = [ground.image.copy(), ground.image.copy()]
-        self._parcels(rng, ground, images)
+        self._work(rng, ground, images, things)
         dates = []
         for date, image in enumerate(images):
             if rng.random() < 0.08:
@@ -156,35 +167,31 @@ class PairSynthesiser:
                 cast_shadows(own.image, [thing], own.sight, self._gsd_m)
             draw(own.image, own.truth, thing, date, own.sight, self._gsd_m)
 
-    def _parcels(self, rng: Rng, ground: Ground, images: list[NDArray[np.uint8]]) -> None:
-        """Fields, lots and roads laid on one date or on both; the roofs of the picture are kept."""
-        keep = (ground.ids_HW > 0).astype(np.uint8)
+    def _work(self, rng: Rng, ground: Ground, images: list[NDArray[np.uint8]], things: list[Thing]) -> None:
+        """Fields, roads and yards, where the picture's own roofs are known and can be kept."""
         if not ground.known:
             return
-        shape = keep.shape
-        for _ in range(min(int(rng.geometric(0.42)) - 1, 5)):
-            ring = grounds.parcel(
-                rng, shape[0], self._gsd_m, ground.turn + float(rng.integers(2)) * math.pi / 2
-            )
-            cover = (
-                grounds.borrowed(rng, self._pictures, shape[0], self._gsd_m) if rng.random() < 0.5 else None
-            )
-            if cover is None:
-                cover = grounds.texture(
-                    rng, shape, str(rng.choice(["soil", "green", "hard"], p=[0.35, 0.35, 0.3]))
-                )
-            amount, soft = float(rng.uniform(0.55, 1.0)), float(rng.choice([0.6, 1.0, 2.5]))
-            where = [0, 1] if rng.random() < 0.45 else [int(rng.integers(2))]
-            for date in where:
-                grounds.lay(images[date], ring, cover, keep, amount, soft)
+        site = works.Site(
+            images=(images[0], images[1]),
+            keep_HW=(ground.ids_HW > 0).astype(np.uint8),
+            pictures=self._pictures,
+            gsd_m=self._gsd_m,
+            turn=ground.turn,
+        )
+        works.parcels(rng, site)
+        if rng.random() < 0.12:
+            dates = scene.BOTH if rng.random() < 0.6 else (scene.FIRST, scene.SECOND)[int(rng.integers(2))]
+            works.road(rng, site, dates, rng.uniform(0, self._side_px(), 2), ground.turn)
+        works.development(rng, site, things)
 
     def _unpaired(self, rng: Rng) -> Sample:
         """Two grounds that have nothing in common: what is a building in one alone has changed."""
         first, second = self._ground(rng, "labelled"), self._ground(rng, "labelled")
         dates = []
         for own, other in ((first, second), (second, first)):
-            truth = np.where(own.ids_HW > 0, BUILDING, 0).astype(np.uint8)
+            truth = _own_truth(own)
             truth[(own.ids_HW > 0) & (other.ids_HW == 0)] |= CHANGED
+            truth[((own.ids_HW | other.ids_HW) & DOUBTFUL) > 0] = CHANGE_UNKNOWN | BUILDING_UNKNOWN
             dates.append(_Date(image=own.image, truth=truth, sight=view(rng, self._gsd_m)))
         flat = np.zeros(first.ids_HW.shape, np.float32)
         return self._finished(rng, dates, [], flat, None)
@@ -244,6 +251,15 @@ class PairSynthesiser:
 
 def _revived(data: Path, seed: int, cache: Path, size_px: int, gsd_m: float) -> PairSynthesiser:
     return PairSynthesiser(data, seed, cache=cache, size_px=size_px, gsd_m=gsd_m)
+
+
+def _own_truth(ground: Ground) -> NDArray[np.uint8]:
+    """Buildings of the picture itself; around doubtful outlines nobody can say."""
+    truth = np.where(ground.ids_HW > 0, BUILDING, 0).astype(np.uint8)
+    doubtful = (ground.ids_HW & DOUBTFUL) > 0
+    if doubtful.any():
+        truth[cv2.dilate(doubtful.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0] |= BUILDING_UNKNOWN
+    return truth
 
 
 def _rimmed(truth: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -158,7 +158,7 @@ def court(rng: Rng) -> Sprite:
 
 
 def greenhouse(rng: Rng) -> Sprite:
-    """A field of plastic tunnels: counted as farming, not as buildings."""
+    """A field of plastic tunnels: maps disagree whether these are buildings, so nobody is asked."""
     width, height = rng.uniform(10, 40), rng.uniform(15, 40)
     image, mask = _blank(float(width), float(height))
     body = rectangle((-width / 2, -height / 2, width / 2, height / 2))
