@@ -24,6 +24,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "photos": ("photos", "Check photographs, import them into the town."),
     "stitch": ("stitch", "Make an orthomosaic and a surface model of photographs."),
     "detect": ("detect", "Compare two orthos (and their surface models); write what changed."),
+    "train": ("train", "Train a change network by a recipe; goes on where it was stopped."),
+    "evaluate": ("evaluate", "Score a model, or tell whether it is better than another."),
+    "export-model": ("export_model", "Make a model folder of a training checkpoint."),
 }
 
 

@@ -14,7 +14,8 @@ from aerial import geo
 from aerial.align.register import register
 from aerial.codec import write_json
 from aerial.errors import InputError
-from aerial_training.reviewed import ReviewedPair, ReviewedSamples, read_reviewed
+from aerial_training import evaluation
+from aerial_training.reviewed import ReviewedPair, ReviewedSamples, around, read_reviewed
 from aerial_training.sample import UNKNOWN, Sample
 
 SIDE_PX = 64
@@ -185,3 +186,16 @@ def test_the_same_index_gives_the_same_sample(reviewed: tuple[ReviewedPair, ...]
     first, again = (samples(reviewed, 2) for _ in range(2))
     assert (first[1].after_3HW == again[1].after_3HW).all()
     assert (first[0].after_3HW != first[1].after_3HW).any()
+
+
+def test_a_suspect_is_scored_in_the_middle_of_its_ground(reviewed: tuple[ReviewedPair, ...]) -> None:
+    """Not turned, not swapped: what was accepted first lies around the middle, and each gives a picture."""
+    house = around(reviewed[0], reviewed[0].suspects[0], SIDE_PX, GSD_M)
+    assert (
+        house.appeared_HW[SIDE_PX // 2 - 4 : SIDE_PX // 2 + 4, SIDE_PX // 2 - 4 : SIDE_PX // 2 + 4] == 1
+    ).all()
+    # The ground reaches 6.4 m to each side: the house of 12 by 9 m is known, its corners' surroundings not.
+    pictures = evaluation.reviewed("own", reviewed, SIDE_PX, GSD_M)
+    assert pictures.count == 4
+    assert (pictures.picture(0).change_HW == np.where(house.appeared_HW == 1, 1, house.appeared_HW)).all()
+    assert not (pictures.picture(3).change_HW == 1).any()

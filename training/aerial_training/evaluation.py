@@ -34,10 +34,13 @@ from aerial.steps.detect import detect_pair, source_at
 from aerial_training import metrics
 from aerial_training.layouts import PairSet, read_pair
 from aerial_training.metrics import Comparison, Counts, Estimate
+from aerial_training.reviewed import ReviewedPair, around
 from aerial_training.sample import UNKNOWN, Sample
 
 # Pictures in memory have no place; they are laid somewhere metric for the product to read.
 _CRS, _LEFT, _TOP = "EPSG:4547", 500_000.0, 2_522_000.0
+# The ground around a reviewed suspect, as training sees it.
+VIEW_PX, VIEW_GSD_M = 256, 0.3
 WAYS = ("network", "change_map", "suspects")
 
 Bytes = NDArray[np.uint8]
@@ -113,6 +116,18 @@ def labelled(pairs: PairSet) -> Pictures:
         )
 
     return Pictures(name=pairs.name, count=len(pairs.pairs), picture=picture)
+
+
+def reviewed(
+    name: str, pairs: Sequence[ReviewedPair], side_px: int = VIEW_PX, gsd_m: float = VIEW_GSD_M
+) -> Pictures:
+    """Return the ground around every reviewed suspect; beyond what the reviewer saw nothing counts."""
+    each = [(pair, suspect) for pair in pairs for suspect in pair.suspects]
+
+    def picture(number: int) -> Picture:
+        return of_sample(f"suspect {number + 1}", around(*each[number], side_px, gsd_m))
+
+    return Pictures(name=name, count=len(each), picture=picture)
 
 
 def of_sample(name: str, sample: Sample) -> Picture:

@@ -101,6 +101,14 @@ class ReviewedSamples:
         return augmented(made, rng)
 
 
+def around(pair: ReviewedPair, suspect: Reviewed, side_px: int, gsd_m: float) -> Sample:
+    """Return the ground around one suspect as it is, ``side_px`` a side at ``gsd_m``: to score on."""
+    own_px = max(8, round(side_px * gsd_m / grids.gsd_m(pair.aligned.grid)))
+    inside = suspect.outline_px.representative_point()
+    column, row = (round(v - own_px / 2) for v in (inside.x, inside.y))
+    return _cut(pair, (column, row, own_px, own_px), side_px, gsd_m)
+
+
 def read_reviewed(path: Path, gsd_m: float, progress: Progress = SILENT) -> tuple[ReviewedPair, ...]:
     """Return the reviewed suspects of a file by pair, each pair laid over at pixels of ``gsd_m``.
 
