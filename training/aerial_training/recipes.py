@@ -1,10 +1,13 @@
 """What is trained, with every number: a recipe is a function that returns a frozen record."""
 
 from dataclasses import dataclass
+from typing import cast
 
 from aerial.change.network import NetworkSettings, SiameseNet
 
 PLAIN = NetworkSettings()
+# Encoders so prefixed make the plain U-Net that benchmarks measure ours against.
+CONCAT = "concat-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +97,11 @@ def build_network(recipe: Recipe) -> SiameseNet:
     """Return the recipe's network with random weights."""
     if recipe.encoder is None:
         return SiameseNet(recipe.network)
+    if recipe.encoder.startswith(CONCAT):
+        from aerial_training.baselines import ConcatUnet
+
+        # Not a relation, but the same interface.
+        return cast("SiameseNet", ConcatUnet(recipe.encoder.removeprefix(CONCAT)))
     from aerial_training.large import large_encoder
 
     return SiameseNet(recipe.network, large_encoder(recipe.encoder))
