@@ -52,15 +52,20 @@ def view(rng: Rng, gsd_m: float) -> View:
 
 
 def _fixed(points: Points) -> NDArray[np.int32]:
-    return np.asarray(np.round(points * 16), dtype=np.int32)
+    return (points * 16).astype(np.int32)
 
 
-def _sweep(mask: NDArray[np.uint8], ring: Points, by: NDArray[np.float64]) -> None:
-    """Fill all that ``ring`` covers on its way along ``by``."""
+def _sweep(mask: NDArray[np.uint8], ring: Points, by: NDArray[np.float64], convex: bool) -> None:
+    """Fill all that ``ring`` covers on its way along ``by``; ``convex``: its hull will do."""
     there = ring + by
+    if convex:
+        hull = cv2.convexHull(_fixed(np.concatenate([ring, there])))
+        cv2.fillConvexPoly(mask, hull, 255, cv2.LINE_8, 4)
+        return
     cv2.fillPoly(mask, [_fixed(ring)], 255, cv2.LINE_8, 4)
     cv2.fillPoly(mask, [_fixed(there)], 255, cv2.LINE_8, 4)
-    quads = np.stack([ring, np.roll(ring, -1, axis=0), np.roll(there, -1, axis=0), there], axis=1)
+    after = np.arange(1, len(ring) + 1) % len(ring)
+    quads = np.stack([ring, ring[after], there[after], there], axis=1)
     for quad in _fixed(quads):
         cv2.fillConvexPoly(mask, quad, 255, cv2.LINE_8, 4)
 
@@ -71,7 +76,8 @@ def cast_shadows(image: NDArray[np.uint8], things: Sequence[Thing], sight: View,
     for thing in things:
         if thing.height_m >= _LOW:
             shift = np.array(sight.lean_px) * thing.base_m
-            _sweep(mask, thing.outline_px(gsd_m) + shift, np.array(sight.shadow_px) * thing.height_m)
+            convex = len(thing.sprite.outline) == 4 or not thing.building
+            _sweep(mask, thing.outline_px(gsd_m) + shift, np.array(sight.shadow_px) * thing.height_m, convex)
     shade(image, mask, sight)
 
 

@@ -69,19 +69,18 @@ class Room:
     def free(self, outline_px: Points, gap_px: float) -> bool:
         """Whether ``outline`` lies mostly on the canvas and on nothing taken."""
         height, width = self.taken_HW.shape
-        low = np.floor(outline_px.min(axis=0) - gap_px).astype(int)
-        high = np.ceil(outline_px.max(axis=0) + gap_px).astype(int) + 1
-        inside = np.minimum(high, (width, height)) - np.maximum(low, 0)
-        if (inside <= 0).any() or inside.prod() < 0.45 * (high - low).prod():
+        left, top = (int(part) for part in outline_px.min(axis=0) - gap_px - 1)
+        right, bottom = (int(part) for part in outline_px.max(axis=0) + gap_px + 2)
+        x0, y0, x1, y1 = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
+        if x1 <= x0 or y1 <= y0 or (x1 - x0) * (y1 - y0) < 0.45 * (right - left) * (bottom - top):
             return False
-        patch = np.zeros((high[1] - low[1], high[0] - low[0]), np.uint8)
-        points = np.round(outline_px - low).astype(np.int32)
+        patch = np.zeros((bottom - top, right - left), np.uint8)
+        points = (outline_px - (left, top) + 0.5).astype(np.int32)
         cv2.fillPoly(patch, [points], 1)
         if gap_px >= 1:
             cv2.polylines(patch, [points], True, 1, int(2 * gap_px))
-        x0, y0, x1, y1 = max(low[0], 0), max(low[1], 0), min(high[0], width), min(high[1], height)
         taken = self.taken_HW[y0:y1, x0:x1]
-        mine = patch[y0 - low[1] : y1 - low[1], x0 - low[0] : x1 - low[0]]
+        mine = patch[y0 - top : y1 - top, x0 - left : x1 - left]
         return cv2.countNonZero(cv2.bitwise_and(taken, mine)) <= 0.01 * mine.size
 
     def take(self, outline_px: Points) -> None:
@@ -90,6 +89,10 @@ class Room:
 
     def put(self, thing: Thing, gap_m: float = 0.0, ground: bool = True) -> bool:
         """Put ``thing`` there if there is room (``ground``: keep others off it)."""
+        x, y = int(thing.at_px[0]), int(thing.at_px[1])
+        height, width = self.taken_HW.shape
+        if 0 <= x < width and 0 <= y < height and self.taken_HW[y, x]:
+            return False
         outline = thing.outline_px(self.gsd_m)
         if not self.free(outline, gap_m / self.gsd_m):
             return False

@@ -9,13 +9,16 @@ from aerial_training.synthesis.placing import Thing
 from aerial_training.synthesis.texture import Float, Rng, smooth_noise
 
 
-def height_change(rng: Rng, things: Sequence[Thing], own: Float, leafy: Float, gsd_m: float) -> Float:
+def height_change(
+    rng: Rng, things: Sequence[Thing], stepped: Float, own: Float, leafy: Float, gsd_m: float
+) -> Float:
     """After minus before in metres, NaN where unknown; as smeared, noisy and holed as stitched surfaces.
 
-    ``own``: heights of what stands in the picture itself; ``leafy``: 0..1, where crowns are.
+    ``stepped``: height change of what the picture itself shows; ``own``: heights of what stands there;
+    ``leafy``: 0..1, where crowns are.
     """
     shape = own.shape
-    change = np.zeros(shape, np.float32)
+    change = stepped.copy()
     for thing in things:
         if thing.dates[0] != thing.dates[1] and thing.height_m >= 0.3:
             sign = 1.0 if thing.dates[1] else -1.0

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from aerial_training.sample import UNKNOWN, Sample
 from aerial_training.synthesis import (
     bank,
+    demolition,
     grounds,
     photometry,
     relief,
@@ -42,6 +43,7 @@ _UNCHANGED_ODDS = 0.38
 _STAR_ODDS = 0.06
 _REAL_PAIR_ODDS = 0.04
 _HEIGHT_ODDS = 0.5
+_DEMOLITION_ODDS = 0.3
 _KIND_ODDS = {"labelled": 0.74, "unlabelled": 0.12, "wild": 0.14}
 
 
@@ -109,11 +111,12 @@ class PairSynthesiser:
                 scene.on_roofs(rng, room, self._bank, list(room.placed), way)
         scene.bystanders(rng, room, self._bank)
         heights = relief.own_heights(rng, ground.ids_HW, ground.image)
-        dates = self._dates(rng, ground, heights, room.placed)
+        razed = changed and ground.known and rng.random() < _DEMOLITION_ODDS
+        dates, stepped = self._dates(rng, ground, heights, room.placed, razed)
         change = None
         if rng.random() < _HEIGHT_ODDS:
             leafy = np.asarray((heights > 0) & (ground.ids_HW == 0), dtype=np.float32)
-            change = surface.height_change(rng, room.placed, heights, leafy, self._gsd_m)
+            change = surface.height_change(rng, room.placed, stepped, heights, leafy, self._gsd_m)
         return self._finished(rng, dates, room.placed, heights, change)
 
     def _room(self, rng: Rng, ground: Ground) -> Room:
@@ -128,29 +131,53 @@ class PairSynthesiser:
                 return
         scene.changes(rng, room, self._bank, way if rng.random() < 0.7 else None)
 
-    def _dates(self, rng: Rng, ground: Ground, heights: Float, things: list[Thing]) -> list[_Date]:
-        """Both dates in the ground's own geometry, before they are warped and looked at."""
-        truth = _own_truth(ground)
-        if not ground.known:
-            truth |= BUILDING_UNKNOWN
+    def _dates(
+        self, rng: Rng, ground: Ground, heights: Float, things: list[Thing], razed: bool
+    ) -> tuple[list[_Date], Float]:
+        """Both dates in the ground's own geometry, and the height change of the picture's own buildings."""
+        truths = [_own_truth(ground), _own_truth(ground)]
         images = [ground.image.copy(), ground.image.copy()]
-        self._work(rng, ground, images, things)
+        stepped = np.zeros(heights.shape, np.float32)
+        if ground.known:
+            site = self._site(ground, images)
+            works.parcels(rng, site)
+            if rng.random() < 0.12:
+                when = scene.BOTH if rng.random() < 0.6 else (scene.FIRST, scene.SECOND)[int(rng.integers(2))]
+                works.road(rng, site, when, rng.uniform(0, self._side_px(), 2), ground.turn)
+            works.development(rng, site, things)
+            if razed:
+                gone = demolition.demolish(rng, site, ground.ids_HW, int(rng.integers(2)))
+                truths[1 - gone.absent][gone.mask_HW] |= CHANGED
+                truths[gone.absent][gone.mask_HW] = 0
+                stepped = np.where(gone.mask_HW, heights, np.float32(0)) * np.float32(
+                    1 if gone.absent == 0 else -1
+                )
         dates = []
         for date, image in enumerate(images):
             if rng.random() < 0.08:
-                image = relief.repainted(rng, image, ground.ids_HW)
-            dates.append(_Date(image=image, truth=truth.copy(), sight=view(rng, self._gsd_m)))
-            self._stand(date, dates[-1], things)
+                standing = np.where(truths[date] & BUILDING, ground.ids_HW, 0).astype(np.uint16)
+                image = relief.repainted(rng, image, standing)
+            dates.append(_Date(image=image, truth=truths[date], sight=view(rng, self._gsd_m)))
         if rng.random() < 0.5:
-            self._own_shadows(rng, ground, heights, dates[int(rng.integers(2))])
-        return dates
+            self._own_shadows(heights, dates[int(rng.integers(2))])
+        for date, own in enumerate(dates):
+            self._stand(date, own, things)
+        return dates, stepped
 
-    def _own_shadows(self, rng: Rng, ground: Ground, heights: Float, date: _Date) -> None:
-        built = np.where(ground.ids_HW > 0, heights, 0).astype(np.float32)
+    def _site(self, ground: Ground, images: list[NDArray[np.uint8]]) -> works.Site:
+        return works.Site(
+            images=(images[0], images[1]),
+            keep_HW=(ground.ids_HW > 0).astype(np.uint8),
+            pictures=self._pictures,
+            gsd_m=self._gsd_m,
+            turn=ground.turn,
+        )
+
+    def _own_shadows(self, heights: Float, date: _Date) -> None:
+        """Shadows of the picture's own buildings by this date's sun, beside those that they really cast."""
+        built = np.where(date.truth & BUILDING, heights, np.float32(0)).astype(np.float32)
         if built.any():
-            shadow = relief.own_shadows(built, date.sight)
-            shadow[date.truth & BUILDING > 0] = 0
-            shade(date.image, shadow, date.sight)
+            shade(date.image, relief.own_shadows(built, date.sight), date.sight)
 
     def _stand(self, date: int, own: _Date, things: list[Thing]) -> None:
         here = [thing for thing in things if thing.dates[date]]
@@ -166,23 +193,6 @@ class PairSynthesiser:
             if thing.base_m:
                 cast_shadows(own.image, [thing], own.sight, self._gsd_m)
             draw(own.image, own.truth, thing, date, own.sight, self._gsd_m)
-
-    def _work(self, rng: Rng, ground: Ground, images: list[NDArray[np.uint8]], things: list[Thing]) -> None:
-        """Fields, roads and yards, where the picture's own roofs are known and can be kept."""
-        if not ground.known:
-            return
-        site = works.Site(
-            images=(images[0], images[1]),
-            keep_HW=(ground.ids_HW > 0).astype(np.uint8),
-            pictures=self._pictures,
-            gsd_m=self._gsd_m,
-            turn=ground.turn,
-        )
-        works.parcels(rng, site)
-        if rng.random() < 0.12:
-            dates = scene.BOTH if rng.random() < 0.6 else (scene.FIRST, scene.SECOND)[int(rng.integers(2))]
-            works.road(rng, site, dates, rng.uniform(0, self._side_px(), 2), ground.turn)
-        works.development(rng, site, things)
 
     def _unpaired(self, rng: Rng) -> Sample:
         """Two grounds that have nothing in common: what is a building in one alone has changed."""
@@ -210,7 +220,7 @@ class PairSynthesiser:
             )
         flat = np.zeros(dates[0].truth.shape, np.float32)
         change = (
-            surface.height_change(rng, [], flat, flat + 1, self._gsd_m)
+            surface.height_change(rng, [], flat, flat, flat + 1, self._gsd_m)
             if rng.random() < _HEIGHT_ODDS
             else None
         )
