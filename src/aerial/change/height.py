@@ -160,7 +160,7 @@ def _vegetation(tile: PairTile, rose_HW: NDArray[np.bool_], rough_2HW: Heights, 
         red, green, blue = (cv2.blur(band.astype(np.float32), (size, size)) for band in image_CHW)
         excess = (2 * green - red - blue) / np.maximum(red + green + blue, 30.0)
         leafy.append((excess >= s.green) & (rough_HW >= s.leaf_rough_m))
-    return np.where(rose_HW, leafy[1], leafy[0]).astype(np.float32)
+    return np.asarray(np.where(rose_HW, leafy[1], leafy[0]), np.float32)
 
 
 def _median(values_HW: Heights, size_px: int) -> Heights:

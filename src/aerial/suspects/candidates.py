@@ -10,7 +10,7 @@ from aerial.raster import grid as grids
 from aerial.raster.grid import Grid
 from aerial.raster.read import open_raster, read_bands
 from aerial.raster.shapes import burn, outlines
-from aerial.suspects.measure import Direction, Measured, measure, window_of
+from aerial.suspects.measure import SURE_M2, Direction, Measured, measure, window_of
 from aerial.suspects.pieces import Bands, Levels, cleaned, outlines_of, polygons
 
 DIRECTIONS: tuple[Direction, ...] = ("appeared", "gone")
@@ -52,7 +52,7 @@ def picture_outlines(
 ) -> list[Polygon]:
     """Return cleaned outlines of what the network says, in pixels."""
     gsd_m = grids.gsd_m(grid)
-    levels = Levels(low=grown_from(threshold), seed=threshold, sure_m2=least_m2 / 4, least_m2=least_m2)
+    levels = Levels(low=grown_from(threshold), seed=threshold, sure_m2=SURE_M2, least_m2=least_m2)
     raw = outlines_of(change, (direction,), lambda bands: bands[direction], levels)
     return _large([part for piece in raw for part in _cleaned(piece, gsd_m)], least_m2, gsd_m)
 
@@ -134,7 +134,7 @@ def _without(seen: list[Measured], known: list[Measured]) -> list[Measured]:
 
 def _surest_of_both_ways(found: list[Measured]) -> list[Measured]:
     """Return pieces of which none lies on a surer one of the other direction."""
-    sureness = [m.probability or 0.0 for m in found]
+    sureness = [m.reach or 0.0 for m in found]
     tree = STRtree([m.outline_px for m in found])
     return [
         m

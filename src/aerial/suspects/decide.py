@@ -1,7 +1,8 @@
 """Whether a measured piece can be a building, how sure that is, and of which kind.
 
-Limits are physics, each says the thing that it keeps out; scores are probabilities: the network's own
-where no height is known, and where it is, the fusion of both (``fuse``).
+Limits are physics, each says the thing that it keeps out; scores are probabilities: what 2 m2 of a piece
+reach by the network's word where no height is known, and where it is, the fusion of both (``fuse``). So a
+threshold of scores is one of probabilities, and can be set to a rate of false alarms.
 """
 
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ class Limits:
     a room is higher, crops and cars are lower. ``min_rectangularity``: crowns and puddles are ragged.
     ``vehicle_*``: what may drive on a road. ``standing_m``: a room stood there before. ``beside_share``: so
     much of the ring around a piece is about one short side of it.
-    ``min_score_height``: of the fusion. ``*_unsure``: for pictures alone where surface models are
+    ``*_unsure``: for pictures alone where surface models are
     there and silent (facades, crowns, deep shadow: pictures are least reliable there, too).
     ``building``: share or mean of the network's building maps from which on it is one.
     """
@@ -31,11 +32,10 @@ class Limits:
     min_width_height_m: float = 1.6
     min_height_m: float = 1.6
     min_rectangularity: float = 0.4
-    min_score_height: float = 0.5
     vehicle_width_m: float = 3.3
     vehicle_area_m2: float = 45.0
     vehicle_height_m: float = 4.2
-    vehicle_beside_share: float = 0.15
+    vehicle_beside_share: float = 0.12
     standing_m: float = 1.8
     beside_share: float = 0.12
     building: float = 0.5
@@ -43,23 +43,30 @@ class Limits:
     min_score_unsure: float = 0.75
 
 
-def decide(m: Measured, s: Limits, threshold: float, dsm_gsd_m: float | None) -> float | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thresholds:
+    """From which score on a piece is a suspect: by ``pictures`` alone, and where ``heights`` are known."""
+
+    pictures: float = 0.5
+    heights: float = 0.5
+
+
+def decide(m: Measured, s: Limits, least: Thresholds, dsm_gsd_m: float | None) -> float | None:
     """Return the score (0-1) of a measured piece, or None where it is no suspect.
 
-    ``threshold``: the probability from which on the network's word counts. ``dsm_gsd_m``: cell size of
-    the surface models, None where there are none.
+    ``dsm_gsd_m``: cell size of the surface models, None where there are none.
     """
-    if m.rectangularity < s.min_rectangularity:
-        return None
     if m.height_change_m is not None:
-        return _by_height(m, m.height_change_m, s, dsm_gsd_m or 0.0)
-    score = m.probability
-    if score is None or m.area_m2 < s.min_area_m2 or m.width_m < s.min_width_m:
+        weighed = fused(m) if reaches_fusion(m, s, dsm_gsd_m or 0.0) else 0.0
+        return weighed if weighed >= least.heights else None
+    score = m.reach
+    if score is None or score < least.pictures or m.rectangularity < s.min_rectangularity:
+        return None
+    if m.area_m2 < s.min_area_m2 or m.width_m < s.min_width_m:
         return None
     if dsm_gsd_m is None or _supported(m, s, dsm_gsd_m):
         return score
-    unsure = max(s.min_score_unsure, threshold)
-    return score if m.area_m2 >= s.min_area_unsure_m2 and score >= unsure else None
+    return score if m.area_m2 >= s.min_area_unsure_m2 and score >= s.min_score_unsure else None
 
 
 def kind_of(m: Measured, s: Limits) -> Kind:
@@ -92,28 +99,35 @@ def _kind_by_pictures(m: Measured, s: Limits) -> Kind:
     return "extended" if m.beside_building >= s.beside_share else "new"
 
 
-def _by_height(m: Measured, change_m: float, s: Limits, dsm_gsd_m: float) -> float | None:
-    if abs(change_m) < s.min_height_m or (change_m > 0) != (m.direction == "appeared"):
-        return None
-    if m.area_m2 < s.min_area_height_m2 or m.width_m < s.min_width_height_m:
-        return None
-    if _may_be_vehicle(m, change_m, s, dsm_gsd_m):
-        return None
-    score = fused(m)
-    return score if score >= s.min_score_height else None
+def reaches_fusion(m: Measured, s: Limits, dsm_gsd_m: float) -> bool:
+    """Tell whether a piece of known height may be a building by its size alone, so that its score counts."""
+    change_m = m.height_change_m
+    return (
+        change_m is not None
+        and m.rectangularity >= s.min_rectangularity
+        and abs(change_m) >= s.min_height_m
+        and (change_m > 0) == (m.direction == "appeared")
+        and m.area_m2 >= s.min_area_height_m2
+        and m.width_m >= s.min_width_height_m
+        and not _may_be_vehicle(m, change_m, s, dsm_gsd_m)
+    )
 
 
 def _may_be_vehicle(m: Measured, change_m: float, s: Limits, dsm_gsd_m: float) -> bool:
-    """Tell whether a lorry, bus or container may stand there: narrow, low, and free on all sides.
+    """Tell whether a lorry, bus or container may stand there: narrow, low, on the ground, by no building.
 
-    Matching fattens what stands out by about two cells of the surface model on each side.
+    Matching fattens what stands out by about two cells of the surface model on each side. Another lorry
+    beside it is no building: that takes the network's word, or a height that no lorry has.
     """
     width = min(m.width_m - 4 * dsm_gsd_m, m.look_width_m or m.width_m)
+    ground_m = (m.standing_before_m or 0.0) + min(change_m, 0.0)
+    beside = m.beside_high if m.building_before is None else m.beside_building
     return (
         width <= s.vehicle_width_m
         and m.area_m2 <= s.vehicle_area_m2
         and abs(change_m) <= s.vehicle_height_m
-        and m.beside_standing < s.vehicle_beside_share
+        and ground_m < s.standing_m
+        and beside < s.vehicle_beside_share
     )
 
 

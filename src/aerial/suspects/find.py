@@ -1,7 +1,7 @@
 """From a change map to suspects."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,15 @@ from aerial import geo
 from aerial.codec import sha256_json
 from aerial.raster import grid as grids
 from aerial.raster.grid import Grid
-from aerial.raster.read import open_raster
+from aerial.raster.read import open_raster, read_bands
 from aerial.records import Kind, Suspect
 from aerial.suspects.candidates import candidates
-from aerial.suspects.decide import Limits, decide, kind_of, reason_of
+from aerial.suspects.decide import Limits, Thresholds, decide, kind_of, reason_of
 from aerial.suspects.fuse import COEFFICIENTS, INTERCEPT
 from aerial.suspects.judge import JudgeSettings, judge
 from aerial.suspects.judge import kind_of as kind_of_blob
 from aerial.suspects.measure import Measured
-from aerial.suspects.pieces import on_ground
+from aerial.suspects.pieces import on_ground, windows
 from aerial.suspects.regularise import regularise
 from aerial.suspects.vectorise import find_blobs
 from aerial.suspects.zones import Zone, labels_at
@@ -37,8 +37,9 @@ class Context:
 
     ``pair`` is ``<before>__<after>``; ``model_sha256`` names detectors and settings; ``error_m`` is
     the CE95 of a position in the pair, None where the georeference is not known. ``dsm_gsd_m``:
-    cell size of the coarser surface model, None where a date has none. ``threshold``: the calibrated
-    probability from which on the network's word counts, stored with the model.
+    cell size of the coarser surface model, None where a date has none. ``threshold``: the score from
+    which on a piece that pictures alone show is a suspect, stored with the model; ``height_threshold``
+    where heights are known.
     """
 
     pair: str
@@ -47,6 +48,7 @@ class Context:
     zones: tuple[Zone, ...] = ()
     dsm_gsd_m: float | None = None
     threshold: float = 0.5
+    height_threshold: float = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,12 +81,39 @@ def find_suspects(change: Path, context: Context) -> tuple[Found, ...]:
     if "looks_different" in info.descriptions:
         return _of_appearance(change, context)
     limits = Limits()
-    found = []
+    return _ranked(
+        [
+            _found(piece, score, kind_of(piece, limits), info.grid, context)
+            for piece, score in _scored(change, limits, context)
+        ]
+    )
+
+
+def scores_above(change: Path, context: Context, floor: float) -> tuple[float, ...]:
+    """Return the scores of all pieces that score at least ``floor``, whatever the thresholds.
+
+    What a mission's own threshold is chosen from.
+    """
+    low = replace(context, threshold=floor, height_threshold=floor)
+    return tuple(score for _, score in _scored(change, Limits(), low))
+
+
+def compared_m2(change: Path) -> float:
+    """Return the ground area over which both dates of a change map could be compared."""
+    grid = open_raster(change).grid
+    known = sum(
+        int(np.isfinite(read_bands(change, window, ("appeared",))["appeared"]).sum())
+        for window in windows(grid)
+    )
+    return known * grids.gsd_m(grid) ** 2
+
+
+def _scored(change: Path, limits: Limits, context: Context) -> Iterator[tuple[Measured, float]]:
+    least = Thresholds(pictures=context.threshold, heights=context.height_threshold)
     for piece in candidates(change, context.threshold, min(limits.min_area_m2, limits.min_area_height_m2)):
-        score = decide(piece, limits, context.threshold, context.dsm_gsd_m)
+        score = decide(piece, limits, least, context.dsm_gsd_m)
         if score is not None:
-            found.append(_found(piece, score, kind_of(piece, limits), info.grid, context))
-    return _ranked(found)
+            yield piece, score
 
 
 def _ranked(found: list[Found]) -> tuple[Found, ...]:

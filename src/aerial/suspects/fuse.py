@@ -7,8 +7,8 @@ from aerial.suspects.measure import Measured
 # What the rule weighs, in this order; every feature is about 0 to 3.
 FEATURES = ("stands_out", "unlevel", "steep", "green", "ragged", "pictures")
 # Learnt by aerial_training.fusion; see docs/decisions/0007-height-and-pictures.md for data and figures.
-COEFFICIENTS = (1.6, -2.2, -3.0, -1.5, -2.0, 0.5)
-INTERCEPT = 0.5
+COEFFICIENTS = (0.1, -1.0, -1.4, -4.0, -1.9, 0.5)
+INTERCEPT = 1.6
 # The network's word counts no more than so many units of log odds either way.
 _MOST_LOGIT = 4.0
 

@@ -36,8 +36,11 @@ _MEASURE_PX = 1000
 _PAD_M = 2.5
 # The ring around an outline that tells what it was built against, metres.
 _RING_M = (0.4, 1.5)
-_ROOM_M = 2.0
+# So high stands a room, and so high nothing that drives.
+_ROOM_M, _HIGH_M = 2.0, 4.2
 _BUILDING = 0.5
+# The score of a piece is what so much of it reaches: a few pixels are no witness.
+SURE_M2 = 2.0
 # A median needs so much of the outline to be known.
 _KNOWN = 0.5
 
@@ -46,17 +49,18 @@ _KNOWN = 0.5
 class Measured:
     """An outline and what was measured in it; heights in metres, shares and probabilities 0-1.
 
-    ``outline_px`` is in pixels of the change map. ``probability``: mean of the network's probability of
-    ``direction`` inside, ``other`` that of the other direction; ``building_before`` and
-    ``building_after`` its building maps inside, ``beside_building`` the share of the ring around (0.4
-    to 1.5 m) that was a building before. None where the network says nothing.
+    ``outline_px`` is in pixels of the change map. ``reach``: the network's probability of ``direction``
+    that 2 m2 of it reach, ``probability`` its mean inside, ``other`` that of the other direction;
+    ``building_before`` and ``building_after`` its building maps inside, ``beside_building`` the share of
+    the ring around (0.4 to 1.5 m) that was a building before. None where the network says nothing.
     ``height_change_m``: median inside, None where it is not known for half of it;
     ``height_spread_m`` half the middle 68 % of it, ``height_noise_m`` what unchanged surfaces like it
     differ by. ``standing_before_m``: height over the ground before; ``beside_standing`` the share of
-    the ring that stood as high as a room. ``doubtful_change_m``: median of the heights that cannot be
-    relied on, too. ``steepness``: of the change inside (1 is 2 metres a metre). ``vegetation``: share
-    that is green and rough where it stands. ``look_width_m``: width of what the network sees inside,
-    None where it sees too little; pictures are sharper than heights, which matching fattens.
+    the ring that stood as high as a room, ``beside_high`` higher than any lorry.
+    ``doubtful_change_m``: median of the heights that cannot be relied on, too. ``steepness``: of the
+    change inside (1 is 2 metres a metre). ``vegetation``: share that is green and rough where it stands.
+    ``look_width_m``: width of what the network sees inside, None where it sees too little; pictures are
+    sharper than heights, which matching fattens.
     """
 
     direction: Direction
@@ -64,6 +68,7 @@ class Measured:
     area_m2: float
     width_m: float
     rectangularity: float
+    reach: float | None = None
     probability: float | None = None
     other: float | None = None
     building_before: float | None = None
@@ -74,6 +79,7 @@ class Measured:
     height_noise_m: float | None = None
     standing_before_m: float | None = None
     beside_standing: float = 0.0
+    beside_high: float = 0.0
     doubtful_change_m: float | None = None
     steepness: float = 0.0
     vegetation: float = 0.0
@@ -102,6 +108,7 @@ def measure(change: Path, grid: Grid, outline: Polygon, direction: Direction) ->
         area_m2=outline.area * gsd_m**2,
         width_m=width_of(box) * gsd_m,
         rectangularity=outline.area / max(box.area, 1e-9),
+        reach=_reach(bands[own], inside, SURE_M2 / (gsd_m * step) ** 2),
         probability=_mean(bands[own], inside),
         other=_mean(bands[other], inside),
         building_before=_mean(bands["building_before"], inside),
@@ -112,6 +119,7 @@ def measure(change: Path, grid: Grid, outline: Polygon, direction: Direction) ->
         height_noise_m=_median(bands["height_noise_m"], inside),
         standing_before_m=_median(bands["standing_before_m"], inside),
         beside_standing=_share(bands["standing_before_m"], ring, _ROOM_M),
+        beside_high=_share(bands["standing_before_m"], ring, _HIGH_M),
         doubtful_change_m=_median(bands["doubtful_change_m"], inside),
         steepness=_mean(bands["steepness"], core) or 0.0,
         vegetation=_mean(bands["vegetation"], inside) or 0.0,
@@ -155,6 +163,14 @@ def _median(values_HW: Floats, where_HW: NDArray[np.bool_]) -> float | None:
 def _share(values_HW: Floats, where_HW: NDArray[np.bool_], least: float) -> float:
     values = _known(values_HW, where_HW)
     return float((values >= least).mean()) if len(values) else 0.0
+
+
+def _reach(values_HW: Floats, where_HW: NDArray[np.bool_], pixels: float) -> float | None:
+    values = _known(values_HW, where_HW)
+    if not len(values):
+        return None
+    k = min(max(round(pixels), 1), len(values))
+    return float(np.partition(values, len(values) - k)[len(values) - k])
 
 
 def _look_width(score_HW: Floats, inside_HW: NDArray[np.bool_], pixel_m: float) -> float | None:

@@ -51,7 +51,7 @@ def outlines_of(
     pixel_m2 = grids.gsd_m(grid) ** 2
     whole: list[_Piece] = []
     cut: list[_Piece] = []
-    for window in _windows(grid.width_px, grid.height_px):
+    for window in windows(grid):
         score_HW = np.nan_to_num(score(read_bands(change, window, names)), nan=-np.inf)
         for piece in _pieces(score_HW, levels):
             placed = _Piece(
@@ -74,7 +74,9 @@ class _Piece:
     sure_px: int
 
 
-def _windows(width_px: int, height_px: int) -> list[WindowPx]:
+def windows(grid: Grid) -> list[WindowPx]:
+    """Return windows that cover a grid without overlap, row by row."""
+    width_px, height_px = grid.width_px, grid.height_px
     return [
         (column, row, min(WINDOW_PX, width_px - column), min(WINDOW_PX, height_px - row))
         for row in range(0, height_px, WINDOW_PX)
