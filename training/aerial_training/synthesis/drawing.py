@@ -161,7 +161,7 @@ def _warped(
                 light, [_fixed(facet.corners @ matrix.T + centre)], 1 + sight.relief * facing, cv2.LINE_AA, 4
             )
         colour *= light[..., None]
-    elif sprite.kind in ("tree", "hedge"):
+    elif sprite.kind == "tree":
         colour *= _rounded(thing, sight, gsd_m, centre, alpha.shape)[..., None]
     return to_uint8(colour), alpha
 
@@ -172,10 +172,10 @@ def _rounded(
     """Light on a crown: its sunny side brighter than the other."""
     reach = np.array(sight.shadow_px) / max(float(np.hypot(*sight.shadow_px)), 1e-6)
     across = max(min(thing.sprite.size_m) * thing.stretch / gsd_m / 2, 1.0)
-    step = -0.55 * sight.relief * reach / across
-    x = np.clip((np.arange(shape[1]) - centre[0]) * step[0], -0.5, 0.5)
-    y = np.clip((np.arange(shape[0]) - centre[1]) * step[1], -0.5, 0.5)
-    return np.asarray(1 + x[None, :] + y[:, None], dtype=np.float32)
+    most = 0.5 * sight.relief
+    step = -most * reach / across
+    x, y = (np.arange(shape[1]) - centre[0]) * step[0], (np.arange(shape[0]) - centre[1]) * step[1]
+    return np.asarray(1 + np.clip(x[None, :] + y[:, None], -most, most), dtype=np.float32)
 
 
 _WALLS = (

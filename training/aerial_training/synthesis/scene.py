@@ -17,7 +17,7 @@ _HEIGHTS_M = {
     "court": (0.0, 0.0), "pad": (0.0, 0.0), "slab": (0.0, 0.3), "frame": (1.0, 3.0), "greenhouse": (0.3, 1.5),
 }  # fmt: skip
 _BUILDING_NAMES = ("house", "shed", "hall", "block", "walls")
-_BUILDING_ODDS = (0.42, 0.18, 0.18, 0.18, 0.04)
+_BUILDING_ODDS = (0.42, 0.13, 0.22, 0.19, 0.04)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,7 +39,7 @@ from aerial_training.synthesis.placing import Room, Thing
 from aerial_training.synthesis.texture import Float, Rng
 
 _MARGIN_PX = 8
-_UNCHANGED_ODDS = 0.38
+_UNCHANGED_ODDS = 0.30
 _STAR_ODDS = 0.06
 _REAL_PAIR_ODDS = 0.04
 _HEIGHT_ODDS = 0.5
@@ -94,13 +94,15 @@ class PairSynthesiser:
             odds = np.array([_KIND_ODDS[name] for name in kinds])
             kind = str(rng.choice(kinds, p=odds / odds.sum()))
         shelf = self._by_kind[kind]
-        areas = np.sqrt([picture.ids_HW.size for picture in shelf])
+        areas = np.power([float(picture.ids_HW.size) for picture in shelf], 0.8)
         picture = shelf[int(rng.choice(len(shelf), p=areas / areas.sum()))]
         return grounds.ground(rng, picture, self._side_px(), self._gsd_m)
 
     def _composed(self, rng: Rng) -> Sample:
         ground = self._ground(rng)
         changed = rng.random() >= _UNCHANGED_ODDS
+        if changed and np.count_nonzero(ground.ids_HW) > 0.25 * ground.ids_HW.size:
+            ground = self._ground(rng)
         room = self._room(rng, ground)
         if changed and ground.known:
             self._change(rng, room)
@@ -152,6 +154,8 @@ class PairSynthesiser:
                 stepped = np.where(gone.mask_HW, heights, np.float32(0)) * np.float32(
                     1 if gone.absent == 0 else -1
                 )
+            for truth, laid in zip(truths, site.laid, strict=True):
+                truth[laid] |= PASTED
         dates = []
         for date, image in enumerate(images):
             if rng.random() < 0.08:
@@ -167,6 +171,7 @@ class PairSynthesiser:
     def _site(self, ground: Ground, images: list[NDArray[np.uint8]]) -> works.Site:
         return works.Site(
             images=(images[0], images[1]),
+            laid=(np.zeros(ground.ids_HW.shape, np.bool_), np.zeros(ground.ids_HW.shape, np.bool_)),
             keep_HW=(ground.ids_HW > 0).astype(np.uint8),
             pictures=self._pictures,
             gsd_m=self._gsd_m,

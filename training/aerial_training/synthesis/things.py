@@ -43,7 +43,7 @@ def tree(rng: Rng, leaves: NDArray[np.uint8], hedge: bool = False) -> Sprite:
     across = float(np.exp(rng.uniform(np.log(1.5), np.log(14.0))))
     long = float(across * rng.uniform(2, 6)) if hedge else across * float(rng.uniform(0.8, 1.25))
     if hedge:
-        across, long = min(across, 5.0), min(long, 30.0)
+        across, long = min(across, 3.5), min(long, 25.0)
     image, mask = _blank(long * 1.25, across * 1.25)
     shape = mask.shape
     y, x = np.mgrid[: shape[0], : shape[1]].astype(np.float32)

@@ -24,11 +24,13 @@ _PALETTES = {"soil": _SOILS, "green": _GREENS, "hard": _HARD}
 class Site:
     """The two dates under work.
 
-    ``images``: before, after (changed in place). ``keep_HW``: uint8, set where nothing is laid (roofs of
-    the picture itself). ``pictures``: where real ground is borrowed from. ``turn``: grid of the place.
+    ``images``: before, after (changed in place). ``laid``: bool, by date, where something was laid.
+    ``keep_HW``: uint8, set where nothing is laid (roofs of the picture itself). ``pictures``: where real
+    ground is borrowed from. ``turn``: grid of the place.
     """
 
     images: tuple[Image, Image]
+    laid: tuple[NDArray[np.bool_], NDArray[np.bool_]]
     keep_HW: NDArray[np.uint8]
     pictures: Sequence[Picture]
     gsd_m: float
@@ -86,6 +88,7 @@ def lay(
         if cover is None or kinds[0] != kinds[1]:
             cover = to_uint8(_cover(rng, site, (h, w), kind))
         image = site.images[date]
+        site.laid[date][window] |= weight > 0.5
         image[window] = cv2.blendLinear(cover, np.ascontiguousarray(image[window]), weight, 1 - weight)
 
 
