@@ -32,6 +32,11 @@ def suspect(outline: Polygon, height_change_m: float | None = 3.2) -> Suspect:
         model_sha256="ab" * 32,
         chips=(FileRef(path="chips/k1_before.jpg", sha256="cd" * 32),),
         zones=("permit:2026-17",),
+        reason="height and pictures",
+        probability=0.71,
+        building_before=0.04,
+        building_after=0.93,
+        height_noise_m=0.16,
     )
 
 
@@ -91,3 +96,14 @@ def test_a_broken_file_is_refused_with_a_hint(tmp_path: Path, text: str) -> None
     with pytest.raises(InputError) as caught:
         read_suspects(tmp_path / "s.geojson")
     assert caught.value.hint
+
+
+def test_files_of_earlier_versions_are_read_without_their_evidence(tmp_path: Path) -> None:
+    """A feature without reason and probabilities is a suspect whose evidence is unknown."""
+    collection = suspects_to_collection([suspect(SQUARE)])
+    for name in ("reason", "probability", "building_before", "building_after", "height_noise_m", "zones"):
+        del collection["features"][0]["properties"][name]
+    (tmp_path / "s.geojson").write_text(json.dumps(collection))
+    (found,) = read_suspects(tmp_path / "s.geojson")
+    assert (found.reason, found.probability, found.height_noise_m) == (None, None, None)
+    assert found.score == 0.9

@@ -69,7 +69,7 @@ def test_the_files_are_what_the_contract_says(dates: tuple[Path, Path], tmp_path
     assert {None} == {f["properties"]["error_m"] for f in features}
     assert all(0 < f["properties"]["score"] <= 1 for f in features)
     for suspect in result.suspects:
-        assert len(suspect.chips) == 2
+        assert len(suspect.chips) == 3
         assert [c.sha256 for c in suspect.chips] == [sha256_file(tmp_path / c.path) for c in suspect.chips]
     assert {"suspects.geojson", "align.json", "change.tif", "chips"} == {p.name for p in tmp_path.iterdir()}
     align = json.loads((tmp_path / "align.json").read_text())

@@ -112,3 +112,11 @@ def test_a_pair_that_was_not_detected_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"suspects\.geojson") as caught:
         write_report([pair], tmp_path / "report", title="Pair")
     assert caught.value.hint
+
+
+def test_a_card_says_what_speaks_for_its_suspect(tmp_path: Path) -> None:
+    """Witnesses, probabilities of both dates and the noise of heights stand beside the pictures."""
+    page = write_report([compared_pair(tmp_path, "C01")], tmp_path / "report", title="Pair")
+    text = page.read_text(encoding="utf-8")
+    for told in ("高差和影像 height and pictures", "71 %", "4 % → 93 %", "+3.2 m ± 0.2"):
+        assert told in text

@@ -24,6 +24,18 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "--zones", type=_PATH, multiple=True, metavar="FILE", help="GeoJSON zones that explain suspects."
 )
+@click.option(
+    "--false-alarms-per-km2",
+    type=float,
+    metavar="X",
+    help="Set the threshold to this rate on the pair itself, which should be mostly unchanged.",
+)
+@click.option(
+    "--persist",
+    type=_PATH,
+    metavar="DIR",
+    help="Keep only what DIR, the result of the flight before with the same BEFORE, shows too.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @click.option("--strict", is_flag=True, help="Exit with 1 when there are suspects.")
 def command(
@@ -33,6 +45,8 @@ def command(
     dsm: tuple[Path, Path] | None,
     model: str | None,
     zones: tuple[Path, ...],
+    false_alarms_per_km2: float | None,
+    persist: Path | None,
     as_json: bool,
     strict: bool,
 ) -> int:
@@ -45,7 +59,16 @@ def command(
 
     first, second = (source_at(path, dsm[i] if dsm else None) for i, path in enumerate((before, after)))
     with console.progress() as progress:
-        result = detect_pair(first, second, out, model=model, zones=zones, progress=progress)
+        result = detect_pair(
+            first,
+            second,
+            out,
+            model=model,
+            zones=zones,
+            false_alarms_per_km2=false_alarms_per_km2,
+            persist=persist,
+            progress=progress,
+        )
         pair = ComparedPair(
             folder=out, after_ortho=second.ortho, cell=None, before=before.name, after=after.name
         )

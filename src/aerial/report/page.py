@@ -20,6 +20,11 @@ KIND_NAMES = {
     "excavation": "开挖 excavation",
     "unknown": "待判 kind unknown",
 }
+REASONS = {
+    "height": "高差 height",
+    "pictures": "影像 pictures",
+    "height and pictures": "高差和影像 height and pictures",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +75,7 @@ def _card(number: int, suspect: Suspect, pair: PairReport) -> dict[str, object]:
         "number": number,
         "suspect": suspect,
         "kind": KIND_NAMES[suspect.kind],
+        "reason": REASONS.get(suspect.reason or ""),
         "position": f"{suspect.at.lat_deg:.7f}°, {suspect.at.lon_deg:.7f}°",
         "metric": f"{geo.short_name(crs)}  E {east_m:.2f}  N {north_m:.2f}",
         "points": " ".join(f"{x:.1f},{y:.1f}" for x, y in ring_N2),

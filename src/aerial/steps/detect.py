@@ -21,12 +21,14 @@ from aerial.change.detector import Detector, PairTile
 from aerial.change.model import load_model
 from aerial.codec import sha256_file, sha256_json, write_json
 from aerial.errors import InputError
+from aerial.evidence.changes import change_on, change_picture
 from aerial.evidence.chips import chip_grid, write_chip
 from aerial.progress import SILENT, Progress
 from aerial.raster import grid as grids
 from aerial.raster.read import WindowPx, open_raster
 from aerial.records import Alignment, FileRef, Georef, Mosaic, Pair, Suspect
 from aerial.report.geojson import write_suspects
+from aerial.steps import mission
 from aerial.suspects import find
 from aerial.suspects.zones import Zone
 
@@ -81,6 +83,8 @@ def detect_pair(
     zones: Sequence[Path] = (),
     within: Polygon | MultiPolygon | None = None,
     context: dict[str, Any] | None = None,
+    false_alarms_per_km2: float | None = None,
+    persist: Path | None = None,
     progress: Progress = SILENT,
 ) -> DetectResult:
     """Compare two surveys and write what changed to the folder ``out``.
@@ -89,12 +93,15 @@ def detect_pair(
     ``suspects.geojson`` is written last, so that it never stands beside another run's pictures.
     ``within`` (lon, lat) is the cell: suspects further outside than their own error are left to its
     neighbours, and counted aloud. ``context`` is added to the properties of every suspect in the
-    file (cell, dates).
+    file (cell, dates). ``false_alarms_per_km2`` sets the threshold on this pair itself;
+    ``persist`` is the result of the flight before, compared with the same BEFORE: what it does not show
+    too waits in ``unconfirmed.geojson``. Both are recorded in ``mission.json``.
 
     Raises:
         InputError: a file cannot be used (no CRS, broken, all nodata, a zone without a kind).
         AlignError: the two cannot be laid over each other.
     """
+    seen_before = mission.previous_suspects(persist, before.survey) if persist is not None else ()
     known_zones = tuple(_zone(feature) for path in zones for feature in read_zones(path))
     with_dsm = before.dsm is not None and after.dsm is not None
     for path in (before.dsm, after.dsm) if with_dsm else ():
@@ -103,7 +110,8 @@ def detect_pair(
     registration = register(before.ortho, after.ortho, gsd_m=_FINE_GSD_M, progress=progress)
     aligned = registration.pair.at_gsd(_common_gsd_m(detectors, registration.pair, with_dsm))
     out.mkdir(parents=True, exist_ok=True)
-    (out / "suspects.geojson").unlink(missing_ok=True)
+    for name in ("suspects.geojson", mission.FILE, mission.WAITING):
+        (out / name).unlink(missing_ok=True)
     write_json(out / "align.json", registration.alignment)
     pair = Pair(
         before=_mosaic(before),
@@ -117,7 +125,9 @@ def detect_pair(
         compare_appearance.compare(source, detectors, out / "change.tif", progress)
     else:
         compare(source, detectors, out / "change.tif", progress, key=_key(pair, detectors, aligned))
-    found = _find(before, after, pair, detectors, known_zones, out)
+    found, threshold = mission.find_on_mission(
+        out / "change.tif", _context(before, after, pair, detectors, known_zones), false_alarms_per_km2
+    )
     if within is not None:
         inside = [item for item in found if _belongs(item.suspect, within)]
         if len(inside) < len(found):
@@ -125,6 +135,10 @@ def detect_pair(
                 f"{len(found) - len(inside)} suspect(s) outside the cell are left to its neighbours."
             )
         found = tuple(inside)
+    persistence = None
+    if persist is not None:
+        found, persistence = mission.confirm(found, seen_before, persist, out)
+    mission.write_mission(out, mission.Mission(threshold=threshold, persistence=persistence))
     suspects = _with_chips(found, registration, out, progress)
     write_suspects(out / "suspects.geojson", suspects, context)
     return DetectResult(suspects=suspects, alignment=registration.alignment, folder=out)
@@ -255,16 +269,15 @@ def model_settings(detectors: Sequence[Detector]) -> dict[str, Any]:
     }
 
 
-def _find(
+def _context(
     before: MosaicSource,
     after: MosaicSource,
     pair: Pair,
     detectors: Sequence[Detector],
     zones: tuple[Zone, ...],
-    out: Path,
-) -> tuple[find.Found, ...]:
+) -> find.Context:
     dsm = _both(before, after)
-    context = find.Context(
+    return find.Context(
         pair=f"{before.survey}__{after.survey}",
         model_sha256=sha256_json(model_settings(detectors)),
         error_m=find.spread_ce95((pair.after.georef.ce95_m, pair.residual_p95_m)),
@@ -272,7 +285,6 @@ def _find(
         dsm_gsd_m=max(grids.gsd_m(open_raster(path).grid) for path in dsm) if dsm else None,
         threshold=next((t for d in detectors if (t := d.settings().get("threshold")) is not None), 0.5),
     )
-    return find.find_suspects(out / "change.tif", context)
 
 
 def _with_chips(
@@ -288,7 +300,9 @@ def _with_chips(
         suspects = []
         for item in found:
             chip = chip_grid(item.outline, aligned.grid.crs, gsd)
-            pictures = zip(("before", "after"), aligned.pictures_on(chip), strict=True)
+            before_CHW, after_CHW = aligned.pictures_on(chip)
+            changed_CHW = change_picture(after_CHW, change_on(out / "change.tif", chip))
+            pictures = (("before", before_CHW), ("after", after_CHW), ("change", changed_CHW))
             chips = [
                 write_chip(part / f"{item.suspect.key}-{date}.jpg", image_CHW, chip, item.outline)
                 for date, image_CHW in pictures
