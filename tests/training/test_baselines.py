@@ -18,7 +18,7 @@ def place(*, built: bool) -> Picture:
     """A textured place of 30 m, darker and paler afterwards; with ``built`` a white roof on it."""
     before = made.ground(5, 300)
     after = made.with_box(before, (60, 80, 80, 80), 3.0, (250, 250, 250)) if built else before
-    after = made.photographed(after, 9, gain=0.8, offset=15)
+    after = made.photographed(after, 9, gain=0.8, offset=65)
     change = np.zeros((300, 300), np.uint8)
     change[80:160, 60:140] = int(built)
     dates = [np.ascontiguousarray(np.moveaxis(d.image_HWC, -1, 0)) for d in (before, after)]

@@ -11,6 +11,7 @@ from tests.models import write_model
 
 from aerial.change.model import load_model
 from aerial.codec import dumps
+from aerial.errors import AlignError
 from aerial_training import evaluation
 from aerial_training.evaluation import Picture, Pictures
 from aerial_training.sample import UNKNOWN, Sample
@@ -83,15 +84,19 @@ def test_the_whole_product_is_scored_with_its_alignment(model: Path) -> None:
         assert counted.centroid_errors_m[0] < 0.1, way
 
 
-def test_a_refused_pair_counts_as_nothing_found(model: Path) -> None:
-    """Two places that have nothing in common are refused; the network is asked all the same."""
-    other = np.random.default_rng(0).integers(0, 255, (3, SIDE_PX, SIDE_PX)).astype(np.uint8)
-    answers = evaluation.ask(load_model(model), pictures(replace(picture(name="apart"), before_3HW=other)))
-    ((name, reason),) = answers.refused
-    assert name == "apart"
-    assert "recognised" in reason
-    assert answers.counts["suspects"][0].found_3 == (0, 0, 0)
-    assert answers.counts["suspects"][0].missed_px == 2000
+def test_a_refused_pair_counts_as_nothing_found(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is named with the reason; the network is asked all the same."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AlignError("Nothing of it is recognised.", hint="Check the files.")
+
+    monkeypatch.setattr(evaluation, "detect_pair", refuse)
+    answers = evaluation.ask(load_model(model), pictures(picture(name="apart")))
+    assert answers.refused == (("apart", "Nothing of it is recognised."),)
+    assert answers.counts["network"][0].missed_px == 0
+    for way in ("change_map", "suspects"):
+        assert answers.counts[way][0].found_3 == (0, 0, 0)
+        assert answers.counts[way][0].missed_px == 2000
 
 
 def test_sets_count_alike_in_the_mean_and_the_result_is_json(model: Path) -> None:

@@ -1,0 +1,52 @@
+"""The two drone sites that no training and no tuning saw, as windows to score on."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from aerial_training.evaluation import Picture, Pictures, of_sample
+from aerial_training.synthesis import PairSynthesiser, sources, synthesiser
+from benchmarks.machine import DATA
+
+KEPT_OUT = (2, 4)
+SEED = 90_001
+WINDOW_PX, GSD_M = 256, 0.3
+
+
+def windows(site: int, count: int, work: Path) -> Pictures:
+    """Return ``count`` synthetic pairs on the ground of one site, with roofs cut from that site or drawn.
+
+    Two thirds hold changes. Windows overlap: the site is smaller than all of them together.
+    """
+    folder = _only(site, work)
+    source = PairSynthesiser(folder, SEED, cache=work / f"cache{site}", size_px=WINDOW_PX, gsd_m=GSD_M)
+    numbers: list[int] = []
+    index = 0
+    while len(numbers) < count:
+        if _composed(index):
+            numbers.append(index)
+        index += 1
+
+    def picture(number: int) -> Picture:
+        return of_sample(f"window {numbers[number]}", source.sample(numbers[number]))
+
+    return Pictures(name=f"drone site {site}, kept out", count=count, picture=picture)
+
+
+def _composed(index: int) -> bool:
+    """Tell whether a sample is one place at two dates, not two places (``PairSynthesiser.sample``)."""
+    throw = float(np.random.default_rng((SEED, index)).random())
+    return throw >= synthesiser._REAL_PAIR_ODDS + synthesiser._STAR_ODDS
+
+
+def _only(site: int, work: Path) -> Path:
+    """Return a folder in which the site stands in the place of a training site."""
+    folder = work / f"site{site}"
+    (folder / "drone_blocks").mkdir(parents=True, exist_ok=True)
+    name = f"site{sources.TRAINING_SITES[0]}"
+    for path in sorted((DATA / "drone_blocks").glob(f"site{site}_*")):
+        target = folder / "drone_blocks" / path.name.replace(f"site{site}", name, 1)
+        if not target.exists():
+            shutil.copy(path, target)
+    return folder
