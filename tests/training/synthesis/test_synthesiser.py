@@ -9,6 +9,7 @@ import pytest
 from aerial.errors import InputError
 from aerial_training.sample import UNKNOWN, Sample
 from aerial_training.synthesis import PairSynthesiser
+from aerial_training.synthesis.scene import FIRST, SECOND
 
 
 def _arrays(sample: Sample) -> list[np.ndarray]:
@@ -76,3 +77,27 @@ def test_absent_data_are_named(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="no source pictures"):
         PairSynthesiser(tmp_path / "empty", 1, cache=tmp_path / "cache")
+
+
+def test_no_nuisance_is_a_change(synthesiser: PairSynthesiser, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With every change left out the pictures still differ everywhere, and no label says change."""
+    for name, odds in (("_UNCHANGED_ODDS", 1.0), ("_STAR_ODDS", 0.0), ("_REAL_PAIR_ODDS", 0.0)):
+        monkeypatch.setattr(f"aerial_training.synthesis.synthesiser.{name}", odds)
+    for index in range(25):
+        sample = synthesiser.sample(index)
+        assert np.abs(sample.before_3HW.astype(int) - sample.after_3HW).mean() > 1
+        assert not (sample.appeared_HW == 1).any()
+        assert not (sample.gone_HW == 1).any()
+
+
+def test_each_way_of_change_goes_to_its_own_label(
+    synthesiser: PairSynthesiser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stands on the second date alone appears; what stands on the first alone goes."""
+    for name in ("_UNCHANGED_ODDS", "_STAR_ODDS", "_REAL_PAIR_ODDS", "_DEMOLITION_ODDS"):
+        monkeypatch.setattr(f"aerial_training.synthesis.synthesiser.{name}", 0.0)
+    for way, changed, empty in ((SECOND, "appeared_HW", "gone_HW"), (FIRST, "gone_HW", "appeared_HW")):
+        monkeypatch.setattr("aerial_training.synthesis.synthesiser._ways", lambda _, way=way: (way, way))
+        samples = [synthesiser.sample(index) for index in range(12)]
+        assert any((getattr(sample, changed) == 1).any() for sample in samples)
+        assert not any((getattr(sample, empty) == 1).any() for sample in samples)

@@ -15,7 +15,7 @@ from aerial_training.synthesis.sources import LEVEL_GSD_M, Picture
 from aerial_training.synthesis.sprites import Sprite, save
 from aerial_training.synthesis.texture import Rng
 
-_VERSION = 4
+_VERSION = 5
 _SEED = 20240611
 _PROCEDURAL = {"shed": 160, "house": 420, "hall": 260, "block": 320, "walls": 70}
 _OTHERS = {"tree": 420, "hedge": 90, "car": 90, "lorry": 50, "tarp": 70, "court": 140, "greenhouse": 14}

@@ -81,6 +81,19 @@ def cast_shadows(image: NDArray[np.uint8], things: Sequence[Thing], sight: View,
     shade(image, mask, sight)
 
 
+def shadows_from_outside(rng: Rng, image: NDArray[np.uint8], sight: View, gsd_m: float) -> None:
+    """Shadows of what stands outside the picture, or was not seen: dark and sharp, and nothing more."""
+    mask = np.zeros(image.shape[:2], np.uint8)
+    for _ in range(int(rng.integers(1, 4))):
+        extent = np.exp(rng.uniform(math.log(4), math.log(30), 2)) / gsd_m
+        turn = rng.uniform(0, math.pi)
+        corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * extent / 2
+        cos, sin = math.cos(turn), math.sin(turn)
+        ring = corners @ np.array([[cos, sin], [-sin, cos]]) + rng.uniform(0, image.shape[0], 2)
+        _sweep(mask, ring, np.array(sight.shadow_px) * rng.uniform(0, 8), True)
+    shade(image, mask, sight)
+
+
 def shade(image: NDArray[np.uint8], mask: NDArray[np.uint8], sight: View) -> None:
     """Multiply ``image`` by the ambient light where ``mask`` is set, with a soft edge."""
     if not mask.any():

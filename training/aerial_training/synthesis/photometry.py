@@ -22,7 +22,7 @@ def look(rng: Rng, image: Image, gsd_m: float, native_m: float) -> Image:
     if rng.random() < 0.15:
         image = clouded(rng, image)
     image = sharpness(rng, image, native_m / gsd_m)
-    image = colours(rng, image)
+    image = seamed(rng, image) if rng.random() < 0.05 else colours(rng, image)
     if rng.random() < 0.6:
         image = noisy(rng, image, coarse=native_m > 1.4 * gsd_m)
     if rng.random() < 0.4:
@@ -97,6 +97,18 @@ def colours(rng: Rng, image: Image) -> Image:
     air = np.clip(rng.uniform(0.6, 0.9) + rng.normal(0, 0.04, 3), 0, 1)
     table = table * (1 - haze) + air * haze
     return np.asarray(cv2.LUT(image, to_uint8(table * 255 + 0.5)[None]))
+
+
+def seamed(rng: Rng, image: Image) -> Image:
+    """Two strips of a mosaic that meet in the picture, each with its own colours."""
+    height, width = image.shape[:2]
+    turn = rng.uniform(0, 2 * math.pi)
+    x = np.arange(width)[None, :] - rng.uniform(0.2, 0.8) * width
+    y = np.arange(height)[:, None] - rng.uniform(0.2, 0.8) * height
+    left = math.cos(turn) * x + math.sin(turn) * y < 0
+    first, second = colours(rng, image), colours(rng, image)
+    second = cv2.addWeighted(first, 0.6, second, 0.4, 0)
+    return np.asarray(np.where(left[..., None], first, second), dtype=np.uint8)
 
 
 def noisy(rng: Rng, image: Image, coarse: bool) -> Image:

@@ -58,12 +58,14 @@ class Thing:
 class Room:
     """What of the canvas is taken; finds places for things.
 
-    ``taken_HW``: uint8, non-zero where nothing may be put. ``gsd_m``: pixel size.
+    ``taken_HW``: uint8, non-zero where nothing may be put. ``gsd_m``: pixel size. ``ground_HW3``: the
+    picture underneath.
     """
 
     taken_HW: NDArray[np.uint8]
     gsd_m: float
     grid_turn: float
+    ground_HW3: NDArray[np.uint8]
     placed: list[Thing] = field(default_factory=list)
 
     def free(self, outline_px: Points, gap_px: float) -> bool:
@@ -105,6 +107,14 @@ class Room:
         """A random point of the canvas."""
         height, width = self.taken_HW.shape
         return float(rng.uniform(0, width)), float(rng.uniform(0, height))
+
+    def colour_at(self, at_px: tuple[float, float]) -> NDArray[np.float64]:
+        """Mean colour of the ground within 3 m or so."""
+        height, width = self.taken_HW.shape
+        x, y = (int(np.clip(part, 10, side - 11)) for part, side in zip(at_px, (width, height), strict=True))
+        return np.asarray(
+            self.ground_HW3[y - 10 : y + 11, x - 10 : x + 11].mean(axis=(0, 1)), dtype=np.float64
+        )
 
     def turn(self, rng: Rng) -> float:
         """Along the grid of the place, or across, more or less; sometimes any."""

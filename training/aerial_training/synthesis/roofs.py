@@ -25,7 +25,7 @@ TILE: Sequence[Colour] = (
 FLAT: Sequence[Colour] = (
     (150, 148, 144), (175, 172, 166), (195, 190, 182), (125, 124, 122), (210, 208, 205), (225, 224, 222),
     (90, 90, 92), (70, 70, 74), (60, 60, 62), (165, 150, 130), (160, 110, 95),
-    (105, 125, 110), (140, 120, 115),
+    (105, 125, 110), (140, 120, 115), (190, 170, 140), (205, 185, 155), (172, 145, 115), (150, 105, 80),
 )  # fmt: skip
 _MACHINES: Sequence[Colour] = (
     (190, 190, 188), (150, 150, 150), (40, 42, 48), (90, 120, 170), (225, 225, 225),
@@ -220,6 +220,13 @@ def flat(rng: Rng, width: float, length: float, kind: str = "block") -> Sprite:
         part = (x, y, min(x + width * rng.uniform(0.2, 0.5), x1), min(y + length * rng.uniform(0.2, 0.5), y1))
         other = STEEL if rng.random() < 0.5 else FLAT
         canvas.fill(rectangle(part), tinted(rng, other[int(rng.integers(len(other)))], 0.1))
+    if rng.random() < 0.25:
+        for _ in range(int(rng.integers(1, 4))):
+            well = np.array([rng.uniform(0.1, 0.8) * width, rng.uniform(0.1, 0.8) * length])
+            canvas.fill(
+                rectangle((0, 0, rng.uniform(1, 2.5), rng.uniform(1, 2.5))) + well,
+                tinted(rng, (45, 43, 42), 0.2),
+            )
     area = width * length
     for _ in range(int(rng.integers(0, 3 + int(min(area / 60, 14))))):
         _machine(rng, canvas, boxes[int(rng.integers(len(boxes)))])

@@ -86,6 +86,13 @@ def _tries(rng: Rng, room: Room, candidate: Thing, count: int, gap_m: float) -> 
     return None
 
 
+def _like_ground(rng: Rng, room: Room, own: Thing) -> Thing:
+    """``own`` in about the colour of the ground it stands on: sand-coloured roofs on sand."""
+    gain = room.colour_at(own.at_px) / np.maximum(own.sprite.colour(), 8.0) * rng.uniform(0.85, 1.2)
+    gains = tuple(np.clip(gain, 0.3, 2.5).tolist())
+    return replace(own, gains=(gains, gains))
+
+
 def standing(rng: Rng, room: Room, bank: Stock, count: int) -> None:
     """Buildings that stand on both dates, some of them painted anew."""
     for _ in range(count):
@@ -100,6 +107,8 @@ def changes(rng: Rng, room: Room, bank: Stock, way: tuple[bool, bool] | None) ->
         dates = way or (FIRST, SECOND)[int(rng.integers(2))]
         candidate = thing(rng, room, bank.pick(rng, _kind(rng)), dates)
         put = _tries(rng, room, candidate, 14, float(rng.choice([0.0, 0.6, 2.0])))
+        if put is not None and rng.random() < 0.2:
+            room.placed[-1] = put = _like_ground(rng, room, put)
         if put is not None:
             _before_and_after(rng, room, bank, put, 0.3)
 
@@ -207,6 +216,25 @@ def _clump(rng: Rng, room: Room, bank: Stock) -> None:
         room.put(own)
 
 
+def _car_park(rng: Rng, room: Room, bank: Stock) -> None:
+    """A row or two of parked cars or lorries, most of them on one date."""
+    kind = "car" if rng.random() < 0.8 else "lorry"
+    pitch = float(rng.uniform(2.4, 3.2) if kind == "car" else rng.uniform(3.2, 5.0)) / room.gsd_m
+    turn, start = room.turn(rng), np.array(room.anywhere(rng))
+    aside = np.array([-math.sin(turn), math.cos(turn)])
+    for number in range(int(rng.integers(4, 14))):
+        if rng.random() < 0.25:
+            continue
+        at = start + aside * pitch * number
+        dates = (BOTH, FIRST, SECOND)[int(rng.choice(3, p=[0.2, 0.4, 0.4]))]
+        own = thing(rng, room, bank.pick(rng, kind), dates, spread=0.2)
+        room.put(
+            replace(
+                own, at_px=(float(at[0]), float(at[1])), turn=turn + float(rng.normal(0, 0.03)), stretch=1.0
+            )
+        )
+
+
 def bystanders(rng: Rng, room: Room, bank: Stock) -> None:
     """Crowns, hedges, vehicles, canvas, courts, paving: there or gone, none of it a change."""
     plan = (
@@ -218,6 +246,8 @@ def bystanders(rng: Rng, room: Room, bank: Stock) -> None:
     )  # fmt: skip
     if rng.random() < 0.25:
         _clump(rng, room, bank)
+    if rng.random() < 0.15:
+        _car_park(rng, room, bank)
     for kind, count, once in plan:
         for _ in range(min(count, 14)):
             dates = (FIRST, SECOND)[int(rng.integers(2))] if rng.random() < once else BOTH

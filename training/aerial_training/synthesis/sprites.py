@@ -39,6 +39,12 @@ class Sprite:
     kind: str
     real: bool
 
+    def colour(self) -> NDArray[np.float64]:
+        """Mean colour of what is opaque."""
+        few = np.asarray(self.rgba_HW4[::4, ::4]).reshape(-1, 4)
+        weight = few[:, 3:].astype(np.float64) + 1e-3
+        return np.asarray((few[:, :3] * weight).sum(axis=0) / weight.sum())
+
     @property
     def size_m(self) -> tuple[float, float]:
         """Width and height of the outline's box."""

@@ -31,6 +31,7 @@ from aerial_training.synthesis.drawing import (
     cast_shadows,
     draw,
     shade,
+    shadows_from_outside,
     view,
 )
 from aerial_training.synthesis.grounds import Ground
@@ -109,8 +110,7 @@ class PairSynthesiser:
         if ground.known:
             scene.standing(rng, room, self._bank, int(rng.geometric(0.45)) - 1)
             if changed and rng.random() < 0.12:
-                way = scene.SECOND if rng.random() < 0.5 else scene.FIRST
-                scene.on_roofs(rng, room, self._bank, list(room.placed), way)
+                scene.on_roofs(rng, room, self._bank, list(room.placed), _ways(rng)[0])
         scene.bystanders(rng, room, self._bank)
         heights = relief.own_heights(rng, ground.ids_HW, ground.image)
         razed = changed and ground.known and rng.random() < _DEMOLITION_ODDS
@@ -123,15 +123,15 @@ class PairSynthesiser:
 
     def _room(self, rng: Rng, ground: Ground) -> Room:
         taken = (ground.ids_HW > 0).astype(np.uint8)
-        return Room(taken_HW=taken, gsd_m=self._gsd_m, grid_turn=ground.turn)
+        return Room(taken_HW=taken, gsd_m=self._gsd_m, grid_turn=ground.turn, ground_HW3=ground.image)
 
     def _change(self, rng: Rng, room: Room) -> None:
-        way: tuple[bool, bool] | None = scene.SECOND if rng.random() < 0.5 else scene.FIRST
+        estate_way, way = _ways(rng)
         if rng.random() < 0.3:
-            scene.estate(rng, room, self._bank, way or scene.SECOND)
+            scene.estate(rng, room, self._bank, estate_way)
             if rng.random() < 0.6:
                 return
-        scene.changes(rng, room, self._bank, way if rng.random() < 0.7 else None)
+        scene.changes(rng, room, self._bank, way)
 
     def _dates(
         self, rng: Rng, ground: Ground, heights: Float, things: list[Thing], razed: bool
@@ -165,6 +165,8 @@ class PairSynthesiser:
         if rng.random() < 0.5:
             self._own_shadows(heights, dates[int(rng.integers(2))])
         for date, own in enumerate(dates):
+            if rng.random() < 0.08:
+                shadows_from_outside(rng, own.image, own.sight, self._gsd_m)
             self._stand(date, own, things)
         return dates, stepped
 
@@ -205,7 +207,10 @@ class PairSynthesiser:
         dates = []
         for own, other in ((first, second), (second, first)):
             truth = _own_truth(own)
-            truth[(own.ids_HW > 0) & (other.ids_HW == 0)] |= CHANGED
+            apart = ((own.ids_HW > 0) & (other.ids_HW == 0)).astype(np.uint8)
+            whole = cv2.morphologyEx(apart, cv2.MORPH_OPEN, np.ones((7, 7), np.uint8))
+            truth[whole > 0] |= CHANGED
+            truth[apart > whole] |= CHANGE_UNKNOWN
             truth[((own.ids_HW | other.ids_HW) & DOUBTFUL) > 0] = CHANGE_UNKNOWN | BUILDING_UNKNOWN
             dates.append(_Date(image=own.image, truth=truth, sight=view(rng, self._gsd_m)))
         flat = np.zeros(first.ids_HW.shape, np.float32)
@@ -262,6 +267,12 @@ class PairSynthesiser:
             height_change_HW=None if change is None else np.ascontiguousarray(change[inner]),
             gsd_m=self._gsd_m,
         )
+
+
+def _ways(rng: Rng) -> tuple[tuple[bool, bool], tuple[bool, bool] | None]:
+    """When the changed things of a scene stand: an estate's, and the others' (None: each its own)."""
+    way = scene.SECOND if rng.random() < 0.5 else scene.FIRST
+    return way, way if rng.random() < 0.7 else None
 
 
 def _revived(data: Path, seed: int, cache: Path, size_px: int, gsd_m: float) -> PairSynthesiser:

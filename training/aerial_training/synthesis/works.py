@@ -17,7 +17,8 @@ Ring = NDArray[np.float64]  # (N, 2) canvas pixels
 _SOILS = ((175, 145, 110), (150, 120, 90), (195, 175, 145), (120, 105, 80), (165, 160, 150), (200, 195, 185))
 _GREENS = ((85, 110, 60), (110, 130, 75), (130, 135, 90), (70, 95, 55), (150, 145, 95), (60, 80, 50))
 _HARD = ((120, 120, 122), (90, 90, 93), (160, 158, 154), (190, 188, 182), (75, 75, 78), (140, 130, 120))
-_PALETTES = {"soil": _SOILS, "green": _GREENS, "hard": _HARD}
+_WATER = ((50, 70, 75), (75, 90, 80), (110, 105, 85), (40, 55, 50), (90, 120, 125))
+_PALETTES = {"soil": _SOILS, "green": _GREENS, "hard": _HARD, "water": _WATER}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,17 +39,20 @@ class Site:
 
 
 def texture(rng: Rng, shape: tuple[int, int], kind: str, turn: float) -> Float:
-    """Painted ground: ``soil``, ``green`` or ``hard``; rows of crops or of mowing along ``turn``."""
+    """Painted ground: ``soil``, ``green``, ``hard`` or ``water``; rows of crops along ``turn``."""
     palette = _PALETTES[kind]
     colour = tinted(rng, palette[int(rng.integers(len(palette)))], 0.12)
-    strength = {"soil": 0.07, "green": 0.09, "hard": 0.035}[kind] * rng.uniform(0.4, 1.6)
+    strength = {"soil": 0.07, "green": 0.09, "hard": 0.035, "water": 0.02}[kind] * rng.uniform(0.4, 1.6)
     grain = 1 + np.float32(strength) * smooth_noise(rng, shape, rng.uniform(6, 50), 4)
-    if kind != "hard" and rng.random() < 0.55:
-        wave = 2 * math.pi / rng.uniform(2.5, 16)
+    if kind in ("soil", "green") and rng.random() < 0.55:
+        period = math.exp(rng.uniform(math.log(2.5), math.log(14)))
+        wave = 2 * math.pi / period
         x = np.arange(shape[1], dtype=np.float32)[None, :] * np.float32(-math.sin(turn) * wave)
         y = np.arange(shape[0], dtype=np.float32)[:, None] * np.float32(math.cos(turn) * wave)
-        grain += np.float32(rng.uniform(0.02, 0.16)) * np.sin(x + y + np.float32(rng.uniform(0, 6)))
-    if kind == "hard":
+        grain += np.float32(rng.uniform(0.02, 0.16) * min(1.0, 4.0 / period)) * np.sin(
+            x + y + np.float32(rng.uniform(0, 6))
+        )
+    if kind in ("hard", "water"):
         return np.asarray(grain[..., None] * colour, dtype=np.float32)
     other = tinted(rng, _SOILS[int(rng.integers(len(_SOILS)))], 0.1)
     mix = np.clip(0.35 * smooth_noise(rng, shape, rng.uniform(10, 60), 3), 0, 0.8)[..., None]
@@ -57,7 +61,7 @@ def texture(rng: Rng, shape: tuple[int, int], kind: str, turn: float) -> Float:
 
 def _cover(rng: Rng, site: Site, shape: tuple[int, int], kind: str) -> Float:
     """Painted ground of ``kind``, or, at times, a piece of real ground without buildings."""
-    if kind != "hard" and rng.random() < 0.5:
+    if kind in ("soil", "green") and rng.random() < 0.5:
         picture = site.pictures[int(rng.integers(len(site.pictures)))]
         if picture.kind != "unlabelled":
             piece = ground(rng, picture, max(shape), site.gsd_m)
@@ -93,7 +97,7 @@ def lay(
 
 
 def _kind(rng: Rng) -> str:
-    return str(rng.choice(("soil", "green", "hard"), p=(0.36, 0.38, 0.26)))
+    return str(rng.choice(("soil", "green", "hard", "water"), p=(0.36, 0.35, 0.25, 0.04)))
 
 
 def box(centre: Sequence[float] | Ring, extent_px: Sequence[float] | Ring, turn: float, rng: Rng) -> Ring:
