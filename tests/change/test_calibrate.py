@@ -3,13 +3,15 @@
 import numpy as np
 import pytest
 
-from aerial.change.calibrate import FLOOR, mission_threshold
+from aerial.change.calibrate import floor_of, mission_threshold
 from aerial.errors import InputError
 
 
 def false_scores(count: int, seed: int = 5, fall: float = 1.2) -> list[float]:
     """Return scores of false pieces: log odds over the floor fall off exponentially."""
-    odds = np.log(FLOOR / (1 - FLOOR)) + np.random.default_rng(seed).exponential(1 / fall, count)
+    odds = np.log(floor_of(0.5) / (1 - floor_of(0.5))) + np.random.default_rng(seed).exponential(
+        1 / fall, count
+    )
     return [float(v) for v in 1 / (1 + np.exp(-odds))]
 
 

@@ -45,8 +45,9 @@ def blank(side: int, value: float = 0.0) -> Floats:
 
 
 def heights(side: int) -> dict[str, Floats]:
-    """Return the bands of two surface models of which nothing changed, as good as stitched ones."""
-    return {name: blank(side) for name in HEIGHTS} | {"height_noise_m": blank(side, 0.2)}
+    """Return the bands of two surface models of which nothing changed, and a network that says nothing."""
+    silent = {name: blank(side, float("nan")) for name in ("building_before", "building_after")}
+    return {name: blank(side) for name in HEIGHTS} | {"height_noise_m": blank(side, 0.2)} | silent
 
 
 def boxes(path: Path, boxes_px: list[tuple[int, int, int, int, float, float]], side: int = 400) -> Path:

@@ -20,10 +20,11 @@ from scipy.optimize import brentq
 from aerial.errors import InputError
 from aerial.records.record import record
 
-FLOOR = 0.1
+# Pieces are measured from so far below the stored threshold on, in log odds.
+_DEPTH = 2.0
 LEAST_PIECES = 20
-# The threshold is kept where probabilities still mean something.
-_LOWEST, _HIGHEST = 0.2, 0.98
+# The threshold stays where pieces were measured, and where probabilities still mean something.
+_HIGHEST = 0.98
 
 
 @record
@@ -46,12 +47,18 @@ class MissionThreshold:
     expected_false: float | None
 
 
+def floor_of(stored_threshold: float) -> float:
+    """Return the score from which on pieces are measured: 2 in log odds below the stored threshold."""
+    return float(1 / (1 + np.exp(_DEPTH - _logit(stored_threshold))))
+
+
 def mission_threshold(
     scores: Sequence[float], area_km2: float, false_alarms_per_km2: float, stored_threshold: float
 ) -> MissionThreshold:
     """Return the threshold at which unchanged ground of this mission gives the chosen rate.
 
-    ``scores``: of all pieces of the mission that score at least ``FLOOR``, true and false.
+    ``scores``: of all pieces of the mission that score at least ``floor_of(stored_threshold)``, true and
+    false.
 
     Raises:
         InputError: the rate is not positive, or nothing could be compared.
@@ -63,7 +70,7 @@ def mission_threshold(
         )
     if area_km2 <= 0:
         raise InputError("The two dates have no ground in common.", hint="Check that they show one place.")
-    floor, stored = _logit(FLOOR), _logit(stored_threshold)
+    floor, stored = _logit(floor_of(stored_threshold)), _logit(stored_threshold)
     odds = np.array([_logit(score) for score in scores], float)
     low = odds[(odds >= floor) & (odds < stored)] - floor
     if len(low) < LEAST_PIECES:
@@ -81,7 +88,7 @@ def mission_threshold(
     number = len(low) / (1 - np.exp(-fall * (stored - floor)))
     wanted = false_alarms_per_km2 * area_km2
     odds_at = floor + np.log(number / wanted) / fall
-    threshold = float(np.clip(1 / (1 + np.exp(-odds_at)), _LOWEST, _HIGHEST))
+    threshold = float(np.clip(1 / (1 + np.exp(-odds_at)), floor_of(stored_threshold), _HIGHEST))
     return MissionThreshold(
         false_alarms_per_km2=false_alarms_per_km2,
         threshold=round(threshold, 4),

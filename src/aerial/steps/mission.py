@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from aerial.change.calibrate import FLOOR, MissionThreshold, mission_threshold
+from aerial.change.calibrate import MissionThreshold, floor_of, mission_threshold
 from aerial.codec import write_json
 from aerial.errors import InputError
 from aerial.records import Suspect
@@ -40,7 +40,7 @@ def find_on_mission(
     if false_alarms_per_km2 is None:
         return find.find_suspects(change, context), None
     chosen = mission_threshold(
-        find.scores_above(change, context, FLOOR),
+        find.scores_above(change, context, floor_of(context.threshold)),
         find.compared_m2(change) / 1e6,
         false_alarms_per_km2,
         context.threshold,

@@ -37,10 +37,12 @@ def candidates(change: Path, threshold: float, least_m2: float) -> list[Measured
     found: list[Measured] = []
     for direction in DIRECTIONS:
         by_height = (
-            _by_height(change, info.grid, direction, least_m2) if "height_score" in info.descriptions else []
+            _by_height(change, info.grid, direction, threshold, least_m2)
+            if "height_score" in info.descriptions
+            else []
         )
         seen = [
-            measure(change, info.grid, outline, direction)
+            measure(change, info.grid, outline, direction, threshold)
             for outline in picture_outlines(change, info.grid, direction, threshold, least_m2)
         ]
         found += by_height + _without(seen, by_height)
@@ -62,7 +64,9 @@ def grown_from(threshold: float) -> float:
     return float(1 / (1 + np.exp(0.8) * (1 - threshold) / threshold))
 
 
-def _by_height(change: Path, grid: Grid, direction: Direction, least_m2: float) -> list[Measured]:
+def _by_height(
+    change: Path, grid: Grid, direction: Direction, threshold: float, least_m2: float
+) -> list[Measured]:
     gsd_m, sign = grids.gsd_m(grid), 1 if direction == "appeared" else -1
 
     def score(bands: Bands) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
@@ -73,9 +77,9 @@ def _by_height(change: Path, grid: Grid, direction: Direction, least_m2: float) 
     raw = outlines_of(change, ("height_score",), score, levels)
     walls = []
     for outline in _large([part for piece in raw for part in _cleaned(piece, gsd_m)], least_m2, gsd_m):
-        piece = measure(change, grid, outline, direction)
+        piece = measure(change, grid, outline, direction, threshold)
         walls.append(_at_half_height(change, grid, piece) or outline)
-    return [measure(change, grid, outline, direction) for outline in _joined_at_gaps(walls, gsd_m)]
+    return [measure(change, grid, outline, direction, threshold) for outline in _joined_at_gaps(walls, gsd_m)]
 
 
 def _large(outlines_px: list[Polygon], least_m2: float, gsd_m: float) -> list[Polygon]:

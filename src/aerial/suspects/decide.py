@@ -23,7 +23,8 @@ class Limits:
     much of the ring around a piece is about one short side of it.
     ``*_unsure``: for pictures alone where surface models are
     there and silent (facades, crowns, deep shadow: pictures are least reliable there, too).
-    ``building``: share or mean of the network's building maps from which on it is one.
+    ``unsure_odds``: so many times the odds of the threshold. ``building``: mean of the network's building
+    map inside from which on it is one.
     """
 
     min_area_m2: float = 3.5
@@ -40,7 +41,7 @@ class Limits:
     beside_share: float = 0.12
     building: float = 0.5
     min_area_unsure_m2: float = 12.0
-    min_score_unsure: float = 0.75
+    unsure_odds: float = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +67,8 @@ def decide(m: Measured, s: Limits, least: Thresholds, dsm_gsd_m: float | None) -
         return None
     if dsm_gsd_m is None or _supported(m, s, dsm_gsd_m):
         return score
-    return score if m.area_m2 >= s.min_area_unsure_m2 and score >= s.min_score_unsure else None
+    odds = s.unsure_odds * least.pictures / (1 - least.pictures)
+    return score if m.area_m2 >= s.min_area_unsure_m2 and score >= odds / (1 + odds) else None
 
 
 def kind_of(m: Measured, s: Limits) -> Kind:
@@ -80,9 +82,9 @@ def kind_of(m: Measured, s: Limits) -> Kind:
     return "extended" if m.beside_standing >= s.beside_share else "new"
 
 
-def reason_of(m: Measured) -> str:
+def reason_of(m: Measured, threshold: float) -> str:
     """Return which witness speaks for a suspect: ``height``, ``pictures`` or both."""
-    seen = m.probability is not None and m.probability >= 0.5
+    seen = m.reach is not None and m.reach >= threshold
     if m.height_change_m is None:
         return "pictures"
     return "height and pictures" if seen else "height"

@@ -140,7 +140,7 @@ def _found(piece: Measured, score: float, kind: Kind, grid: Grid, context: Conte
             model_sha256=context.model_sha256,
             chips=(),
             zones=labels_at(context.zones, lonlat),
-            reason=reason_of(piece),
+            reason=reason_of(piece, context.threshold),
             probability=_rounded(piece.probability, 4),
             building_before=_rounded(piece.building_before, 4),
             building_after=_rounded(piece.building_after, 4),

@@ -5,12 +5,16 @@ import numpy as np
 from aerial.suspects.measure import Measured
 
 # What the rule weighs, in this order; every feature is about 0 to 3.
-FEATURES = ("stands_out", "unlevel", "steep", "green", "ragged", "pictures")
+FEATURES = ("stands_out", "unlevel", "steep", "green", "ragged", "building", "pictures")
 # Learnt by aerial_training.fusion; see docs/decisions/0007-height-and-pictures.md for data and figures.
-COEFFICIENTS = (0.1, -1.0, -1.4, -4.0, -1.9, 0.5)
-INTERCEPT = 1.6
-# The network's word counts no more than so many units of log odds either way.
-_MOST_LOGIT = 4.0
+COEFFICIENTS = (1.22, -2.09, -1.54, -4.06, -1.55, 1.37, 0.51)
+INTERCEPT = -0.25
+# The network's word counts no more than so many units of log odds, and its no less than its yes: it may
+# not know the roofs of a place, and a room on a roof hardly changes the picture.
+_MOST_ODDS = 3.0
+_LEAST_BUILDING_ODDS, _LEAST_CHANGE_ODDS = -1.5, -1.0
+# What lay lower before than this was no building: an excavation.
+_STANDING_M = 1.8
 
 
 def features(m: Measured) -> tuple[float, ...]:
@@ -18,7 +22,9 @@ def features(m: Measured) -> tuple[float, ...]:
 
     ``stands_out``: log2 of the change over 1.5 m or 3.5 times the noise of such surfaces;
     ``unlevel``: spread of the change over the change; ``steep``: its steepness inside; ``green``:
-    share of vegetation; ``ragged``: 1 - rectangularity; ``pictures``: log odds of the network.
+    share of vegetation; ``ragged``: 1 - rectangularity; ``building``: log odds that the network takes
+    what stands for a building, on the date on which it stands; 0 for what was dug; ``pictures``: log
+    odds of a change over those of its threshold. Both 0 where the network is silent.
     """
     change = abs(m.height_change_m or 0.0)
     needed = max(1.5, 3.5 * max(m.height_noise_m or 0.0, 0.15))
@@ -28,7 +34,8 @@ def features(m: Measured) -> tuple[float, ...]:
         m.steepness,
         m.vegetation,
         1.0 - m.rectangularity,
-        _logit(m.probability),
+        _building(m),
+        float(np.clip(m.odds or 0.0, _LEAST_CHANGE_ODDS, _MOST_ODDS)),
     )
 
 
@@ -37,8 +44,10 @@ def fused(m: Measured) -> float:
     return float(1 / (1 + np.exp(-(np.dot(COEFFICIENTS, features(m)) + INTERCEPT))))
 
 
-def _logit(probability: float | None) -> float:
-    if probability is None:
+def _building(m: Measured) -> float:
+    probability = m.building_after if m.direction == "appeared" else m.building_before
+    dug = m.direction == "gone" and (m.standing_before_m or 0.0) < _STANDING_M
+    if probability is None or dug:
         return 0.0
     p = min(max(probability, 1e-4), 1 - 1e-4)
-    return float(np.clip(np.log(p / (1 - p)), -_MOST_LOGIT, _MOST_LOGIT))
+    return float(np.clip(np.log(p / (1 - p)), _LEAST_BUILDING_ODDS, _MOST_ODDS))

@@ -50,7 +50,8 @@ class Measured:
     """An outline and what was measured in it; heights in metres, shares and probabilities 0-1.
 
     ``outline_px`` is in pixels of the change map. ``reach``: the network's probability of ``direction``
-    that 2 m2 of it reach, ``probability`` its mean inside, ``other`` that of the other direction;
+    that 2 m2 of it reach, ``probability`` its mean inside, ``odds`` the log odds of that over those of
+    the threshold, ``other`` the mean of the other direction;
     ``building_before`` and ``building_after`` its building maps inside, ``beside_building`` the share of
     the ring around (0.4 to 1.5 m) that was a building before. None where the network says nothing.
     ``height_change_m``: median inside, None where it is not known for half of it;
@@ -70,6 +71,7 @@ class Measured:
     rectangularity: float
     reach: float | None = None
     probability: float | None = None
+    odds: float | None = None
     other: float | None = None
     building_before: float | None = None
     building_after: float | None = None
@@ -86,8 +88,11 @@ class Measured:
     look_width_m: float | None = None
 
 
-def measure(change: Path, grid: Grid, outline: Polygon, direction: Direction) -> Measured:
-    """Return what the change map ``change`` on ``grid`` says of an outline in its pixels."""
+def measure(change: Path, grid: Grid, outline: Polygon, direction: Direction, threshold: float) -> Measured:
+    """Return what the change map ``change`` on ``grid`` says of an outline in its pixels.
+
+    ``threshold``: the probability from which on the network says yes.
+    """
     gsd_m = grids.gsd_m(grid)
     window, step = window_of(grid, outline, _PAD_M / gsd_m)
     bands = read_bands(change, window, NAMES, step=step)
@@ -102,6 +107,7 @@ def measure(change: Path, grid: Grid, outline: Polygon, direction: Direction) ->
     told = len(heights) > _KNOWN * inside.sum()
     box = outline.minimum_rotated_rectangle
     own, other = ("appeared", "gone") if direction == "appeared" else ("gone", "appeared")
+    probability = _mean(bands[own], inside)
     return Measured(
         direction=direction,
         outline_px=outline,
@@ -109,7 +115,8 @@ def measure(change: Path, grid: Grid, outline: Polygon, direction: Direction) ->
         width_m=width_of(box) * gsd_m,
         rectangularity=outline.area / max(box.area, 1e-9),
         reach=_reach(bands[own], inside, SURE_M2 / (gsd_m * step) ** 2),
-        probability=_mean(bands[own], inside),
+        probability=probability,
+        odds=None if probability is None else _logit(probability) - _logit(threshold),
         other=_mean(bands[other], inside),
         building_before=_mean(bands["building_before"], inside),
         building_after=_mean(bands["building_after"], inside),
@@ -123,7 +130,7 @@ def measure(change: Path, grid: Grid, outline: Polygon, direction: Direction) ->
         doubtful_change_m=_median(bands["doubtful_change_m"], inside),
         steepness=_mean(bands["steepness"], core) or 0.0,
         vegetation=_mean(bands["vegetation"], inside) or 0.0,
-        look_width_m=_look_width(bands[own], inside, step * gsd_m),
+        look_width_m=_look_width(bands[own], inside, step * gsd_m, threshold),
     )
 
 
@@ -165,6 +172,11 @@ def _share(values_HW: Floats, where_HW: NDArray[np.bool_], least: float) -> floa
     return float((values >= least).mean()) if len(values) else 0.0
 
 
+def _logit(probability: float) -> float:
+    p = min(max(probability, 1e-4), 1 - 1e-4)
+    return float(np.log(p / (1 - p)))
+
+
 def _reach(values_HW: Floats, where_HW: NDArray[np.bool_], pixels: float) -> float | None:
     values = _known(values_HW, where_HW)
     if not len(values):
@@ -173,8 +185,8 @@ def _reach(values_HW: Floats, where_HW: NDArray[np.bool_], pixels: float) -> flo
     return float(np.partition(values, len(values) - k)[len(values) - k])
 
 
-def _look_width(score_HW: Floats, inside_HW: NDArray[np.bool_], pixel_m: float) -> float | None:
-    seen = (np.nan_to_num(score_HW) >= _BUILDING) & inside_HW
+def _look_width(score_HW: Floats, inside_HW: NDArray[np.bool_], pixel_m: float, least: float) -> float | None:
+    seen = (np.nan_to_num(score_HW) >= least) & inside_HW
     if seen.sum() < 0.5 * inside_HW.sum():
         return None
     count, labels_HW, stats, _ = cv2.connectedComponentsWithStats(seen.astype(np.uint8), connectivity=4)
