@@ -15,9 +15,9 @@ from aerial_training.synthesis.sources import LEVEL_GSD_M, Picture
 from aerial_training.synthesis.sprites import Sprite, save
 from aerial_training.synthesis.texture import Rng
 
-_VERSION = 5
+_VERSION = 7
 _SEED = 20240611
-_PROCEDURAL = {"shed": 160, "house": 420, "hall": 260, "block": 320, "walls": 70}
+_PROCEDURAL = {"shed": 160, "house": 420, "hall": 260, "giant": 70, "block": 320, "walls": 70}
 _OTHERS = {"tree": 420, "hedge": 90, "car": 90, "lorry": 50, "tarp": 70, "court": 140, "greenhouse": 14}
 _STAGES = {"pad": 50, "slab": 60, "frame": 40}
 
@@ -74,6 +74,9 @@ def _building(rng: Rng, kind: str) -> Sprite:
     if kind == "hall":
         draw = roofs.steel if rng.random() < 0.75 else roofs.flat
         return draw(rng, *_extent(rng, 250, 6000, 3.5), kind=kind)
+    if kind == "giant":
+        draw = roofs.steel if rng.random() < 0.55 else roofs.flat
+        return draw(rng, *_extent(rng, 3500, 18000, 3.0), kind=kind)
     if kind == "block":
         draw = roofs.flat if rng.random() < 0.85 else roofs.pitched
         return draw(rng, *_extent(rng, 60, 1500, 5.0), kind=kind)

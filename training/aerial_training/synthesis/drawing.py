@@ -162,8 +162,12 @@ def _warped(
     affine = np.column_stack([pixels, centre - pixels @ middle])
     size = (int(high[0] - low[0]), int(high[1] - low[1]))
     rgba = cv2.warpAffine(np.asarray(sprite.rgba_HW4), affine, size, flags=cv2.INTER_LINEAR)
-    alpha = rgba[..., 3].astype(np.float32) / 255
-    colour = rgba[..., :3].astype(np.float32) * np.asarray(thing.gains[date], dtype=np.float32)
+    alpha = rgba[..., 3] * np.float32(1 / 255)
+    gains = np.asarray(thing.gains[date], dtype=np.float32)
+    if not sprite.facets and sprite.kind != "tree":
+        gains = gains if len(gains) == 3 else gains.repeat(3)
+        return cv2.multiply(rgba[..., :3], (*gains.tolist(), 0.0)), alpha
+    colour = rgba[..., :3] * gains
     if sprite.facets:
         light = np.ones(alpha.shape, np.float32)
         sunward = -np.array(sight.shadow_px) / max(float(np.hypot(*sight.shadow_px)), 1e-6)
@@ -174,7 +178,7 @@ def _warped(
                 light, [_fixed(facet.corners @ matrix.T + centre)], 1 + sight.relief * facing, cv2.LINE_AA, 4
             )
         colour *= light[..., None]
-    elif sprite.kind == "tree":
+    else:
         colour *= _rounded(thing, sight, gsd_m, centre, alpha.shape)[..., None]
     return to_uint8(colour), alpha
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from aerial_training.synthesis.sprites import Points, Sprite
 from aerial_training.synthesis.texture import Rng
 
-BUILDING_KINDS = ("shed", "house", "hall", "block", "walls")
+BUILDING_KINDS = ("shed", "house", "hall", "giant", "block", "walls")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,13 +68,13 @@ class Room:
     ground_HW3: NDArray[np.uint8]
     placed: list[Thing] = field(default_factory=list)
 
-    def free(self, outline_px: Points, gap_px: float) -> bool:
-        """Whether ``outline`` lies mostly on the canvas and on nothing taken."""
+    def free(self, outline_px: Points, gap_px: float, least_inside: float) -> bool:
+        """Whether ``least_inside`` of the outline's box is on the canvas, and none of it on what is taken."""
         height, width = self.taken_HW.shape
         left, top = (int(part) for part in outline_px.min(axis=0) - gap_px - 1)
         right, bottom = (int(part) for part in outline_px.max(axis=0) + gap_px + 2)
         x0, y0, x1, y1 = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
-        if x1 <= x0 or y1 <= y0 or (x1 - x0) * (y1 - y0) < 0.45 * (right - left) * (bottom - top):
+        if x1 <= x0 or y1 <= y0 or (x1 - x0) * (y1 - y0) < least_inside * (right - left) * (bottom - top):
             return False
         patch = np.zeros((bottom - top, right - left), np.uint8)
         points = (outline_px - (left, top) + 0.5).astype(np.int32)
@@ -96,7 +96,8 @@ class Room:
         if 0 <= x < width and 0 <= y < height and self.taken_HW[y, x]:
             return False
         outline = thing.outline_px(self.gsd_m)
-        if not self.free(outline, gap_m / self.gsd_m):
+        least_inside = 0.12 if thing.sprite.kind == "giant" else 0.45
+        if not self.free(outline, gap_m / self.gsd_m, least_inside):
             return False
         if ground:
             self.take(outline)

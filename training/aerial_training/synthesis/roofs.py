@@ -65,7 +65,7 @@ def rectangle(box: Box) -> Points:
 def _canvas(boxes: Sequence[Box]) -> _Canvas:
     corners = np.concatenate([rectangle(box) for box in boxes])
     low, high = corners.min(axis=0) - _MARGIN_M, corners.max(axis=0) + _MARGIN_M
-    gsd_m = max(0.15, float((high - low).max()) / 330)
+    gsd_m = max(0.15, float((high - low).max()) / (330 if (high - low).max() < 90 else 560))
     shape = (int((high[1] - low[1]) / gsd_m) + 1, int((high[0] - low[0]) / gsd_m) + 1)
     canvas = _Canvas(np.zeros((*shape, 3), np.float32), np.zeros(shape, np.float32), gsd_m, (low[0], low[1]))
     for box in boxes:
@@ -157,12 +157,21 @@ def pitched(rng: Rng, width: float, length: float, kind: str = "house") -> Sprit
     return _finished(canvas, facets, kind)
 
 
+def _of(rng: Rng, palette: Sequence[Colour], kind: str) -> Float:
+    """A colour of ``palette``; the largest roofs are mostly white or grey."""
+    colour = palette[int(rng.integers(len(palette)))]
+    if kind == "giant" and rng.random() < 0.55:
+        grey = float(rng.choice([95, 130, 160, 185, 210, 232]))
+        colour = (grey, grey, grey + 2.0)
+    return tinted(rng, colour, 0.1)
+
+
 def steel(rng: Rng, width: float, length: float, kind: str = "hall") -> Sprite:
     """Corrugated sheet roof: sheds and halls, with skylight strips, rust and patches of other sheets."""
     boxes = compound(rng, width, length) if rng.random() < 0.3 else [(0.0, 0.0, width, length)]
     canvas = _canvas(boxes)
     shape, gsd_m = canvas.mask.shape, canvas.gsd_m
-    colour = tinted(rng, STEEL[int(rng.integers(len(STEEL)))], 0.1)
+    colour = _of(rng, STEEL, kind)
     canvas.image[:] = colour
     facets: list[Facet] = []
     flat = rng.random() < 0.25
@@ -178,11 +187,11 @@ def steel(rng: Rng, width: float, length: float, kind: str = "hall") -> Sprite:
                 canvas.line(facets[-1].corners[2:4], colour * np.float32(rng.uniform(0.75, 1.2)), 0.3)
     along_x = width >= length
     texture = 1 + rng.uniform(0.0, 0.06) * stripes(shape, rng.uniform(0.6, 1.6) / gsd_m, along_x)
-    texture += 0.03 * smooth_noise(rng, shape, 6 / gsd_m, 2)
+    texture += 0.03 * min(1.0, 20.0 / min(width, length)) * smooth_noise(rng, shape, 6 / gsd_m, 2)
     cells = rng.normal(0, rng.choice([0.0, 0.02, 0.06]), (3, 12) if along_x else (12, 3)).astype(np.float32)
     sheets = cv2.resize(cells, shape[::-1], interpolation=cv2.INTER_NEAREST)
     canvas.image *= (texture + sheets)[..., None].astype(np.float32)
-    if rng.random() < 0.3:
+    if rng.random() < (0.3 if min(width, length) < 30 else 0.08):
         rust = np.clip(smooth_noise(rng, shape, 4 / gsd_m, 3) - rng.uniform(0.2, 1.2), 0, 1)[..., None]
         canvas.image += (tinted(rng, (135, 85, 60), 0.1) - canvas.image) * rust * 0.8
     if max(width, length) > 12 and rng.random() < 0.25:
@@ -206,8 +215,9 @@ def flat(rng: Rng, width: float, length: float, kind: str = "block") -> Sprite:
     boxes = compound(rng, width, length)
     canvas = _canvas(boxes)
     shape, gsd_m = canvas.mask.shape, canvas.gsd_m
-    colour = tinted(rng, FLAT[int(rng.integers(len(FLAT)))], 0.1)
-    texture = 1 + rng.uniform(0.02, 0.12) * smooth_noise(rng, shape, rng.uniform(2, 8) / gsd_m, 3)
+    colour = _of(rng, FLAT, kind)
+    calm = min(1.0, 16.0 / min(width, length))
+    texture = 1 + calm * rng.uniform(0.02, 0.12) * smooth_noise(rng, shape, rng.uniform(2, 8) / gsd_m, 3)
     texture += rng.uniform(0.0, 0.04) * rng.standard_normal(shape, dtype=np.float32)
     canvas.image[:] = colour * texture[..., None].astype(np.float32)
     if rng.random() < 0.35:
@@ -228,7 +238,7 @@ def flat(rng: Rng, width: float, length: float, kind: str = "block") -> Sprite:
                 tinted(rng, (45, 43, 42), 0.2),
             )
     area = width * length
-    for _ in range(int(rng.integers(0, 3 + int(min(area / 60, 14))))):
+    for _ in range(int(rng.integers(0, 3 + int(min(area / 60, 14) + min(area / 400, 30))))):
         _machine(rng, canvas, boxes[int(rng.integers(len(boxes)))])
     if min(width, length) > 14 and rng.random() < 0.25:
         _lights(rng, canvas, boxes[0], colour)

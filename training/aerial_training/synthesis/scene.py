@@ -12,7 +12,8 @@ from aerial_training.synthesis.texture import Rng
 
 BOTH, FIRST, SECOND = (True, True), (True, False), (False, True)
 _HEIGHTS_M = {
-    "shed": (2.2, 3.8), "house": (3.0, 9.0), "hall": (5.0, 14.0), "block": (6.0, 30.0), "walls": (2.2, 6.0),
+    "shed": (2.2, 3.8), "house": (3.0, 9.0), "hall": (5.0, 14.0), "giant": (6.0, 16.0),
+    "block": (6.0, 30.0), "walls": (2.2, 6.0),
     "tree": (3.0, 14.0), "hedge": (1.0, 3.5), "car": (1.4, 1.9), "lorry": (2.4, 3.8), "tarp": (1.5, 3.0),
     "court": (0.0, 0.0), "pad": (0.0, 0.0), "slab": (0.0, 0.3), "frame": (1.0, 3.0), "greenhouse": (0.3, 1.5),
 }  # fmt: skip
@@ -111,6 +112,14 @@ def changes(rng: Rng, room: Room, bank: Stock, way: tuple[bool, bool] | None) ->
             room.placed[-1] = put = _like_ground(rng, room, put)
         if put is not None:
             _before_and_after(rng, room, bank, put, 0.3)
+
+
+def giant(rng: Rng, room: Room, bank: Stock, dates: tuple[bool, bool]) -> None:
+    """A hall larger than the view, or nearly: only a part of it is seen."""
+    candidate = thing(rng, room, bank.pick(rng, "giant"), dates, repaint=0.12)
+    put = _tries(rng, room, candidate, 16, 0.6)
+    if put is not None and dates != BOTH:
+        _before_and_after(rng, room, bank, put, 0.25)
 
 
 def estate(rng: Rng, room: Room, bank: Stock, dates: tuple[bool, bool]) -> None:

@@ -27,7 +27,8 @@ class Sprite:
     """A thing seen from above.
 
     ``rgba_HW4``: uint8, colour without the sun's direction. ``gsd_m``: its pixel size. ``outline``: ring
-    in metres around its middle. ``kind``: ``shed``, ``house``, ``hall``, ``block``, ``walls`` (buildings);
+    in metres around its middle. ``kind``: ``shed``, ``house``, ``hall``, ``giant``, ``block``,
+    ``walls`` (buildings);
     ``slab``, ``frame``, ``tree``, ``hedge``, ``car``, ``lorry``, ``tarp``, ``court``, ``greenhouse``,
     ``box`` (no buildings by themselves). ``real``: cut from a picture, with its own light.
     """

@@ -107,6 +107,8 @@ class PairSynthesiser:
         room = self._room(rng, ground)
         if changed and ground.known:
             self._change(rng, room)
+        elif ground.known and rng.random() < 0.08:
+            scene.giant(rng, room, self._bank, scene.BOTH)
         if ground.known:
             scene.standing(rng, room, self._bank, int(rng.geometric(0.45)) - 1)
             if changed and rng.random() < 0.12:
@@ -127,6 +129,8 @@ class PairSynthesiser:
 
     def _change(self, rng: Rng, room: Room) -> None:
         estate_way, way = _ways(rng)
+        if rng.random() < 0.14:
+            scene.giant(rng, room, self._bank, estate_way)
         if rng.random() < 0.3:
             scene.estate(rng, room, self._bank, estate_way)
             if rng.random() < 0.6:
