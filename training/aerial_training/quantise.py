@@ -7,6 +7,7 @@ from typing import Any
 import nncf
 import numpy as np
 import onnx
+from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 
 from aerial.change.radiometry import normalisation
 from aerial.codec import replacing
@@ -15,22 +16,29 @@ from aerial_training.export import INT8
 from aerial_training.recipes import Recipe
 
 SAMPLES = 200
+# Parts of the names of nodes that stay in floating point.
+_KEPT = ("stem", "head", "apart", "Abs", "Sub", "decoder/height", "by_height")
 
 
 def quantise(folder: Path, recipe: Recipe, source: Source) -> Path:
     """Write ``model_int8.onnx`` beside ``model.onnx``: ranges of activations taken from ``source``.
 
-    The first and the last layers stay as they are: the picture's bytes are normalised before the
-    first, and the last decides.
+    What eight bits spoil stays as it is: the stem (fine shades), the head (it decides), heights, and
+    the difference of the dates, which is small beside both. With them in eight bits F1 on synthetic
+    pairs fell by 6 to 12 points, without by less than 0.1.
     """
     graph = onnx.load(folder / "model.onnx")
+    kept = [node.name for node in graph.graph.node if any(part in node.name for part in _KEPT)]
     made = nncf.quantize(
         graph,
         nncf.Dataset(list(_inputs(recipe, source))),
         subset_size=SAMPLES,
         preset=nncf.QuantizationPreset.MIXED,
         fast_bias_correction=True,
-        ignored_scope=nncf.IgnoredScope(types=["Mul", "Sigmoid", "Cast"], validate=False),
+        ignored_scope=nncf.IgnoredScope(names=kept, types=["Mul", "Sigmoid", "Cast"], validate=False),
+        advanced_parameters=nncf.AdvancedQuantizationParameters(
+            activations_range_estimator_params=RangeEstimatorParametersSet.HISTOGRAM
+        ),
     )
     with replacing(folder / INT8) as part:
         part.write_bytes(made.SerializeToString())
