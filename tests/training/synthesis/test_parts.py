@@ -6,9 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from aerial_training.synthesis import demolition, drawing, outlines, photometry, surface, works
+from aerial_training.synthesis import demolition, drawing, outlines, photometry, rooftops, surface, works
 from aerial_training.synthesis.placing import Room, Thing
 from aerial_training.synthesis.roofs import flat, pitched
+from aerial_training.synthesis.scene import SECOND, Stock
 from aerial_training.synthesis.sprites import Sprite
 
 GSD_M = 0.3
@@ -196,3 +197,20 @@ def test_looks_differ_and_repeat() -> None:
     np.testing.assert_array_equal(first, again)
     assert first.shape == picture.shape
     assert np.abs(first.astype(int) - other).mean() > 2
+
+
+def test_sheds_on_real_roofs_stay_on_their_roof() -> None:
+    """An addition on a roof of the picture lies within it, and counts as one; canvas there does not."""
+    ids = np.zeros((128, 128), np.uint16)
+    ids[30:90, 20:100] = 4
+    ground, _ = blank()
+    room = Room(taken_HW=(ids > 0).astype(np.uint8), gsd_m=GSD_M, grid_turn=0.0, ground_HW3=ground)
+    bank = Stock(drawn={"shed": (box(5.0, 4.0, "shed"),), "tarp": (box(5.0, 4.0, "tarp"),)}, real={})
+    rooftops.on_real(np.random.default_rng(2), room, bank, ids, SECOND)
+    assert room.placed
+    rooftops.on_real(np.random.default_rng(2), room, bank, ids, None)
+    for thing in room.placed:
+        outline = thing.outline_px(GSD_M)
+        assert (outline > (19, 29)).all()
+        assert (outline < (101, 91)).all()
+        assert thing.changed == (thing.sprite.kind == "box")

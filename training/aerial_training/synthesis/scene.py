@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from aerial_training.synthesis.placing import BUILDING_KINDS, Room, Thing
+from aerial_training.synthesis.placing import Room, Thing
 from aerial_training.synthesis.sprites import Sprite
 from aerial_training.synthesis.texture import Rng
 
@@ -178,33 +178,6 @@ def _before_and_after(rng: Rng, room: Room, bank: Stock, built: Thing, odds: flo
             gains=((float(rng.uniform(0.8, 1.2)),), (float(rng.uniform(0.8, 1.2)),)),
         )
     )
-
-
-def on_roofs(rng: Rng, room: Room, bank: Stock, hosts: Sequence[Thing], dates: tuple[bool, bool]) -> None:
-    """Sheds and boxes on roofs that stand on both dates: a storey of 2.2 to 3.5 m more."""
-    for host in hosts:
-        if (
-            host.dates != BOTH
-            or host.sprite.kind not in BUILDING_KINDS
-            or min(host.sprite.size_m) * host.stretch < 6
-        ):
-            continue
-        sprite = bank.pick(rng, "shed", 0.5)
-        most = 0.8 * min(host.sprite.size_m) * host.stretch
-        stretch = min(float(rng.uniform(0.6, 1.2)), most / max(sprite.size_m))
-        offset = rng.uniform(-0.3, 0.3, 2) * np.array(host.sprite.size_m) * host.stretch / room.gsd_m
-        cos, sin = math.cos(host.turn), math.sin(host.turn)
-        at = np.array(host.at_px) + np.array(
-            [cos * offset[0] - sin * offset[1], sin * offset[0] + cos * offset[1]]
-        )
-        gain = (float(rng.uniform(0.8, 1.2)),)
-        room.placed.append(
-            Thing(
-                sprite=replace(sprite, kind="box"), at_px=(float(at[0]), float(at[1])),
-                turn=host.turn + float(rng.integers(4)) * math.pi / 2, stretch=stretch, flip=False,
-                height_m=float(rng.uniform(2.2, 3.5)), dates=dates, gains=(gain, gain), base_m=host.height_m,
-            )
-        )  # fmt: skip
 
 
 def _clump(rng: Rng, room: Room, bank: Stock) -> None:

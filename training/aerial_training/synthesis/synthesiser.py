@@ -15,6 +15,7 @@ from aerial_training.synthesis import (
     grounds,
     photometry,
     relief,
+    rooftops,
     scene,
     sources,
     sprites,
@@ -111,8 +112,10 @@ class PairSynthesiser:
             scene.giant(rng, room, self._bank, scene.BOTH)
         if ground.known:
             scene.standing(rng, room, self._bank, int(rng.geometric(0.45)) - 1)
-            if changed and rng.random() < 0.12:
-                scene.on_roofs(rng, room, self._bank, list(room.placed), _ways(rng)[0])
+            if changed and rng.random() < 0.2:
+                self._on_roofs(rng, room, ground)
+            elif rng.random() < 0.1:
+                rooftops.on_real(rng, room, self._bank, ground.ids_HW, None)
         scene.bystanders(rng, room, self._bank)
         heights = relief.own_heights(rng, ground.ids_HW, ground.image)
         razed = changed and ground.known and rng.random() < _DEMOLITION_ODDS
@@ -136,6 +139,14 @@ class PairSynthesiser:
             if rng.random() < 0.6:
                 return
         scene.changes(rng, room, self._bank, way)
+
+    def _on_roofs(self, rng: Rng, room: Room, ground: Ground) -> None:
+        way = _ways(rng)[0]
+        where = rng.random()
+        if where < 0.6:
+            rooftops.on_pasted(rng, room, self._bank, way)
+        if where > 0.4:
+            rooftops.on_real(rng, room, self._bank, ground.ids_HW, way)
 
     def _dates(
         self, rng: Rng, ground: Ground, heights: Float, things: list[Thing], razed: bool

@@ -49,6 +49,7 @@ def texture(rng: Rng, shape: tuple[int, int], kind: str, turn: float) -> Float:
         wave = 2 * math.pi / period
         x = np.arange(shape[1], dtype=np.float32)[None, :] * np.float32(-math.sin(turn) * wave)
         y = np.arange(shape[0], dtype=np.float32)[:, None] * np.float32(math.cos(turn) * wave)
+        y = y + np.float32(rng.uniform(0.2, 1.2)) * smooth_noise(rng, shape, rng.uniform(10, 40))
         grain += np.float32(rng.uniform(0.02, 0.16) * min(1.0, 4.0 / period)) * np.sin(
             x + y + np.float32(rng.uniform(0, 6))
         )
