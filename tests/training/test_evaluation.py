@@ -14,7 +14,7 @@ from aerial.codec import dumps
 from aerial.errors import AlignError
 from aerial_training import evaluation
 from aerial_training.evaluation import Picture, Pictures
-from aerial_training.sample import UNKNOWN, Sample
+from aerial_training.sample import EITHER, UNKNOWN, Sample
 
 GSD_M = 0.15
 # column, row, width, height in pixels: a blue roof of 36 m2 and one of 9 m2
@@ -114,9 +114,9 @@ def test_sets_count_alike_in_the_mean_and_the_result_is_json(model: Path) -> Non
 
 def test_a_sample_is_scored_in_any_direction_where_its_truth_is_known() -> None:
     """Appeared or gone is change; unknown stays unknown unless the other direction is certain."""
-    one = np.array([[1, 0, UNKNOWN, 0]], np.uint8)
-    two = np.array([[0, 1, 0, 0]], np.uint8)
-    blank = np.zeros((3, 1, 4), np.uint8)
+    one = np.array([[1, 0, UNKNOWN, 0, EITHER]], np.uint8)
+    two = np.array([[0, 1, 0, 0, EITHER]], np.uint8)
+    blank = np.zeros((3, 1, 5), np.uint8)
     sample = Sample(
         before_3HW=blank,
         after_3HW=blank,
@@ -127,7 +127,7 @@ def test_a_sample_is_scored_in_any_direction_where_its_truth_is_known() -> None:
         height_change_HW=None,
         gsd_m=0.3,
     )
-    assert evaluation.of_sample("s", sample).change_HW.tolist() == [[1, 1, UNKNOWN, 0]]
+    assert evaluation.of_sample("s", sample).change_HW.tolist() == [[1, 1, UNKNOWN, 0, 1]]
 
 
 def test_new_weights_are_compared_with_old_ones_on_the_same_pictures(model: Path, tmp_path: Path) -> None:

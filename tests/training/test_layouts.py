@@ -10,7 +10,7 @@ from PIL import Image
 from aerial.errors import InputError
 from aerial_training import layouts
 from aerial_training.layouts import LabelledSamples, open_pairs, read_label, read_pair
-from aerial_training.sample import UNKNOWN
+from aerial_training.sample import EITHER, UNKNOWN
 
 
 def put(path: Path, values: NDArray[np.uint8], suffix: str = ".png") -> None:
@@ -152,15 +152,15 @@ def test_beyond_the_picture_nothing_is_known(tmp_path: Path) -> None:
     assert (made.gone_HW != UNKNOWN).mean() == known.mean()
 
 
-def test_of_an_unknown_direction_only_the_unchanged_is_taught(tmp_path: Path) -> None:
-    """Where something changed, neither direction is known; elsewhere both are: none."""
+def test_a_change_of_unknown_direction_is_either(tmp_path: Path) -> None:
+    """Where something changed, both maps say so without a direction; elsewhere both are: none."""
     write_pair(tmp_path, "a", (60, 60))
     made = [samples(tmp_path, direction="either").sample(i) for i in range(6)]
-    assert not any((m.appeared_HW == 1).any() or (m.gone_HW == 1).any() for m in made)
     directed = [samples(tmp_path).sample(i) for i in range(6)]
     for m, d in zip(made, directed, strict=True):
-        assert (((d.appeared_HW == 1) | (d.gone_HW == 1)) <= (m.appeared_HW == UNKNOWN)).all()
+        assert (((d.appeared_HW == 1) | (d.gone_HW == 1)) == (m.appeared_HW == EITHER)).all()
         assert (m.appeared_HW == m.gone_HW).all()
+        assert not (m.appeared_HW == 1).any()
 
 
 def test_crops_are_resampled_to_the_pixels_asked_for(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from aerial.codec import write_json
 from aerial.errors import InputError
 from aerial_training import evaluation
 from aerial_training.reviewed import ReviewedPair, ReviewedSamples, around, read_reviewed
-from aerial_training.sample import UNKNOWN, Sample
+from aerial_training.sample import EITHER, UNKNOWN, Sample
 
 SIDE_PX = 64
 GSD_M = 0.2
@@ -143,13 +143,15 @@ def test_direction_and_buildings_follow_the_kind(folder: Path) -> None:
             assert values in ({expected}, {swapped})
 
 
-def test_an_accepted_suspect_without_direction_teaches_nothing_inside(folder: Path) -> None:
-    """Of an excavation nobody said that a building appeared or went."""
-    read = read_reviewed(write(folder, [feature(made.HOUSE, "accepted", "excavation")]), GSD_M)
-    for sample in samples(read, 3):
-        assert not (sample.appeared_HW == 1).any()
-        assert not (sample.gone_HW == 1).any()
-        assert (sample.appeared_HW == UNKNOWN).any()
+def test_an_accepted_suspect_without_direction_teaches_none(folder: Path) -> None:
+    """Of an unknown one only that it changed; of an excavation nothing, for it is no building."""
+    for kind, value in (("excavation", UNKNOWN), ("unknown", EITHER)):
+        read = read_reviewed(write(folder, [feature(made.HOUSE, "accepted", kind)]), GSD_M)
+        for sample in samples(read, 3):
+            assert not (sample.appeared_HW == 1).any()
+            assert not (sample.gone_HW == 1).any()
+            assert (sample.appeared_HW == EITHER).any() == (value == EITHER)
+            assert ((sample.appeared_HW == EITHER) == (sample.gone_HW == EITHER)).all()
 
 
 def test_a_ring_around_the_outline_is_unknown(folder: Path) -> None:

@@ -35,7 +35,7 @@ from aerial_training import metrics
 from aerial_training.layouts import PairSet, read_pair
 from aerial_training.metrics import Comparison, Counts, Estimate
 from aerial_training.reviewed import ReviewedPair, around
-from aerial_training.sample import UNKNOWN, Sample
+from aerial_training.sample import EITHER, UNKNOWN, Sample
 
 # Pictures in memory have no place; they are laid somewhere metric for the product to read.
 _CRS, _LEFT, _TOP = "EPSG:4547", 500_000.0, 2_522_000.0
@@ -132,7 +132,7 @@ def reviewed(
 
 def of_sample(name: str, sample: Sample) -> Picture:
     """Return a training sample as a picture to score on."""
-    changed = (sample.appeared_HW == 1) | (sample.gone_HW == 1)
+    changed = (sample.appeared_HW == 1) | (sample.gone_HW == 1) | (sample.appeared_HW == EITHER)
     unknown = (sample.appeared_HW == UNKNOWN) | (sample.gone_HW == UNKNOWN)
     return Picture(
         name=name,

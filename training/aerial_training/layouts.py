@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from aerial.errors import InputError
-from aerial_training.sample import UNKNOWN, Sample
+from aerial_training.sample import EITHER, UNKNOWN, Sample
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 FOLDERS = ("A", "B", "label")
@@ -160,8 +160,8 @@ class LabelledSamples:
     """Crops of labelled pairs as training samples; the same index gives the same crop in any process.
 
     Crops are turned, mirrored, shown a little larger or smaller, and their dates swapped. With the
-    direction ``either`` nobody knows whether a change appeared or went: there is no loss on it, and
-    the pairs teach what no change looks like. Buildings are unknown where nothing is said of them.
+    direction ``either`` nobody knows whether a change appeared or went, and the network is asked for
+    one of the two. Buildings are unknown where nothing is said of them.
     """
 
     pairs: PairSet
@@ -189,7 +189,7 @@ def as_sample(
     """Return a sample of two pictures and where they changed (1, 0, ``UNKNOWN``)."""
     unknown = np.full(change_HW.shape, UNKNOWN, np.uint8)
     other = np.where(change_HW == UNKNOWN, UNKNOWN, 0).astype(np.uint8)
-    either = np.where(change_HW == 1, UNKNOWN, change_HW).astype(np.uint8)
+    either = np.where(change_HW == 1, EITHER, change_HW).astype(np.uint8)
     appeared, gone = {
         "appeared": (change_HW, other),
         "gone": (other, change_HW),

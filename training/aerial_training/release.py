@@ -20,7 +20,7 @@ from aerial_training.calibration import fit_platt
 from aerial_training.export import export_model, write_toml
 from aerial_training.quantise import quantise
 from aerial_training.recipes import Recipe
-from aerial_training.sample import UNKNOWN
+from aerial_training.sample import EITHER, UNKNOWN
 
 SAMPLES = 300
 # Percent of F1 that a precision may lose against fp32 and still be preferred.
@@ -81,7 +81,7 @@ def _f1(answers: _Answers, raw_threshold: float) -> float:
     for chance, truth in zip(answers.chance, answers.truth, strict=True):
         known = (truth != UNKNOWN).all(axis=0)
         said = (chance >= raw_threshold).any(axis=0) & known
-        true = (truth == 1).any(axis=0) & known
+        true = ((truth == 1) | (truth == EITHER)).any(axis=0) & known
         hit, false, missed = (
             hit + (said & true).sum(),
             false + (said & ~true).sum(),
@@ -107,6 +107,6 @@ def _answers(folder: Path, precision: Precision, source: Source) -> _Answers:
 def _thinned(answers: _Answers) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     chance = np.concatenate([c.ravel()[::_EVERY] for c in answers.chance]).astype(np.float64)
     truth = np.concatenate([t.ravel()[::_EVERY] for t in answers.truth])
-    known = truth != UNKNOWN
+    known = truth < EITHER
     clipped = np.clip(chance[known], 1e-6, 1 - 1e-6)
     return np.log(clipped / (1 - clipped)), truth[known] == 1

@@ -36,7 +36,7 @@ from aerial.progress import SILENT, Progress
 from aerial.raster import grid as grids
 from aerial.raster.shapes import burn
 from aerial_training.layouts import SCALES, augmented
-from aerial_training.sample import UNKNOWN, Sample
+from aerial_training.sample import EITHER, UNKNOWN, Sample
 
 RIM_M = 1.0
 SEEN_M = 5.0
@@ -211,8 +211,9 @@ def _truth(pair: ReviewedPair, window: tuple[int, int, int, int], px_a_m: float)
         maps_4HW[:2, drawn(suspect.outline_px, 0.0)] = 0
     for suspect in accepted:
         if suspect.kind not in _STANDS:
-            # An excavation, or nobody said what: no direction to teach.
-            maps_4HW[:2, drawn(suspect.outline_px, 0.0)] = UNKNOWN
+            # An excavation is no building; of the others nobody said what they are.
+            value = UNKNOWN if suspect.kind == "excavation" else EITHER
+            maps_4HW[:2, drawn(suspect.outline_px, 0.0)] = value
             continue
         inside_HW, appeared = drawn(suspect.outline_px, 0.0), suspect.kind in _APPEARED
         maps_4HW[0, inside_HW], maps_4HW[1, inside_HW] = int(appeared), int(not appeared)
