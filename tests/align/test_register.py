@@ -11,6 +11,8 @@ from aerial import geo
 from aerial.align import fine
 from aerial.align.register import register
 from aerial.align.warp import smooth_remainder
+from aerial.errors import AlignError
+from aerial.progress import SilentProgress
 from aerial.raster import grid as grids
 from aerial.raster.grid import Grid
 from aerial.raster.read import read_on_grid
@@ -57,7 +59,7 @@ def test_a_wrong_georeference_is_recovered_within_a_third_of_a_pixel(
     assert 1.0 < alignment.shift_m < 2.0
 
 
-@pytest.mark.parametrize("kind", ["degrees", "utm", "coarser", "float", "grey"])
+@pytest.mark.parametrize("kind", ["degrees", "utm", "coarser", "float"])
 def test_other_crs_gsd_and_dtype_are_resampled(kind: str, place: pairs.Date, tmp_path: Path) -> None:
     """A survey in another CRS, pixel size or number type still fits within a fifth of a metre."""
     before = put(tmp_path / "b.tif", place.image_HWC, pairs.grid(SIDE))
@@ -65,8 +67,6 @@ def test_other_crs_gsd_and_dtype_are_resampled(kind: str, place: pairs.Date, tmp
     after = tmp_path / "a.tif"
     if kind == "float":
         write_cog(after, pairs.grid(SIDE), (image * 37.5 - 100).astype(np.float32), nodata=-9999.0)
-    elif kind == "grey":
-        write_cog(after, pairs.grid(SIDE), image[:1], mask=True)
     else:
         source = put(tmp_path / "s.tif", image.transpose(1, 2, 0), pairs.grid(SIDE))
         crs = {"degrees": geo.WGS84, "utm": "EPSG:32649", "coarser": pairs.CRS}[kind]
@@ -106,3 +106,70 @@ def test_the_remainder_does_not_bend_around_a_change() -> None:
     assert np.flatnonzero(~agree).tolist() == [44]
     warp = smooth_remainder(at[agree], shift[agree], np.ones(agree.sum()), pairs.grid(1000), 200.0, 60.0)
     assert pytest.approx(tuple(warp.at(at[44:45])[0]), abs=0.05) == (0.4, -0.2)
+
+
+class Said(SilentProgress):
+    """Keeps what was said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, message: str) -> None:
+        """Keep it."""
+        self.said.append(message)
+
+
+def test_a_small_place_that_changed_beyond_recognition_is_compared_as_declared(
+    place: pairs.Date, tmp_path: Path
+) -> None:
+    """Nothing agrees: the georeferences stand as they are, aloud, and the residual is called assumed."""
+    before = put(tmp_path / "b.tif", place.image_HWC, pairs.grid(SIDE))
+    after = put(tmp_path / "a.tif", pairs.ground(99, SIDE).image_HWC, pairs.grid(SIDE))
+    said = Said()
+    alignment = register(before, after, gsd_m=0.1, progress=said).alignment
+    assert (alignment.how, alignment.windows, alignment.residual_median_m) == ("assumed", 0, 1.0)
+    assert np.allclose(alignment.before_to_after_px, [[1, 0, 0], [0, 1, 0]], atol=1e-6)
+    assert len(said.said) == 1
+
+
+def test_a_large_place_of_which_nothing_is_recognised_is_another_one(tmp_path: Path) -> None:
+    """Two hectares that share nothing are refused."""
+    # Turned, so that the two do not share the lattice that their texture is made on.
+    turn = cv2.getRotationMatrix2D((700, 700), 31, 1.3)
+    images = [pairs.ground(seed, 1400).image_HWC for seed in (5, 6)]
+    images[1] = cv2.warpAffine(images[1], turn, (1400, 1400), borderMode=cv2.BORDER_REFLECT)
+    ends = [put(tmp_path / f"{n}.tif", image, pairs.grid(1400)) for n, image in enumerate(images)]
+    with pytest.raises(AlignError, match="recognised") as caught:
+        register(*ends, gsd_m=0.1)
+    assert caught.value.hint
+
+
+def test_one_leaning_roof_does_not_bend_a_good_georeference(place: pairs.Date, tmp_path: Path) -> None:
+    """Ground without texture and a patterned roof that leans 0.5 m elsewhere: the frame stays."""
+    rng = np.random.default_rng(3)
+    tiles = np.kron(rng.integers(90, 220, (16, 22)), np.ones((8, 8)))[..., None].astype(np.uint8)
+    dates = []
+    for seed, lean_px in ((1, 0), (2, 5)):
+        flat = np.clip(120 + np.random.default_rng(seed).normal(0, 4, (SIDE, SIDE, 3)), 0, 255)
+        image = flat.astype(np.uint8)
+        image[180:308, 150 + lean_px : 326 + lean_px] = tiles
+        dates.append(put(tmp_path / f"{seed}.tif", image, pairs.grid(SIDE)))
+    alignment = register(*dates, gsd_m=0.1).alignment
+    assert np.allclose(np.array(alignment.before_to_after_px)[:, :2], np.eye(2), atol=1e-3)
+    assert alignment.shift_m <= 0.51
+
+
+def test_the_simplest_fit_that_explains_the_windows_is_taken() -> None:
+    """Noise of half a pixel is a shift at most; a turn of half a degree over 50 m is found."""
+    rng = np.random.default_rng(0)
+    x, y = np.meshgrid(np.linspace(100, 400, 7), np.linspace(100, 400, 7))
+    at = np.column_stack([x.ravel(), y.ravel()])
+    noise = rng.normal(0, 0.5, at.shape)
+    peak = np.full(49, 12.0)
+    still = fine.robust_fit(fine.Shifts(at_N2=at, shift_N2=noise, peak_N=peak), 5, 7, gentle=True)
+    assert still is not None
+    assert np.array_equal(still[0][:2, :2], np.eye(2))
+    turned = at @ np.array([[0, 0.0087], [-0.0087, 0]]) + noise * 0.1
+    found = fine.robust_fit(fine.Shifts(at_N2=at, shift_N2=turned, peak_N=peak), 5, 7, gentle=True)
+    assert found is not None
+    assert pytest.approx(found[0][1, 0], abs=1e-3) == 0.0087

@@ -3,6 +3,7 @@
 register    the whole of it: two files in, a common grid and its residual out
 coarse      features on overviews
 fine        shifts of windows and what they agree on
+windows     where the windows lie, and reading them
 warp        the transform: an affine and a smooth remainder
 reader      both pictures on the common grid, window by window
 """

@@ -13,8 +13,11 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 # Peak over the spread of the correlation surface: noise reaches about 5 on 128 x 128 pixels.
-_MIN_PEAK = 9.0
+MIN_PEAK = 9.0
 _MIN_VALID = 0.75
+_LEAST_WINDOWS = 6
+# A typical disagreement of so many pixels leaves nothing to explain.
+_GOOD_PX = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +46,20 @@ def measure(
 
     None where too little is valid or the peak does not stand out.
     """
+    surface_HW = correlate(before_CHW, after_CHW, valid_HW)
+    if surface_HW is None:
+        return None
+    found = highest(surface_HW)
+    return found if found[2] >= MIN_PEAK else None
+
+
+def correlate(
+    before_CHW: NDArray[np.uint8], after_CHW: NDArray[np.uint8], valid_HW: NDArray[np.bool_]
+) -> Floats | None:
+    """Return how well AFTER fits BEFORE at every shift, in standard deviations; no shift at (0, 0).
+
+    None where too little is valid. Sums of such surfaces tell a shift that no window tells alone.
+    """
     if valid_HW.mean() < _MIN_VALID:
         return None
     height, width = valid_HW.shape
@@ -57,50 +74,128 @@ def measure(
     fy, fx = np.meshgrid(np.fft.fftfreq(height), np.fft.fftfreq(width), indexing="ij")
     cross *= np.exp(-(fx**2 + fy**2) / (2 * 0.15**2))
     surface = np.real(np.fft.ifft2(cross))
-    row, column = np.unravel_index(int(np.argmax(surface)), surface.shape)
-    peak = float((surface[row, column] - np.median(surface)) / (surface.std() + 1e-12))
-    if peak < _MIN_PEAK:
-        return None
-    dy = _vertex(
-        surface[(row - 1) % height, column], surface[row, column], surface[(row + 1) % height, column]
-    )
-    dx = _vertex(surface[row, (column - 1) % width], surface[row, column], surface[row, (column + 1) % width])
+    return np.asarray((surface - np.median(surface)) / (surface.std() + 1e-12))
+
+
+def highest(surface_HW: Floats, reach_px: float | None = None) -> tuple[float, float, float]:
+    """Return (shift column, shift row, height) of the highest peak, at most ``reach_px`` from no shift."""
+    height, width = surface_HW.shape
+    allowed = surface_HW
+    if reach_px is not None:
+        y_H, x_W = (np.fft.fftfreq(n, 1 / n) for n in (height, width))
+        near = np.hypot(y_H[:, None], x_W[None]) <= max(reach_px, 1.0)
+        allowed = np.where(near, surface_HW, -np.inf)
+    row, column = np.unravel_index(int(np.argmax(allowed)), allowed.shape)
+    peak = float(surface_HW[row, column])
+    dy = _vertex(surface_HW[(row - 1) % height, column], peak, surface_HW[(row + 1) % height, column])
+    dx = _vertex(surface_HW[row, (column - 1) % width], peak, surface_HW[row, (column + 1) % width])
     shift_column = (column + dx + width / 2) % width - width / 2
     shift_row = (row + dy + height / 2) % height - height / 2
     return float(shift_column), float(shift_row), peak
 
 
-def robust_affine(shifts: Shifts, tolerance_px: float) -> tuple[Floats, NDArray[np.bool_]] | None:
-    """Return the 3x3 affine p -> p + shift by reweighted least squares, and which windows agree.
+def robust_fit(
+    shifts: Shifts, tolerance_px: float, independent: float, *, gentle: bool
+) -> tuple[Floats, NDArray[np.bool_]] | None:
+    """Return the 3x3 affine p -> p + shift that the windows justify, and which windows agree.
 
-    Starts from RANSAC so that a few moved objects cannot tilt it; None where fewer than six agree.
+    The simplest of nothing, a shift, a similarity and an affine that no richer one clearly beats: a
+    handful of windows on leaning roofs must not bend a good georeference. ``independent``: how many
+    windows would lie side by side. ``gentle``: no more than a degree or two of turn and scale.
+    None where fewer than six agree on anything.
     """
-    if len(shifts.at_N2) < 6:
+    if len(shifts.at_N2) < _LEAST_WINDOWS:
         return None
-    target_N2 = shifts.at_N2 + shifts.shift_N2
+    best: tuple[Floats, NDArray[np.bool_], float] | None = None
+    for parameters in (0, 2, 4, 6):
+        affine_23 = _consensus(shifts, tolerance_px, parameters)
+        if affine_23 is None or (gentle and parameters > 2 and not _is_gentle(affine_23)):
+            continue
+        affine_23, agree = _reweighted(shifts, affine_23, tolerance_px, parameters)
+        if agree.sum() < _LEAST_WINDOWS:
+            continue
+        # What n windows say of p numbers is worth n - p / 2 of them.
+        worth = independent * agree.mean() - parameters / 2
+        if worth <= 0.5:
+            continue
+        typical = float(np.median(_errors(shifts, affine_23)[agree]))
+        typical *= float(np.sqrt((worth + parameters / 2) / worth))
+        if (
+            best is None
+            or agree.sum() > 1.25 * best[1].sum() + 1
+            or (best[2] > _GOOD_PX and typical < 0.7 * best[2] and agree.sum() >= 0.9 * best[1].sum())
+        ):
+            best = affine_23, agree, typical
+    if best is None:
+        return None
+    affine_33 = np.eye(3)
+    affine_33[:2] = best[0]
+    return affine_33, best[1]
+
+
+def _consensus(shifts: Shifts, tolerance_px: float, parameters: int) -> Floats | None:
+    """Return the 2x3 affine that most windows agree with, of a shift (2), a similarity (4), an affine (6)."""
+    if parameters == 0:
+        return np.eye(2, 3)
+    if parameters == 2:
+        apart = np.hypot(*(shifts.shift_N2[:, None] - shifts.shift_N2[None]).transpose(2, 0, 1))
+        close = apart < tolerance_px
+        middle = int(np.argmax((close * shifts.peak_N).sum(axis=1)))
+        return np.column_stack([np.eye(2), np.median(shifts.shift_N2[close[middle]], axis=0)])
+    estimate = cv2.estimateAffine2D if parameters == 6 else cv2.estimateAffinePartial2D
     cv2.setRNGSeed(0)
-    affine_23, _ = cv2.estimateAffine2D(
+    affine_23, _ = estimate(
         np.ascontiguousarray(shifts.at_N2),
-        np.ascontiguousarray(target_N2),
+        np.ascontiguousarray(shifts.at_N2 + shifts.shift_N2),
         method=cv2.RANSAC,
         ransacReprojThreshold=tolerance_px,
         maxIters=5000,
     )
-    if affine_23 is None:
-        return None
-    design = np.column_stack([shifts.at_N2, np.ones(len(shifts.at_N2))])
-    for _ in range(10):
-        error = np.hypot(*(design @ affine_23.T - target_N2).T)
+    return None if affine_23 is None else np.asarray(affine_23, float)
+
+
+def _reweighted(
+    shifts: Shifts, affine_23: Floats, tolerance_px: float, parameters: int
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """Return an affine refined by reweighted least squares, and which windows agree with it."""
+    agree = _errors(shifts, affine_23) < tolerance_px
+    for _ in range(10 if parameters else 0):
+        error = _errors(shifts, affine_23)
         agree = error < tolerance_px
-        if agree.sum() < 6:
-            return None
+        if agree.sum() < _LEAST_WINDOWS:
+            break
         scale = max(1.4826 * float(np.median(error[agree])), 0.05)
         weight = np.sqrt(agree / (1 + (error / (2 * scale)) ** 2))
-        solution, *_ = np.linalg.lstsq(design * weight[:, None], target_N2 * weight[:, None], rcond=None)
-        affine_23 = solution.T
-    affine_33 = np.eye(3)
-    affine_33[:2] = affine_23
-    return affine_33, agree
+        affine_23 = _least_squares(shifts, weight, parameters)
+    return affine_23, agree
+
+
+def _least_squares(shifts: Shifts, weight_N: Floats, parameters: int) -> Floats:
+    x, y = shifts.at_N2.T
+    target_N2 = shifts.at_N2 + shifts.shift_N2
+    if parameters == 2:
+        shift = (shifts.shift_N2 * weight_N[:, None] ** 2).sum(axis=0) / (weight_N**2).sum()
+        return np.column_stack([np.eye(2), shift])
+    if parameters == 6:
+        design = np.column_stack([shifts.at_N2, np.ones(len(x))])
+        solution, *_ = np.linalg.lstsq(design * weight_N[:, None], target_N2 * weight_N[:, None], rcond=None)
+        return np.asarray(solution.T)
+    zero, one = np.zeros(len(x)), np.ones(len(x))
+    rows = np.concatenate([np.column_stack([x, -y, one, zero]), np.column_stack([y, x, zero, one])])
+    both = np.concatenate([weight_N, weight_N])
+    (a, b, c, d), *_ = np.linalg.lstsq(rows * both[:, None], target_N2.T.ravel() * both, rcond=None)
+    return np.array([[a, -b, c], [b, a, d]])
+
+
+def _errors(shifts: Shifts, affine_23: Floats) -> Floats:
+    design = np.column_stack([shifts.at_N2, np.ones(len(shifts.at_N2))])
+    return np.asarray(np.hypot(*(design @ affine_23.T - shifts.at_N2 - shifts.shift_N2).T))
+
+
+def _is_gentle(affine_23: Floats) -> bool:
+    stretch = np.linalg.svd(affine_23[:, :2])[1]
+    turn = np.degrees(np.arctan2(affine_23[1, 0] - affine_23[0, 1], affine_23[0, 0] + affine_23[1, 1]))
+    return bool(abs(stretch - 1).max() <= 0.02 and abs(turn) <= 1.5)
 
 
 def neighbours_agree(at_N2: Floats, residual_N2: Floats, reach_px: float) -> NDArray[np.bool_]:

@@ -7,14 +7,22 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from aerial import geo
 from aerial.align.warp import Warp, moved_grid
+from aerial.errors import RasterError
 from aerial.raster import grid as grids
 from aerial.raster.grid import Grid
-from aerial.raster.read import RasterInfo, WindowPx, open_raster, read_on_grid
+from aerial.raster.read import Level, RasterInfo, WindowPx, levels, open_raster, read_level, read_on_grid
 from aerial.raster.validity import Validity, inspect, to_bytes, valid_on
 
 # Stitchers feather and JPEG rings at the rim of the picture.
 _RIM_M = 0.4
+# Nothing can be compared where nearly all is white, or where 98 % of the pixels lie within so few greys.
+_MOST_WHITE, _LEAST_SPREAD = 0.97, 4.0
+# Pixels that are so many times finer than wanted are blurred before they are resampled.
+_BLUR_FROM = 1.15
+# Cubic resampling looks two pixels around; the blur a little further.
+_REACH = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,21 +35,140 @@ class Picture:
 
 
 def open_picture(path: Path) -> Picture:
-    """Open an ortho and find its collar and scale; raises ``RasterError`` or ``CrsError``."""
+    """Open an ortho and find its collar and scale.
+
+    Raises:
+        RasterError: it is broken, not a picture in colour or grey, or shows nothing but cloud.
+        CrsError: it declares no CRS.
+    """
     info = open_raster(path)
-    return Picture(info=info, validity=inspect(path), gsd_m=grids.gsd_m(info.grid))
+    if info.palette:
+        raise RasterError(
+            f"{path} stores places in a table of colours (a palette), not colours.",
+            hint=f"Expand it: gdal_translate -expand rgb {path.name} OUT.tif.",
+        )
+    if info.bands not in (1, 3, 4) or not np.issubdtype(np.dtype(info.dtype), np.number):
+        raise RasterError(
+            f"{path} has {info.bands} image band(s) of {info.dtype}; a picture has red, green and blue.",
+            hint="Export the mosaic with the bands red, green, blue (a fourth, near infrared, is left out).",
+        )
+    if np.issubdtype(np.dtype(info.dtype), np.complexfloating):
+        raise RasterError(f"{path} holds complex numbers, not a picture.", hint="Give an orthomosaic.")
+    validity = inspect(path)
+    if validity.white_share >= _MOST_WHITE or validity.spread < _LEAST_SPREAD:
+        raise RasterError(
+            f"{path} shows nothing: all of it is cloud, fog, overexposed or of one colour.",
+            hint="Fly again in clear weather, or give another date.",
+        )
+    return Picture(info=info, validity=validity, gsd_m=grids.gsd_m(info.grid))
 
 
-def read_rgb(picture: Picture, grid: Grid) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Return uint8 RGB (3, H, W) of ``picture`` on ``grid``, and which pixels hold a picture."""
-    ratio = grids.gsd_m(grid) / picture.gsd_m
-    data_CHW, valid_HW = read_on_grid(
-        picture.info.path, grid, resampling="average" if ratio > 1.5 else "cubic"
-    )
-    rgb_CHW = to_bytes(data_CHW, picture.validity.low, picture.validity.gain)
+def read_rgb(
+    picture: Picture, grid: Grid, shift_HW2: NDArray[np.float32] | None = None
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Return uint8 RGB (3, H, W) of ``picture`` on ``grid``, and which pixels hold a picture.
+
+    ``shift_HW2``: (column, row) by which each pixel of ``grid`` is taken elsewhere.
+    """
+    if geo.same_crs(picture.info.grid.crs, grid.crs):
+        rgb_CHW, valid_HW = _mapped(picture, grid, shift_HW2)
+    elif shift_HW2 is not None:
+        return _shifted(picture, grid, shift_HW2)
+    else:
+        ratio = grids.gsd_m(grid) / picture.gsd_m
+        data_CHW, valid_HW = read_on_grid(
+            picture.info.path, grid, resampling="average" if ratio > 1.5 else "cubic"
+        )
+        rgb_CHW = to_bytes(data_CHW, picture.validity.low, picture.validity.gain)
     if picture.validity.collar_HW is not None:
         valid_HW = valid_HW & valid_on(picture.validity, grid, rgb_CHW)
     return rgb_CHW, valid_HW
+
+
+def _mapped(
+    picture: Picture, grid: Grid, shift_HW2: NDArray[np.float32] | None
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Read a picture on a grid of its own CRS: the fitting overview as stored, resampled once."""
+    own = picture.info.grid
+    ratio = grids.gsd_m(grid) / picture.gsd_m
+    level = _level(picture, ratio)
+    # From pixels of the grid to those of the level.
+    shrink = np.diag([level.width_px / own.width_px, level.height_px / own.height_px, 1.0])
+    to_level = shrink @ np.linalg.inv(grids.matrix(own)) @ grids.matrix(grid)
+    left = ratio * level.width_px / own.width_px
+    step = max(1, int(left + 0.05))
+    left /= step
+    x_HW, y_HW = _positions(to_level, grid, shift_HW2)
+    empty = np.zeros((3, grid.height_px, grid.width_px), np.uint8), np.zeros(x_HW.shape, bool)
+    window = _slab_window(x_HW, y_HW, level, step)
+    if window is None:
+        return empty
+    data_CHW, valid_HW = read_level(picture.info.path, level, window, bands=picture.info.bands, step=step)
+    rgb_HWC = np.moveaxis(to_bytes(data_CHW, picture.validity.low, picture.validity.gain), 0, -1)
+    rgb_HWC = np.ascontiguousarray(rgb_HWC)
+    fine = left < _BLUR_FROM
+    if not fine:
+        rgb_HWC = cv2.GaussianBlur(rgb_HWC, (0, 0), 0.5 * float(np.sqrt(left**2 - 1)))
+    # cv2 counts the first pixel's centre as 0.
+    x_HW, y_HW = (x_HW - window[0]) / step - 0.5, (y_HW - window[1]) / step - 0.5
+    maps = x_HW.astype(np.float32), y_HW.astype(np.float32)
+    how = cv2.INTER_CUBIC if fine else cv2.INTER_LINEAR
+    moved_HWC = cv2.remap(rgb_HWC, *maps, how, borderMode=cv2.BORDER_REPLICATE)
+    valid = cv2.remap(valid_HW.astype(np.uint8), *maps, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT)
+    return np.ascontiguousarray(np.moveaxis(moved_HWC, -1, 0)), valid > 0
+
+
+def _level(picture: Picture, ratio: float) -> Level:
+    """Return the coarsest resolution of a picture that is no coarser than wanted."""
+    found = levels(picture.info.path)
+    full = found[0]
+    # A few percent: an overview of 3 x 3 pixels serves a grid of 2.95.
+    good = [level for level in found if full.width_px / level.width_px <= max(1.05 * ratio, 1.0)]
+    return good[-1] if good else full
+
+
+def _positions(
+    to_level: NDArray[np.float64], grid: Grid, shift_HW2: NDArray[np.float32] | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    x, y = np.arange(grid.width_px) + 0.5, (np.arange(grid.height_px) + 0.5)[:, None]
+    (a, b, c), (d, e, f) = to_level[:2]
+    x_HW, y_HW = a * x + b * y + c, d * x + e * y + f
+    if shift_HW2 is not None:
+        u, v = shift_HW2[..., 0], shift_HW2[..., 1]
+        x_HW, y_HW = x_HW + a * u + b * v, y_HW + d * u + e * v
+    return x_HW, y_HW
+
+
+def _slab_window(
+    x_HW: NDArray[np.float64], y_HW: NDArray[np.float64], level: Level, step: int
+) -> WindowPx | None:
+    """Return the pixels of a level around positions, in whole steps; None where all lie outside."""
+    ends = []
+    for position, length in ((x_HW, level.width_px), (y_HW, level.height_px)):
+        whole = length - length % step
+        first = int(np.floor(position.min() / step) - _REACH) * step
+        last = int(np.ceil(position.max() / step) + _REACH) * step
+        first, last = max(0, first), min(whole, last)
+        if last <= first:
+            return None
+        ends.append((first, last - first))
+    (column, width), (row, height) = ends
+    return column, row, width, height
+
+
+def _shifted(
+    picture: Picture, grid: Grid, shift_HW2: NDArray[np.float32]
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Read a picture of another CRS wide enough, and take each pixel from where the shift says."""
+    margin = int(np.ceil(np.abs(shift_HW2).max())) + 3
+    height, width = shift_HW2.shape[:2]
+    wide = moved_grid(grid, np.eye(3), (-margin, -margin, width + 2 * margin, height + 2 * margin))
+    rgb_CHW, valid_HW = read_rgb(picture, wide)
+    x_HW, y_HW = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    maps = x_HW + shift_HW2[..., 0] + margin, y_HW + shift_HW2[..., 1] + margin
+    moved = cv2.remap(np.ascontiguousarray(np.moveaxis(rgb_CHW, 0, -1)), *maps, cv2.INTER_CUBIC)
+    valid = cv2.remap(valid_HW.astype(np.uint8) * 255, *maps, cv2.INTER_LINEAR) == 255
+    return np.ascontiguousarray(np.moveaxis(moved, -1, 0)), np.asarray(valid)
 
 
 def read_dsm(path: Path, grid: Grid) -> NDArray[np.float32]:
@@ -87,13 +214,12 @@ class AlignedPair:
     def rgb(self, window: WindowPx) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.bool_]]:
         """Return before and after as uint8 RGB (3, H, W), and where both hold a picture."""
         after_CHW, after_valid = read_rgb(self.after, moved_grid(self.grid, np.eye(3), window))
-        wide, x_HW, y_HW = self._slab(window)
-        before_wide, valid_wide = read_rgb(self.before, moved_grid(self.grid, self.warp.affine_33, wide))
-        moved = cv2.remap(np.ascontiguousarray(np.moveaxis(before_wide, 0, -1)), x_HW, y_HW, cv2.INTER_CUBIC)
-        valid = cv2.remap(valid_wide.astype(np.uint8) * 255, x_HW, y_HW, cv2.INTER_LINEAR) == 255
+        before_grid = moved_grid(self.grid, self.warp.affine_33, window)
+        u_HW2 = self.warp.displacement(window)
+        moved, valid = read_rgb(self.before, before_grid, u_HW2 if u_HW2.any() else None)
         rim_px = max(1, round(_RIM_M / grids.gsd_m(self.grid)))
         both = _eroded(after_valid, rim_px) & _eroded(valid, rim_px)
-        return np.ascontiguousarray(np.moveaxis(moved, -1, 0)), after_CHW, both
+        return moved, after_CHW, both
 
     def heights(
         self, before_dsm: Path, after_dsm: Path, window: WindowPx

@@ -1,15 +1,15 @@
 """Lays BEFORE on AFTER: coarse on overviews, fine by windows, a smooth remainder, a stated residual."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from shapely.geometry import Polygon, box
+from shapely.geometry import MultiPoint, Polygon, box
 
 from aerial import geo
-from aerial.align import coarse, fine
+from aerial.align import coarse, fine, windows
 from aerial.align.reader import AlignedPair, Picture, open_picture, read_rgb
 from aerial.align.warp import Warp, smooth_remainder, without_remainder
 from aerial.errors import AlignError, RasterError
@@ -21,8 +21,6 @@ from aerial.records import Alignment
 Floats = NDArray[np.float64]
 
 OVERVIEW_PX = 1_000_000
-WINDOW_PX = 192
-MAX_WINDOWS = 200
 MAX_GSD_RATIO = 4.0
 # The remainder follows lens and surface-model errors, which are smooth over tens of metres.
 SMOOTH_M = 20.0
@@ -30,7 +28,15 @@ SMOOTH_M = 20.0
 MAX_RESIDUAL_M = 0.5
 # A georeference by GPS errs by metres; the search for windows that overlap goes this far.
 _SEARCH_M = 60.0
-_SLAB_PX = 4096
+# A fit needs so many windows that agree, such a share of those tried, over such a share of the place.
+_LEAST_AGREEING, _LEAST_SHARE, _LEAST_HULL = 8, 0.25, 0.15
+# In standard deviations of the sum of all windows' surfaces; sums of unlike places stay below 7 over
+# all shifts, and below 5 near none.
+_CERTAIN_PEAK, _NEAR_PEAK = 8.0, 5.0
+# A single window, near no shift; and so many of them make a residual.
+_WINDOW_PEAK, _LEAST_MEASURED = 5.0, 4
+# So many windows side by side cannot all have changed.
+_LARGE = 40.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,26 +53,51 @@ def register(before: Path, after: Path, *, gsd_m: float, progress: Progress = SI
     Raises:
         RasterError: a picture is absent, broken or holds no valid pixel.
         CrsError: one declares no CRS.
-        AlignError: their GSDs differ more than 4 times, they do not overlap, too few windows agree,
-            or the residual is beyond the limit.
+        AlignError: their GSDs differ more than 4 times, they do not overlap, or nothing of a large
+            place is recognised.
     """
     progress.phase("Aligning", 5)
     pictures = open_picture(before), open_picture(after)
     _require_like_gsd(*pictures)
+    _require_like_bands(*pictures)
+    for picture in pictures:
+        if picture.validity.gain != 1.0:
+            progress.say(
+                f"{picture.info.path.name} is of {picture.info.dtype}: its middle 98 % are shown as 0-250."
+            )
     grid = common_grid(pictures[1].info.grid, max(gsd_m, pictures[0].gsd_m, pictures[1].gsd_m))
     _require_overlap(pictures[0], grid)
     progress.advance()
     affine = _coarse(*pictures, grid)
     progress.advance()
-    pair = _pair(pictures, grid, without_remainder(affine))
-    for factor in _levels(grid):
-        pair = _refine(pair, factor)
+    declared = _pair(pictures, grid, without_remainder(np.eye(3)))
+    fitted = _best_fit(declared, affine)
     progress.advance()
-    pair = _with_remainder(pair)
+    if fitted is None:
+        return _as_declared(declared, progress)
+    pair = _with_remainder(fitted)
     progress.advance()
     alignment = _measured(pair)
+    if alignment is None:
+        return _as_declared(declared, progress)
     progress.advance()
     return Registration(pair=pair, alignment=alignment)
+
+
+def _best_fit(declared: AlignedPair, affine: Floats | None) -> AlignedPair | None:
+    """Return the pair as windows lay it, from its declared place or from where its features lie.
+
+    The declared place wins unless the features' one is agreed on by clearly more windows: features
+    on a few roofs lean with them.
+    """
+    fits = [_fitted(declared, gentle=True)]
+    if affine is not None:
+        moved = _pair((declared.before, declared.after), declared.grid, without_remainder(affine))
+        fits.append(_fitted(moved, gentle=False))
+    first, second = fits[0], fits[-1] if len(fits) > 1 else None
+    if first is None or (second is not None and second[1] > 1.25 * first[1]):
+        first = second
+    return None if first is None else first[0]
 
 
 def common_grid(after: Grid, gsd_m: float) -> Grid:
@@ -98,6 +129,15 @@ def _require_like_gsd(before: Picture, after: Picture) -> None:
         )
 
 
+def _require_like_bands(before: Picture, after: Picture) -> None:
+    if (before.info.bands == 1) != (after.info.bands == 1):
+        grey = before if before.info.bands == 1 else after
+        raise AlignError(
+            f"{grey.info.path} has one band, the other date has colours.",
+            hint="Export both mosaics with red, green and blue, or both in grey.",
+        )
+
+
 def _outline(picture: Picture, crs: str) -> Polygon:
     w, h = picture.info.grid.width_px, picture.info.grid.height_px
     rim = grids.pixel_to_world(picture.info.grid, np.array([[0, 0], [w, 0], [w, h], [0, h]], float))
@@ -113,7 +153,7 @@ def _require_overlap(before: Picture, grid: Grid) -> None:
         )
 
 
-def _coarse(before: Picture, after: Picture, grid: Grid) -> Floats:
+def _coarse(before: Picture, after: Picture, grid: Grid) -> Floats | None:
     factor = max(1.0, float(np.sqrt(grid.width_px * grid.height_px / OVERVIEW_PX)))
     small = grids.scaled(grid, factor)
     after_CHW, after_valid = read_rgb(after, small)
@@ -127,7 +167,7 @@ def _coarse(before: Picture, after: Picture, grid: Grid) -> Floats:
     if found is None:
         # Another season may leave no common feature; the windows decide whether the files' own
         # georeference is good enough.
-        return np.eye(3)
+        return None
     moved = np.array([[1, 0, -margin], [0, 1, -margin], [0, 0, 1]], float) @ found
     scale = np.diag([factor, factor, 1.0])
     return np.asarray(scale @ moved @ np.linalg.inv(scale))
@@ -166,75 +206,44 @@ def _levels(grid: Grid) -> list[int]:
     return levels
 
 
-def _lattice(grid: Grid) -> tuple[list[int], list[int], int]:
-    """Return the columns and rows of windows, and their size: at most ``MAX_WINDOWS``, spread evenly.
+def _fitted(pair: AlignedPair, *, gentle: bool) -> tuple[AlignedPair, float] | None:
+    """Return the pair with its affine corrected by what many windows agree on, and how many agreed.
 
-    They overlap by three quarters at most.
+    None where too few do.
     """
-    least = min(grid.width_px, grid.height_px)
-    # Half of a small place, so that it still holds several.
-    size = min(WINDOW_PX, least, max(96, least // 2))
-    step = max(size / 4, float(np.sqrt(grid.width_px * grid.height_px / MAX_WINDOWS)))
-    offsets = []
-    for length in (grid.width_px, grid.height_px):
-        count = max(1, int((length - size) / step) + 1)
-        offsets.append([int(v) for v in np.linspace(0, length - size, count).round()])
-    return offsets[0], offsets[1], size
+    support = 0.0
+    for factor in _levels(pair.grid):
+        level = pair.coarser(factor) if factor > 1 else pair
+        found, tried = windows.shifts(level)
+        # Half a metre and two pixels: lean of roofs and crowns is left to the remainder.
+        tolerance = max(2.0, 0.5 / grids.gsd_m(pair.grid) / factor)
+        fitted = fine.robust_fit(found, tolerance, windows.independent(level, tried), gentle=gentle)
+        if fitted is None:
+            return None
+        correction, agree = fitted
+        if agree.sum() < max(_LEAST_AGREEING, _LEAST_SHARE * tried) or not _is_spread(
+            found.at_N2[agree], level.grid
+        ):
+            return None
+        support = float(agree.sum())
+        scale = np.diag([factor, factor, 1.0])
+        affine = pair.warp.affine_33 @ scale @ correction @ np.linalg.inv(scale)
+        if not coarse.plausible(affine):
+            return None
+        pair = _pair((pair.before, pair.after), pair.grid, without_remainder(affine))
+    return pair, support
 
 
-def _shifts(pair: AlignedPair) -> fine.Shifts:
-    columns, rows, size = _lattice(pair.grid)
-    found = []
-    for row in rows:
-        for first, others in _stretches(columns, size):
-            # One read serves all windows of a stretch.
-            before_CHW, after_CHW, valid_HW = pair.rgb((first, row, others[-1] + size - first, size))
-            for column in others:
-                cut = np.s_[..., column - first : column - first + size]
-                measured = fine.measure(before_CHW[cut], after_CHW[cut], valid_HW[cut])
-                if measured is not None:
-                    found.append((column + size / 2, row + size / 2, *measured))
-    return fine.gather(found)
-
-
-def _stretches(columns: list[int], size: int) -> Iterable[tuple[int, list[int]]]:
-    """Yield runs of windows that touch, as (first column, columns), none wider than a slab of memory."""
-    run = [columns[0]]
-    for column in columns[1:]:
-        if column > run[-1] + size or column - run[0] > _SLAB_PX:
-            yield run[0], run
-            run = []
-        run.append(column)
-    yield run[0], run
-
-
-def _refine(pair: AlignedPair, factor: int) -> AlignedPair:
-    """Return the pair with its affine corrected by what the windows agree on."""
-    shifts = _shifts(pair.coarser(factor) if factor > 1 else pair)
-    # Half a metre and two pixels: lean of roofs and crowns is left to the remainder.
-    tolerance = max(2.0, 0.5 / grids.gsd_m(pair.grid) / factor)
-    fitted = fine.robust_affine(shifts, tolerance)
-    if fitted is None:
-        raise AlignError(
-            f"Only {len(shifts.at_N2)} places could be recognised in both surveys.",
-            hint="Check that both files are of the same place and mostly unchanged; stitch the new "
-            "survey together with the old one (--previous) so that both share one frame.",
-        )
-    correction, _ = fitted
-    scale = np.diag([factor, factor, 1.0])
-    affine = pair.warp.affine_33 @ scale @ correction @ np.linalg.inv(scale)
-    if not coarse.plausible(affine):
-        raise AlignError(
-            "The two surveys fit only when one is bent out of shape.",
-            hint="Check that both files are of the same place and that neither is a raw photograph.",
-        )
-    return _pair((pair.before, pair.after), pair.grid, without_remainder(affine))
+def _is_spread(at_N2: Floats, grid: Grid) -> bool:
+    """Tell whether windows lie over the place, not on one roof of it."""
+    hull = MultiPoint(at_N2).convex_hull.area
+    return bool(hull > _LEAST_HULL * grid.width_px * grid.height_px)
 
 
 def _with_remainder(pair: AlignedPair) -> AlignedPair:
-    shifts = _shifts(pair)
+    shifts, _ = windows.shifts(pair)
     gsd = grids.gsd_m(pair.grid)
-    sigma = max(SMOOTH_M / gsd, 0.75 * WINDOW_PX)
+    sigma = max(SMOOTH_M / gsd, 0.75 * windows.WINDOW_PX)
     small = np.hypot(*shifts.shift_N2.T) < 1.5 / gsd
     kept = shifts.subset(small)
     kept = kept.subset(fine.neighbours_agree(kept.at_N2, kept.shift_N2, 2 * sigma))
@@ -244,37 +253,104 @@ def _with_remainder(pair: AlignedPair) -> AlignedPair:
     return _pair((pair.before, pair.after), pair.grid, warp)
 
 
-def _measured(pair: AlignedPair) -> Alignment:
-    shifts = _shifts(pair)
+def _measured(pair: AlignedPair) -> Alignment | None:
+    """Return the residual of a pair that many windows laid, or None where it is beyond the limit."""
+    shifts, tried = windows.shifts(pair)
     gsd = grids.gsd_m(pair.grid)
     # A window that jumps by metres has locked on something else: repetition or change.
-    locked = shifts.subset(np.hypot(*shifts.shift_N2.T) < 2.0 / gsd)
-    columns, rows, _ = _lattice(pair.grid)
-    tried = len(columns) * len(rows)
+    locked = shifts.subset(np.hypot(*shifts.shift_N2.T) < max(2.0, 4 * _coarser_gsd_m(pair)) / gsd)
     if len(locked.at_N2) < max(6, 0.02 * tried):
-        raise AlignError(
-            f"Only {len(locked.at_N2)} of {tried} places could be recognised in both surveys.",
-            hint="Check that both files are of the same place and mostly unchanged.",
-        )
+        return None
     metres = np.hypot(*locked.shift_N2.T) * gsd
-    median, p95 = float(np.median(metres)), float(np.percentile(metres, 95))
-    if median > MAX_RESIDUAL_M:
-        raise AlignError(
-            f"After alignment half of the places are still more than {median:.2f} m apart "
-            f"(limit {MAX_RESIDUAL_M} m): a comparison would show errors, not change.",
-            hint="Stitch the new survey together with the old one (--previous) so that both share one frame.",
-        )
+    if np.median(metres) > max(MAX_RESIDUAL_M, 1.5 * _coarser_gsd_m(pair)):
+        return None
+    return _alignment(pair, metres, "measured")
+
+
+def _alignment(
+    pair: AlignedPair, metres_N: Floats, how: Literal["measured", "shifted", "declared", "assumed"]
+) -> Alignment:
+    median, p95 = float(np.median(metres_N)), float(np.percentile(metres_N, 95))
     matrix_23, shift_m = _between_files(pair)
-    after_gsd = pair.after.gsd_m
     return Alignment(
         before_to_after_px=matrix_23,
-        residual_median_px=median / after_gsd,
-        residual_p95_px=p95 / after_gsd,
+        residual_median_px=median / pair.after.gsd_m,
+        residual_p95_px=p95 / pair.after.gsd_m,
         residual_median_m=median,
         residual_p95_m=p95,
-        windows=len(locked.at_N2),
+        windows=0 if how == "assumed" else len(metres_N),
         shift_m=shift_m,
+        how=how,
     )
+
+
+def _coarser_gsd_m(pair: AlignedPair) -> float:
+    return max(pair.before.gsd_m, pair.after.gsd_m)
+
+
+def _as_declared(pair: AlignedPair, progress: Progress) -> Registration:
+    """Return the pair on its declared georeferences, shifted where all windows together say so.
+
+    ``pair`` has the identity. Another season or much change leaves few windows that stand out alone;
+    the sum of all surfaces still tells whether this is the place, and where. A place large enough to
+    be recognised that is not recognised is another one.
+    """
+    total, found, tried = _summed(pair)
+    size_m = grids.gsd_m(pair.grid)
+    # The network was taught to see through less.
+    small_m = max(0.6, 2 * _coarser_gsd_m(pair))
+    column, row, height = fine.highest(total) if tried else (0.0, 0.0, 0.0)
+    near = fine.highest(total, max(2.0, 4 * _coarser_gsd_m(pair)) / size_m)[2] if tried else 0.0
+    how: Literal["shifted", "declared", "assumed"] = "declared"
+    if height >= _CERTAIN_PEAK and np.hypot(column, row) * size_m > small_m:
+        affine = np.eye(3)
+        affine[:2, 2] = column, row
+        pair = _pair((pair.before, pair.after), pair.grid, without_remainder(affine))
+        _, found, tried = _summed(pair)
+        how = "shifted"
+    elif near < _NEAR_PEAK:
+        if windows.independent(pair, tried) >= _LARGE:
+            raise AlignError(
+                "Nothing of the one survey could be recognised in the other.",
+                hint="Check that both files are of the same place and declare the right CRS; stitch the "
+                "new survey together with the old one (--previous) so that both share one frame.",
+            )
+        how = "assumed"
+    metres = np.hypot(*found.T) * size_m
+    if how == "assumed" or len(metres) < _LEAST_MEASURED:
+        assumed_m = max(1.0, 2 * _coarser_gsd_m(pair))
+        return _told(_alignment(pair, np.array([assumed_m]), "assumed"), pair, progress)
+    return _told(_alignment(pair, metres, how), pair, progress)
+
+
+def _summed(pair: AlignedPair) -> tuple[Floats, Floats, int]:
+    """Return the sum of all windows' surfaces, in standard deviations, and the small shifts (N, 2).
+
+    Near no shift a lower peak is no chance: fewer places are compared.
+    """
+    reach = max(2.0, 4 * _coarser_gsd_m(pair)) / grids.gsd_m(pair.grid)
+    total, small, tried = np.zeros((1, 1)), [], 0
+    for _, _, surface_HW in windows.surfaces(pair):
+        total = total + surface_HW
+        tried += 1
+        column, row, peak = fine.highest(surface_HW, reach)
+        if peak >= _WINDOW_PEAK:
+            small.append((column, row))
+    total = (total - np.median(total)) / (total.std() + 1e-12)
+    return total, np.array(small, float).reshape(-1, 2), tried
+
+
+def _told(alignment: Alignment, pair: AlignedPair, progress: Progress) -> Registration:
+    where = {
+        "shifted": f"BEFORE was shifted by {alignment.shift_m:.1f} m",
+        "declared": "they are compared where their files place them",
+        "assumed": "they are compared where their files place them, and the residual is an assumption",
+    }[alignment.how]
+    progress.say(
+        f"Too few places were recognised in both surveys to lay one on the other in detail: {where} "
+        f"(residual about {alignment.residual_median_m:.1f} m)."
+    )
+    return Registration(pair=pair, alignment=alignment)
 
 
 def _between_files(

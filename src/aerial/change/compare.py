@@ -33,6 +33,8 @@ HEIGHT_BANDS = (
 )
 # A multiple of the network's stride at every whole factor up to 3, so that tiles are cut alike.
 TILE_PX = 960
+# So many neighbours of a row are read together where pictures are all there is to read.
+_READ_TILES = 4
 # Probabilities are stored as bytes: 0-254 of 254, 255 where there is none.
 _BYTES = 254
 _NOTHING = 255
@@ -109,15 +111,20 @@ def _score_stripes(
 ) -> None:
     """Score the missing stripes; the next window is read and the last one written meanwhile."""
     halo = max(px for _, px in scorers)
-    windows = [window for number in missing for window in _row_of_tiles(layout.grid, number)]
+    # Neighbours are read as one: a file's blocks at their rims are decoded once, their halos read once.
+    several = 1 if layout.dtype == "float32" else _READ_TILES
+    rows = [_row_of_tiles(layout.grid, number) for number in missing]
+    groups = [row[k : k + several] for row in rows for k in range(0, len(row), several)]
 
-    def fetch(window: WindowPx) -> PairTile:
-        column, row, _, _ = window
+    def fetch(group: Sequence[WindowPx]) -> list[PairTile]:
+        column, row, _, _ = group[0]
+        size = TILE_PX + 2 * halo
         # Always whole tiles: one shape to compile for, and the rim of the pair is like any other.
-        return read((column - halo, row - halo, TILE_PX + 2 * halo, TILE_PX + 2 * halo))
+        wide = read((column - halo, row - halo, (len(group) - 1) * TILE_PX + size, size))
+        return [_cut(wide, k * TILE_PX, 0, size, size) for k in range(len(group))]
 
     with ThreadPoolExecutor(1, "reader") as reader, ThreadPoolExecutor(1, "writer") as writer:
-        ahead = iter(_ahead(reader, fetch, windows))
+        ahead = _ahead(reader, fetch, groups)
         for number in missing:
             with striped.stripe(number) as write:
                 behind: list[Future[None]] = []
@@ -136,15 +143,17 @@ def _score_stripes(
 
 
 def _ahead(
-    reader: ThreadPoolExecutor, fetch: Callable[[WindowPx], PairTile], windows: Sequence[WindowPx]
+    reader: ThreadPoolExecutor,
+    fetch: Callable[[Sequence[WindowPx]], list[PairTile]],
+    groups: Sequence[Sequence[WindowPx]],
 ) -> Iterator[PairTile]:
-    """Yield the tile of each window, the next one being read meanwhile."""
-    upcoming = reader.submit(fetch, windows[0])
-    for following in [*windows[1:], None]:
-        tile = upcoming.result()
+    """Yield the tile of each window, the next ones being read meanwhile."""
+    upcoming = reader.submit(fetch, groups[0])
+    for following in [*groups[1:], None]:
+        tiles_read = upcoming.result()
         if following is not None:
             upcoming = reader.submit(fetch, following)
-        yield tile
+        yield from tiles_read
 
 
 def _scored(
@@ -161,7 +170,7 @@ def _scored(
         return found
     for scorer, own in scorers:
         # Each detector gets the surroundings that it asked for, not those of the widest.
-        scores = next(iter(scorer([_cropped(tile, halo - own)])))
+        scores = next(iter(scorer([_without_rim(tile, halo - own)])))
         inner = np.s_[own : own + height, own : own + width]
         for name, band_HW in bands_of(scores).items():
             found[name] = np.where(valid_HW, band_HW[inner], np.float32(np.nan))
@@ -199,20 +208,26 @@ def _stored(bands: dict[str, Floats], window: WindowPx, layout: Layout) -> NDArr
     return np.where(np.isfinite(scaled_CHW), scaled_CHW, layout.nodata).astype(np.uint8)
 
 
-def _cropped(tile: PairTile, margin: int) -> PairTile:
-    """Return a tile without ``margin`` pixels on every side."""
+def _without_rim(tile: PairTile, margin: int) -> PairTile:
     if margin == 0:
         return tile
-    inner = np.s_[..., margin:-margin, margin:-margin]
+    height, width = tile.valid_HW.shape
+    return _cut(tile, margin, margin, width - 2 * margin, height - 2 * margin)
+
+
+def _cut(tile: PairTile, column: int, row: int, width: int, height: int) -> PairTile:
+    """Return a window of a tile as a tile."""
+    if (width, height) == tile.valid_HW.shape[::-1]:
+        return tile
+    inner = np.s_[..., row : row + height, column : column + width]
     arrays: dict[str, Any] = {
         name: None if (value := getattr(tile, name)) is None else np.ascontiguousarray(value[inner])
         for name in (field.name for field in fields(tile) if field.name != "grid")
     }
     a, b, c, d, e, f = tile.grid.affine
-    height, width = arrays["valid_HW"].shape
     grid = Grid(
         crs=tile.grid.crs,
-        affine=(a, b, c + margin * (a + b), d, e, f + margin * (d + e)),
+        affine=(a, b, c + column * a + row * b, d, e, f + column * d + row * e),
         width_px=width,
         height_px=height,
     )

@@ -3,7 +3,10 @@
 Pixels come with their validity: nodata, alpha, internal masks and NaN are all one boolean array.
 """
 
+import os
+import threading
 import warnings
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +27,11 @@ from aerial import geo
 from aerial.errors import CrsError, RasterError
 from aerial.raster.grid import Grid
 
+# GDAL's cache of decoded blocks is a share of the machine's memory unless it is told a size in MB.
+os.environ.setdefault("GDAL_CACHEMAX", "64")
+# A broken JPEG block is a warning to GDAL, which then shows a grey patch where the ground should be.
+os.environ.setdefault("GDAL_ERROR_ON_LIBJPEG_WARNING", "YES")
+
 # (column offset, row offset, width, height), whole pixels
 WindowPx = tuple[int, int, int, int]
 
@@ -34,7 +42,7 @@ class RasterInfo:
 
     ``bands`` counts the image bands, alpha excluded. ``declares_validity``: it has a nodata value,
     an alpha band or a mask, so that its empty pixels are known. ``descriptions`` names every band, ""
-    where the file does not.
+    where the file does not. ``palette``: its numbers are not brightness but places in a table of colours.
     """
 
     path: Path
@@ -45,6 +53,7 @@ class RasterInfo:
     declares_validity: bool
     overviews: tuple[int, ...]
     descriptions: tuple[str, ...] = ()
+    palette: bool = False
 
 
 def open_raster(path: Path) -> RasterInfo:
@@ -81,6 +90,7 @@ def open_raster(path: Path) -> RasterInfo:
             declares_validity=rasterio.enums.MaskFlags.all_valid not in flags or any(alpha),
             overviews=tuple(dataset.overviews(1)),
             descriptions=tuple(text or "" for text in dataset.descriptions),
+            palette=ColorInterp.palette in dataset.colorinterp,
         )
 
 
@@ -120,7 +130,7 @@ def read_on_grid(
             resampling=Resampling[resampling],
             add_alpha=not any(ci == ColorInterp.alpha for ci in dataset.colorinterp)
             and dataset.nodata is None,
-            warp_mem_limit=128,
+            warp_mem_limit=32,
         ) as vrt,
     ):
         data_CHW = vrt.read(bands, window=where)
@@ -129,6 +139,85 @@ def read_on_grid(
         valid_HW &= np.isfinite(data_CHW).all(axis=0)
     data_CHW[:, ~valid_HW] = 0
     return data_CHW, valid_HW
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """A raster at one of its resolutions: ``overview`` None is the full one; its size in pixels."""
+
+    overview: int | None
+    width_px: int
+    height_px: int
+
+
+def levels(path: Path) -> tuple[Level, ...]:
+    """Return the full resolution of a raster and its overviews, the finest first.
+
+    Raises:
+        RasterError: the file is absent or broken.
+    """
+    with _translating(path):
+        first = _kept_open(path, None)
+        found = [Level(overview=None, width_px=first.width, height_px=first.height)]
+        for number in range(len(first.overviews(1))):
+            dataset = _kept_open(path, number)
+            found.append(Level(overview=number, width_px=dataset.width, height_px=dataset.height))
+    return tuple(found)
+
+
+def read_level(
+    path: Path, level: Level, window: WindowPx, *, bands: int, step: int = 1
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Read the image bands of a window of one level as stored, the means of ``step`` x ``step`` pixels.
+
+    Nothing is resampled otherwise. The file stays open for the next window, so that blocks at the
+    windows' rims need not be decoded again at once. Window and size are multiples of ``step`` inside
+    the level.
+
+    Raises:
+        RasterError: the pixels cannot be decoded.
+    """
+    column, row, width, height = window
+    where, shape = Window(column, row, width, height), (height // step, width // step)
+    with _translating(path):
+        dataset = _kept_open(path, level.overview)
+        data_CHW = dataset.read(
+            list(range(1, bands + 1)),
+            window=where,
+            out_shape=(bands, *shape),
+            resampling=Resampling.average if step > 1 else Resampling.nearest,
+        )
+        valid_HW = dataset.dataset_mask(window=where, out_shape=shape, resampling=Resampling.nearest) > 0
+    if data_CHW.dtype.kind == "f":
+        valid_HW &= np.isfinite(data_CHW).all(axis=0)
+        data_CHW[:, ~valid_HW] = 0
+    return data_CHW, valid_HW
+
+
+class _Open(threading.local):
+    """The datasets that a thread has open, the last used last; GDAL's are not for two threads."""
+
+    def __init__(self) -> None:
+        self.datasets: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
+
+
+_OPEN = _Open()
+_MOST_OPEN = 8
+
+
+def _kept_open(path: Path, overview: int | None) -> Any:
+    if not path.is_file():
+        raise RasterError(f"{path} is not there.", hint="Check the path.")
+    state = path.stat()
+    # A file that was written anew is another one.
+    key = (str(path.resolve()), overview, state.st_mtime_ns, state.st_size, state.st_ino)
+    if key not in _OPEN.datasets:
+        while len(_OPEN.datasets) >= _MOST_OPEN:
+            _OPEN.datasets.popitem(last=False)[1].close()
+        options = {} if overview is None else {"overview_level": overview}
+        _OPEN.datasets[key] = rasterio.open(path, **options)
+    _OPEN.datasets.move_to_end(key)
+    return _OPEN.datasets[key]
 
 
 def read_window(path: Path, window: WindowPx, *, step: int = 1) -> NDArray[Any]:

@@ -18,6 +18,8 @@ from aerial.raster.read import open_raster, read_on_grid
 _OVERVIEW_PX = 1_000_000
 # JPEG rings by a few grey levels around black and white.
 _NEAR = 12
+# Clouds and fog from above: brighter than this in every channel, and no channel ahead by more.
+_WHITE, _COLOURLESS = 190, 35
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +31,9 @@ class Validity:
     # 8-bit value = (value - low) * gain; (0, 1) for 8-bit files
     low: float
     gain: float
+    # Of the valid pixels: how many are bright and colourless, and how far 98 % of them spread (8 bit).
+    white_share: float = 0.0
+    spread: float = 255.0
 
 
 def inspect(path: Path) -> Validity:
@@ -48,9 +53,17 @@ def inspect(path: Path) -> Validity:
         lowest, highest = np.percentile(data_CHW[:, valid_HW], [1, 99])
         low, gain = float(lowest), 250.0 / max(float(highest - lowest), 1e-6)
     collar = None
+    rgb_CHW = to_bytes(data_CHW, low, gain)
     if not info.declares_validity:
-        collar = _collar(to_bytes(data_CHW, low, gain))
-    return Validity(grid=small, collar_HW=collar, low=low, gain=gain)
+        collar = _collar(rgb_CHW)
+        valid_HW = valid_HW & ~collar
+    white_share, spread = 0.0, 255.0
+    if valid_HW.any():
+        pixels_CN = rgb_CHW[:, valid_HW]
+        lowest_N, highest_N = pixels_CN.min(axis=0), pixels_CN.max(axis=0)
+        white_share = float(((lowest_N >= _WHITE) & (highest_N - lowest_N <= _COLOURLESS)).mean())
+        spread = float(np.diff(np.percentile(pixels_CN.mean(axis=0), [1, 99]))[0])
+    return Validity(grid=small, collar_HW=collar, low=low, gain=gain, white_share=white_share, spread=spread)
 
 
 def to_bytes(data_CHW: NDArray[Any], low: float, gain: float) -> NDArray[np.uint8]:
