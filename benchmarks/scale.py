@@ -93,8 +93,8 @@ def _directory(file: Any, link: int, side: int, tiles: list[tuple[int, int]], gs
     entries: list[tuple[int, str, tuple[float, ...]]] = [
         (254, "I", (0 if gsd_m else 1,)), (256, "I", (side,)), (257, "I", (side,)), (258, "H", (8, 8, 8)),
         (259, "H", (7,)), (262, "H", (6,)), (277, "H", (3,)), (284, "H", (1,)), (322, "I", (TILE_PX,)),
-        (323, "I", (TILE_PX,)), (324, "I", tuple(t[0] for t in tiles)), (325, "I", tuple(t[1] for t in tiles)),
-        (530, "H", (2, 2)),
+        (323, "I", (TILE_PX,)), (324, "I", tuple(place for place, _ in tiles)),
+        (325, "I", tuple(length for _, length in tiles)), (530, "H", (2, 2)),
     ]  # fmt: skip
     if gsd_m:
         entries += [

@@ -1,4 +1,4 @@
-"""How several detectors make one answer."""
+"""From windows of a pair to its change map."""
 
 import copy
 from dataclasses import replace
@@ -12,34 +12,12 @@ from tests.contracts.test_detectors import pair_of, score, tile_of
 from tests.pairs import before_and_after, ground, photographed
 
 from aerial.change.compare import Source, compare, tiles
-from aerial.change.compare_appearance import fuse
-from aerial.change.detector import PairTile, TileScores
+from aerial.change.detector import PairTile
 from aerial.change.fields import block_medians, neighbourhood_median
 from aerial.change.model import load_model
 from aerial.change.siamese import SiameseDetector, score_arrays
 from aerial.errors import RasterError
 from aerial.raster.grid import Grid
-
-
-def scores(appeared: float, height: float) -> TileScores:
-    """Return one uniform answer; NaN height: it does not know."""
-    full = np.ones((4, 4), np.float32)
-    return TileScores(
-        appeared_HW=full * appeared,
-        gone_HW=full * 0,
-        height_change_HW=full * height,
-        edge_HW=full * 0.5,
-        standing_HW=full * height,
-        doubtful_change_HW=full * height,
-    )
-
-
-def test_height_decides_where_it_is_known() -> None:
-    """A tarpaulin looks new and stands no higher: no alarm. Where height is unknown the look decides."""
-    flat = scores(0.0, 0.0)
-    flat.height_change_HW[:2] = np.nan
-    fused = fuse([flat, scores(0.9, np.nan)])
-    assert (round(float(fused.appeared_HW[0, 0]), 3), float(fused.appeared_HW[3, 0])) == (0.9, 0.0)
 
 
 def test_windows_cover_every_pixel_once() -> None:

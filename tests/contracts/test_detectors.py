@@ -16,7 +16,7 @@ from aerial.change.model import Model, load_model
 from aerial.raster.grid import Grid
 from aerial.records import FileRef, Georef, Mosaic, Pair
 
-NAMES = ("appearance", "height", "siamese")
+NAMES = ("height", "siamese")
 
 
 class View:

@@ -72,7 +72,7 @@ def correlate(
     # Half whitening keeps the weight where there is signal; the low pass makes the peak a smooth hill.
     cross /= np.sqrt(np.abs(cross)) + 1e-9
     fy, fx = np.meshgrid(np.fft.fftfreq(height), np.fft.fftfreq(width), indexing="ij")
-    cross *= np.exp(-(fx**2 + fy**2) / (2 * 0.15**2))
+    cross *= np.exp(-(fx**2 + fy**2) / (2 * 0.15**2)).astype(np.float32)
     surface = np.real(np.fft.ifft2(cross))
     return np.asarray((surface - np.median(surface)) / (surface.std() + 1e-12))
 

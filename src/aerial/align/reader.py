@@ -23,6 +23,7 @@ _MOST_WHITE, _LEAST_SPREAD = 0.97, 4.0
 _BLUR_FROM = 1.15
 # Cubic resampling looks two pixels around; the blur a little further.
 _REACH = 4
+_STRIP_PX = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,25 +98,29 @@ def _mapped(
     to_level = shrink @ np.linalg.inv(grids.matrix(own)) @ grids.matrix(grid)
     left = ratio * level.width_px / own.width_px
     step = max(1, int(left + 0.05))
-    left /= step
-    x_HW, y_HW = _positions(to_level, grid, shift_HW2)
-    empty = np.zeros((3, grid.height_px, grid.width_px), np.uint8), np.zeros(x_HW.shape, bool)
-    window = _slab_window(x_HW, y_HW, level, step)
-    if window is None:
-        return empty
-    data_CHW, valid_HW = read_level(picture.info.path, level, window, bands=picture.info.bands, step=step)
-    rgb_HWC = np.moveaxis(to_bytes(data_CHW, picture.validity.low, picture.validity.gain), 0, -1)
-    rgb_HWC = np.ascontiguousarray(rgb_HWC)
-    fine = left < _BLUR_FROM
-    if not fine:
-        rgb_HWC = cv2.GaussianBlur(rgb_HWC, (0, 0), 0.5 * float(np.sqrt(left**2 - 1)))
-    # cv2 counts the first pixel's centre as 0.
-    x_HW, y_HW = (x_HW - window[0]) / step - 0.5, (y_HW - window[1]) / step - 0.5
-    maps = x_HW.astype(np.float32), y_HW.astype(np.float32)
-    how = cv2.INTER_CUBIC if fine else cv2.INTER_LINEAR
-    moved_HWC = cv2.remap(rgb_HWC, *maps, how, borderMode=cv2.BORDER_REPLICATE)
-    valid = cv2.remap(valid_HW.astype(np.uint8), *maps, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT)
-    return np.ascontiguousarray(np.moveaxis(moved_HWC, -1, 0)), valid > 0
+    moved_HWC = np.zeros((grid.height_px, grid.width_px, 3), np.uint8)
+    inside_HW = np.zeros((grid.height_px, grid.width_px), np.uint8)
+    most_px = 0.0 if shift_HW2 is None else float(np.abs(shift_HW2).max()) * left
+    window = _slab_window(to_level, grid, most_px, level, step)
+    if window is not None:
+        data_CHW, valid_HW = read_level(
+            picture.info.path, level, window, bands=min(picture.info.bands, 3), step=step
+        )
+        rgb_HWC = np.moveaxis(to_bytes(data_CHW, picture.validity.low, picture.validity.gain), 0, -1)
+        rgb_HWC = np.ascontiguousarray(rgb_HWC)
+        fine = left / step < _BLUR_FROM
+        if not fine:
+            cv2.GaussianBlur(rgb_HWC, (0, 0), 0.5 * float(np.sqrt((left / step) ** 2 - 1)), dst=rgb_HWC)
+        # In strips, so that the maps stay small.
+        for top in range(0, grid.height_px, _STRIP_PX):
+            rows = np.s_[top : top + _STRIP_PX]
+            maps = _positions(to_level, grid, rows, shift_HW2, window, step)
+            cv2.remap(
+                rgb_HWC, *maps, cv2.INTER_CUBIC if fine else cv2.INTER_LINEAR,
+                dst=moved_HWC[rows], borderMode=cv2.BORDER_REPLICATE,
+            )  # fmt: skip
+            inside_HW[rows] = cv2.remap(valid_HW.view(np.uint8), *maps, cv2.INTER_NEAREST)
+    return np.ascontiguousarray(np.moveaxis(moved_HWC, -1, 0)), inside_HW > 0
 
 
 def _level(picture: Picture, ratio: float) -> Level:
@@ -128,27 +133,38 @@ def _level(picture: Picture, ratio: float) -> Level:
 
 
 def _positions(
-    to_level: NDArray[np.float64], grid: Grid, shift_HW2: NDArray[np.float32] | None
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    x, y = np.arange(grid.width_px) + 0.5, (np.arange(grid.height_px) + 0.5)[:, None]
+    to_level: NDArray[np.float64],
+    grid: Grid,
+    rows: slice,
+    shift_HW2: NDArray[np.float32] | None,
+    window: WindowPx,
+    step: int,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return where the pixels of some rows of a grid lie in a slab, as cv2 counts (first centre is 0)."""
+    x = np.arange(grid.width_px) + 0.5
+    y = (np.arange(grid.height_px)[rows] + 0.5)[:, None]
     (a, b, c), (d, e, f) = to_level[:2]
-    x_HW, y_HW = a * x + b * y + c, d * x + e * y + f
+    x_HW, y_HW = a * x + b * y + (c - window[0]), d * x + e * y + (f - window[1])
     if shift_HW2 is not None:
-        u, v = shift_HW2[..., 0], shift_HW2[..., 1]
+        u, v = shift_HW2[rows][..., 0], shift_HW2[rows][..., 1]
         x_HW, y_HW = x_HW + a * u + b * v, y_HW + d * u + e * v
-    return x_HW, y_HW
+    return (x_HW / step - 0.5).astype(np.float32), (y_HW / step - 0.5).astype(np.float32)
 
 
 def _slab_window(
-    x_HW: NDArray[np.float64], y_HW: NDArray[np.float64], level: Level, step: int
+    to_level: NDArray[np.float64], grid: Grid, most_px: float, level: Level, step: int
 ) -> WindowPx | None:
-    """Return the pixels of a level around positions, in whole steps; None where all lie outside."""
+    """Return the pixels of a level under a grid, in whole steps; None where all lie outside.
+
+    ``most_px``: how much further the grid's pixels may be taken.
+    """
+    w, h = grid.width_px, grid.height_px
+    corners_42 = np.array([[0, 0], [w, 0], [0, h], [w, h]], float) @ to_level[:2, :2].T + to_level[:2, 2]
     ends = []
-    for position, length in ((x_HW, level.width_px), (y_HW, level.height_px)):
-        whole = length - length % step
-        first = int(np.floor(position.min() / step) - _REACH) * step
-        last = int(np.ceil(position.max() / step) + _REACH) * step
-        first, last = max(0, first), min(whole, last)
+    for axis, length in enumerate((level.width_px, level.height_px)):
+        low, high = corners_42[:, axis].min() - most_px, corners_42[:, axis].max() + most_px
+        first = max(0, (int(np.floor(low / step)) - _REACH) * step)
+        last = min(length - length % step, (int(np.ceil(high / step)) + _REACH) * step)
         if last <= first:
             return None
         ends.append((first, last - first))

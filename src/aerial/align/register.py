@@ -30,6 +30,10 @@ MAX_RESIDUAL_M = 0.5
 _SEARCH_M = 60.0
 # A fit needs so many windows that agree, such a share of those tried, over such a share of the place.
 _LEAST_AGREEING, _LEAST_SHARE, _LEAST_HULL = 8, 0.25, 0.15
+# With so many of the windows on its side the declared place is not doubted.
+_SURE_SHARE = 0.5
+# Coarse levels only have to come near enough for the next.
+_COARSE_WINDOWS = 80
 # In standard deviations of the sum of all windows' surfaces; sums of unlike places stay below 7 over
 # all shifts, and below 5 near none.
 _CERTAIN_PEAK, _NEAR_PEAK = 8.0, 5.0
@@ -91,7 +95,7 @@ def _best_fit(declared: AlignedPair, affine: Floats | None) -> AlignedPair | Non
     on a few roofs lean with them.
     """
     fits = [_fitted(declared, gentle=True)]
-    if affine is not None:
+    if affine is not None and (fits[0] is None or fits[0][1] < _SURE_SHARE):
         moved = _pair((declared.before, declared.after), declared.grid, without_remainder(affine))
         fits.append(_fitted(moved, gentle=False))
     first, second = fits[0], fits[-1] if len(fits) > 1 else None
@@ -207,17 +211,18 @@ def _levels(grid: Grid) -> list[int]:
 
 
 def _fitted(pair: AlignedPair, *, gentle: bool) -> tuple[AlignedPair, float] | None:
-    """Return the pair with its affine corrected by what many windows agree on, and how many agreed.
+    """Return the pair with its affine corrected by what many windows agree on, and the share that agreed.
 
     None where too few do.
     """
     support = 0.0
     for factor in _levels(pair.grid):
         level = pair.coarser(factor) if factor > 1 else pair
-        found, tried = windows.shifts(level)
+        found, tried = windows.shifts(level, windows.MAX_WINDOWS if factor == 1 else _COARSE_WINDOWS)
         # Half a metre and two pixels: lean of roofs and crowns is left to the remainder.
         tolerance = max(2.0, 0.5 / grids.gsd_m(pair.grid) / factor)
-        fitted = fine.robust_fit(found, tolerance, windows.independent(level, tried), gentle=gentle)
+        apart = windows.independent(level, tried)
+        fitted = fine.robust_fit(found, tolerance, apart, gentle=gentle)
         if fitted is None:
             return None
         correction, agree = fitted
@@ -225,7 +230,7 @@ def _fitted(pair: AlignedPair, *, gentle: bool) -> tuple[AlignedPair, float] | N
             found.at_N2[agree], level.grid
         ):
             return None
-        support = float(agree.sum())
+        support = float(agree.sum()) / tried
         scale = np.diag([factor, factor, 1.0])
         affine = pair.warp.affine_33 @ scale @ correction @ np.linalg.inv(scale)
         if not coarse.plausible(affine):

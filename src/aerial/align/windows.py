@@ -16,15 +16,15 @@ MAX_WINDOWS = 200
 _SLAB_PX = 4096
 
 
-def lattice(grid: Grid) -> tuple[list[int], list[int], int]:
-    """Return the columns and rows of windows, and their size: at most ``MAX_WINDOWS``, spread evenly.
+def lattice(grid: Grid, most: int = MAX_WINDOWS) -> tuple[list[int], list[int], int]:
+    """Return the columns and rows of windows, and their size: at most ``most``, spread evenly.
 
     They overlap by three quarters at most.
     """
     least = min(grid.width_px, grid.height_px)
     # Half of a small place, so that it still holds several.
     size = min(WINDOW_PX, least, max(96, least // 2))
-    step = max(size / 4, float(np.sqrt(grid.width_px * grid.height_px / MAX_WINDOWS)))
+    step = max(size / 4, float(np.sqrt(grid.width_px * grid.height_px / most)))
     offsets = []
     for length in (grid.width_px, grid.height_px):
         count = max(1, int((length - size) / step) + 1)
@@ -32,9 +32,9 @@ def lattice(grid: Grid) -> tuple[list[int], list[int], int]:
     return offsets[0], offsets[1], size
 
 
-def surfaces(pair: AlignedPair) -> Iterator[tuple[float, float, Floats]]:
+def surfaces(pair: AlignedPair, most: int = MAX_WINDOWS) -> Iterator[tuple[float, float, Floats]]:
     """Yield (column, row, surface) of every window that holds enough of both pictures."""
-    columns, rows, size = lattice(pair.grid)
+    columns, rows, size = lattice(pair.grid, most)
     for row in rows:
         for first, others in _stretches(columns, size):
             # One read serves all windows of a stretch.
@@ -46,10 +46,10 @@ def surfaces(pair: AlignedPair) -> Iterator[tuple[float, float, Floats]]:
                     yield column + size / 2, row + size / 2, surface_HW
 
 
-def shifts(pair: AlignedPair) -> tuple[fine.Shifts, int]:
+def shifts(pair: AlignedPair, most: int = MAX_WINDOWS) -> tuple[fine.Shifts, int]:
     """Return the windows that stand out, and how many could be tried."""
     found, tried = [], 0
-    for column, row, surface_HW in surfaces(pair):
+    for column, row, surface_HW in surfaces(pair, most):
         tried += 1
         shift_column, shift_row, peak = fine.highest(surface_HW)
         if peak >= fine.MIN_PEAK:
@@ -59,9 +59,8 @@ def shifts(pair: AlignedPair) -> tuple[fine.Shifts, int]:
 
 def independent(pair: AlignedPair, tried: int) -> float:
     """Return how many of the tried windows would lie side by side without overlap."""
-    columns, rows, size = lattice(pair.grid)
-    side_by_side = (pair.grid.width_px / size) * (pair.grid.height_px / size)
-    return float(min(tried, side_by_side * tried / max(len(columns) * len(rows), 1)))
+    _, _, size = lattice(pair.grid)
+    return float(min(tried, (pair.grid.width_px / size) * (pair.grid.height_px / size)))
 
 
 def _stretches(columns: list[int], size: int) -> Iterable[tuple[int, list[int]]]:

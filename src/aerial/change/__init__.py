@@ -1,7 +1,9 @@
 """What changed between two aligned surveys, pixel by pixel.
 
 detector    the protocol of a detector, and its tiles
-appearance  what looks different
+siamese     what was built or removed, by a network
+engine      the network on OpenVINO
+model       the model file
 height      what stands higher or lower
 compare     runs detectors over a pair, window by window, and writes the change map
 """

@@ -19,6 +19,7 @@ from aerial.change.detector import PairTile, PairView, Scorer, TileScores
 from aerial.change.engine import Engine
 from aerial.change.fields import Field, block_medians, neighbourhood_median
 from aerial.change.model import Model, Precision, load_model
+from aerial.errors import RasterError
 from aerial.raster import grid as grids
 from aerial.records import Pair
 
@@ -82,7 +83,17 @@ class SiameseDetector:
         }
 
     def prepare(self, pair: Pair, view: PairView) -> Scorer:
-        """Take the normalisation of both pictures, and the vertical bias of both surface models."""
+        """Take the normalisation of both pictures, and the vertical bias of both surface models.
+
+        Raises:
+            RasterError: a picture is coarser than the model was made for.
+        """
+        coarsest = max(grids.gsd_m(mosaic.grid) for mosaic in (pair.before, pair.after))
+        if coarsest > 1.05 * self.model.file.gsd_range_m[1]:
+            raise RasterError(
+                f"Pixels of {coarsest:.2f} m are too coarse to tell buildings.",
+                hint=f"Give pictures of at most {self.model.file.gsd_range_m[1]:g} m a pixel.",
+            )
         overview = view.overview(_OVERVIEW_PX)
         factor = grids.gsd_m(overview.grid) / grids.gsd_m(pair.grid)
         samples = view.samples(256, 16) if factor > 1.01 else ()
@@ -118,7 +129,7 @@ class SiameseScorer:
             appeared_HW=appeared,
             gone_HW=gone,
             height_change_HW=unknown_HW,
-            edge_HW=np.where(appeared >= gone, _rim(appeared), -_rim(gone)).astype(np.float32),
+            edge_HW=np.zeros_like(appeared),
             standing_HW=unknown_HW,
             doubtful_change_HW=unknown_HW,
             building_before_HW=before,
@@ -334,10 +345,6 @@ def _calibrated(scores_4HW: Floats, slope: float, offset: float) -> Floats:
     p = np.clip(scores_4HW[:2], 1e-6, 1 - 1e-6)
     change = 1 / (1 + np.exp(-(slope * np.log(p / (1 - p)) + offset)))
     return np.concatenate([change, scores_4HW[2:]]).astype(np.float32)
-
-
-def _rim(score_HW: Floats) -> Floats:
-    return np.asarray(cv2.morphologyEx(score_HW, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)))
 
 
 @lru_cache(maxsize=2)

@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 from shapely.geometry import MultiPolygon, Point, Polygon
 
-from aerial import __version__, geo, plugins, resources
+from aerial import __version__, geo, plugins
 from aerial.align.reader import AlignedPair
 from aerial.align.register import Registration, register
 from aerial.align.warp import moved_grid
 from aerial.areas import Feature, read_zones
-from aerial.change import compare_appearance
 from aerial.change.compare import Source, compare
 from aerial.change.detector import Detector, PairTile
 from aerial.change.model import load_model
@@ -110,8 +109,11 @@ def detect_pair(
     registration = register(before.ortho, after.ortho, gsd_m=_FINE_GSD_M, progress=progress)
     aligned = registration.pair.at_gsd(_common_gsd_m(detectors, registration.pair, with_dsm))
     out.mkdir(parents=True, exist_ok=True)
-    for name in ("suspects.geojson", mission.FILE, mission.WAITING):
+    for name in ("suspects.geojson", "change.tif", mission.FILE, mission.WAITING):
         (out / name).unlink(missing_ok=True)
+    for leftover in out.glob(".*.part"):
+        # Of a run that was killed; its finished stripes are not among them.
+        shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
     write_json(out / "align.json", registration.alignment)
     pair = Pair(
         before=_mosaic(before),
@@ -121,10 +123,7 @@ def detect_pair(
     )
     files = PairFiles(aligned=aligned, dsm=_both(before, after))
     source = Source(pair=pair, view=files, read=files.read)
-    if any(d.name == "appearance" for d in detectors):
-        compare_appearance.compare(source, detectors, out / "change.tif", progress)
-    else:
-        compare(source, detectors, out / "change.tif", progress, key=_key(pair, detectors, aligned))
+    compare(source, detectors, out / "change.tif", progress, key=_key(pair, detectors, aligned))
     found, threshold = mission.find_on_mission(
         out / "change.tif", _context(before, after, pair, detectors, known_zones), false_alarms_per_km2
     )
@@ -164,8 +163,6 @@ def detectors_for(model: str | Path | None) -> list[Detector]:
         ModelError: the model is absent or cannot be used.
     """
     height = plugins.load("aerial.detectors", "height")()
-    if model is None and not (resources.data_folder() / "models" / "siamese" / "model.toml").is_file():
-        return [height, plugins.load("aerial.detectors", "appearance")()]
     return [height, plugins.load("aerial.detectors", "siamese")(load_model(model or "siamese"))]
 
 

@@ -193,6 +193,7 @@ def _compare(town: Town, before: Survey, after: Survey, folder: Path, progress: 
                 context={"cell": after.cell, "before": before.survey, "after": after.survey},
                 progress=progress,
             ),
+            resume=True,
         ),
     )
 
@@ -217,14 +218,17 @@ def _report(town: Town, newest: Survey, pairs: Sequence[ComparedPair], progress:
     return folder / "report.html"
 
 
-def _in_new_folder(folder: Path, work: Callable[[Path], object]) -> tuple[Path, ...]:
+def _in_new_folder(
+    folder: Path, work: Callable[[Path], object], *, resume: bool = False
+) -> tuple[Path, ...]:
     """Let ``work`` fill a folder beside ``folder`` and put it in its place; return its files.
 
+    ``resume``: what a killed run left beside is handed to ``work``, which knows what of it is its own.
     What an older version left there goes with it. Between the two renames ``folder`` is absent, and
     the step is done again.
     """
     part, old = (folder.with_name(f".{folder.name}.{kind}") for kind in ("part", "old"))
-    for leftover in (part, old):
+    for leftover in (old,) if resume else (part, old):
         if leftover.exists():
             shutil.rmtree(leftover)
     work(part)
