@@ -1,4 +1,4 @@
-"""A tiny model with a rule for weights: bluer than the place is a building. Same inputs as the real one."""
+"""A tiny model with a rule for weights: much bluer than the place is a building. Inputs as the real one."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 from aerial.codec import sha256_file
 
 # Normalised blue over the mean of red and green from which on a pixel is a building, and how sharply.
-LEVEL, SLOPE = 0.3, 25.0
+LEVEL, SLOPE = 1.5, 15.0
 BLUR_PX = 3
 
 

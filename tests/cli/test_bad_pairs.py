@@ -32,7 +32,7 @@ def picture(seed: int) -> np.ndarray:
 
 def missing_band(path: Path) -> None:
     """Red and green alone."""
-    write_cog(path, pairs.grid(SIDE), picture(2)[:2], mask=True)
+    write_cog(path, pairs.grid(SIDE), picture(2)[:2])
 
 
 def grey(path: Path) -> None:
@@ -83,11 +83,21 @@ def coarse(path: Path) -> None:
 
 
 def torn(path: Path) -> None:
-    """One tile in the middle overwritten, as by a failing memory card."""
+    """The block in the middle is overwritten from its beginning, as by a failing memory card."""
     write_cog(path, pairs.grid(SIDE), picture(2))
+    with rasterio.open(path) as dataset:
+        start = int(dataset.get_tag_item("BLOCK_OFFSET_0_0", "TIFF", bidx=1))
+    data = bytearray(path.read_bytes())
+    data[start : start + 3000] = b"\xff" * 3000
+    path.write_bytes(data)
+
+
+def torn_jpeg(path: Path) -> None:
+    """Part of a JPEG block is noise: GDAL warns of it and fills in grey."""
+    write_cog(path, pairs.grid(SIDE), picture(2), compress="JPEG")
     data = bytearray(path.read_bytes())
     middle = len(data) // 2
-    data[middle : middle + 3000] = b"\xff" * 3000
+    data[middle : middle + 300] = np.random.default_rng(0).integers(0, 256, 300, dtype=np.uint8).tobytes()
     path.write_bytes(data)
 
 
@@ -103,6 +113,7 @@ def torn(path: Path) -> None:
         (elsewhere, "do not overlap"),
         (coarse, "5.0 times apart"),
         (torn, "cannot be read"),
+        (torn_jpeg, "cannot be read"),
     ],
 )
 def test_a_bad_picture_is_refused_and_leaves_nothing_that_looks_whole(

@@ -3,6 +3,7 @@
 Pixels come with their validity: nodata, alpha, internal masks and NaN are all one boolean array.
 """
 
+import logging
 import os
 import threading
 import warnings
@@ -29,8 +30,6 @@ from aerial.raster.grid import Grid
 
 # GDAL's cache of decoded blocks is a share of the machine's memory unless it is told a size in MB.
 os.environ.setdefault("GDAL_CACHEMAX", "64")
-# A broken JPEG block is a warning to GDAL, which then shows a grey patch where the ground should be.
-os.environ.setdefault("GDAL_ERROR_ON_LIBJPEG_WARNING", "YES")
 
 # (column offset, row offset, width, height), whole pixels
 WindowPx = tuple[int, int, int, int]
@@ -298,10 +297,30 @@ def _opened(path: Path) -> Iterator[Any]:
             yield dataset
 
 
+class _Warnings(logging.Handler):
+    """Keeps what GDAL only warns of, by thread: a broken JPEG block is filled in with grey."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.kept = threading.local()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        if "corrupt" in text.lower() or "premature end" in text.lower():
+            self.kept.text = text
+
+
+_WARNINGS = _Warnings()
+logging.getLogger("rasterio").addHandler(_WARNINGS)
+
+
 @contextmanager
 def _translating(path: Path) -> Iterator[None]:
+    _WARNINGS.kept.text = None
     try:
         yield
+        if getattr(_WARNINGS.kept, "text", None):
+            raise rasterio.errors.RasterioIOError(_WARNINGS.kept.text)
     except rasterio.errors.RasterioError as exc:
         raise RasterError(
             f"{path} cannot be read: {exc}", hint="The file is broken or not a raster: copy it again."

@@ -218,9 +218,7 @@ def _report(town: Town, newest: Survey, pairs: Sequence[ComparedPair], progress:
     return folder / "report.html"
 
 
-def _in_new_folder(
-    folder: Path, work: Callable[[Path], object], *, resume: bool = False
-) -> tuple[Path, ...]:
+def _in_new_folder(folder: Path, work: Callable[[Path], object], *, resume: bool = False) -> tuple[Path, ...]:
     """Let ``work`` fill a folder beside ``folder`` and put it in its place; return its files.
 
     ``resume``: what a killed run left beside is handed to ``work``, which knows what of it is its own.
