@@ -180,13 +180,18 @@ def sum_of(counts: Sequence[Counts]) -> dict[str, Any]:
     }
 
 
+def chosen(sites: Sequence[int], quick: bool) -> list[Block]:
+    """Return all blocks of some sites, or the smallest one that had room for roofs."""
+    found = [b for site in sites for b in blocks(site)]
+    return sorted(found, key=lambda b: (not b.pasted.any(), b.own.size))[:1] if quick else found
+
+
 def gate(model: Model, sites: Sequence[int], quick: bool, out: Path | None) -> dict[str, Any]:
     """Return what each way says of unchanged blocks, and of the same with roofs."""
     rows: dict[str, Any] = {}
+    some = chosen(sites, quick)
     for built in (False, True):
-        pictures = [days(b, built=built) for site in sites for b in blocks(site)]
-        if quick:
-            pictures = sorted(pictures, key=lambda p: p.change_HW.size)[:1]
+        pictures = [days(b, built=built) for b in some]
         if out:
             for picture in pictures:
                 save(out / f"{picture.name.replace(' ', '_')}.jpg", picture)
@@ -200,9 +205,7 @@ def gate(model: Model, sites: Sequence[int], quick: bool, out: Path | None) -> d
 def warp_loss(model: Model, quick: bool) -> dict[str, Any]:
     """Return the F1 of the change map by how far BEFORE was bent, and what was lost at most."""
     found: dict[str, Any] = {}
-    some = [b for site in KEPT_OUT for b in blocks(site)]
-    if quick:
-        some = sorted(some, key=lambda b: b.own.size)[:1]
+    some = chosen(KEPT_OUT, quick)
     for most_m in WARPS_M[:: 4 if quick else 1]:
         pictures = []
         for block in some:
