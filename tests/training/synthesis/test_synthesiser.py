@@ -101,3 +101,26 @@ def test_each_way_of_change_goes_to_its_own_label(
         samples = [synthesiser.sample(index) for index in range(12)]
         assert any((getattr(sample, changed) == 1).any() for sample in samples)
         assert not any((getattr(sample, empty) == 1).any() for sample in samples)
+
+
+def test_a_simulated_town_knows_its_changes(data: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What appeared in a simulated town rose, what went sank, and both are buildings on their date."""
+    monkeypatch.setattr("aerial_training.synthesis.towns._HALF_M", 36.0)
+    synthesiser = PairSynthesiser(data, 5, cache=cache, size_px=128, towns=1)
+    for name, odds in (
+        ("_STAR_ODDS", 0.0),
+        ("_REAL_PAIR_ODDS", 0.0),
+        ("_TOWN_ODDS", 1.0),
+        ("_TOWN_HEIGHT_ODDS", 1.0),
+    ):
+        monkeypatch.setattr(f"aerial_training.synthesis.synthesiser.{name}", odds)
+    rises: dict[str, list[float]] = {"appeared_HW": [], "gone_HW": []}
+    for index in range(12):
+        sample = synthesiser.sample(index)
+        assert sample.height_change_HW is not None
+        assert not (sample.building_after_HW[sample.appeared_HW == 1] == 0).any()
+        assert not (sample.building_before_HW[sample.gone_HW == 1] == 0).any()
+        for name, found in rises.items():
+            found += sample.height_change_HW[getattr(sample, name) == 1].tolist()
+    assert np.nanmedian(rises["appeared_HW"]) > 1.5
+    assert np.nanmedian(rises["gone_HW"]) < -1.5

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -51,12 +52,10 @@ def crop(picture: Picture, to_source: NDArray[np.float64], side_px: int) -> Imag
     if level:
         matrix[:, :2] /= 2
         matrix[:, 2] = (matrix[:, 2] + 0.5) / 2 - 0.5
-    return _window(picture.levels[level], matrix, side_px, cv2.INTER_LINEAR)
+    return window(picture.levels[level], matrix, side_px, cv2.INTER_LINEAR)
 
 
-def _window(
-    source: NDArray[np.uint8] | NDArray[np.uint16], matrix: NDArray[np.float64], side_px: int, way: int
-) -> Image:
+def window(source: NDArray[Any], matrix: NDArray[np.float64], side_px: int, way: int) -> NDArray[Any]:
     """``warpAffine`` that touches only the part of ``source`` it needs (the source is memory-mapped)."""
     corners = (
         np.array([[0, 0], [side_px, 0], [side_px, side_px], [0, side_px]]) @ matrix[:, :2].T + matrix[:, 2]
@@ -64,6 +63,8 @@ def _window(
     low = np.clip(np.floor(corners.min(axis=0)).astype(int) - 2, 0, None)
     high = np.minimum(np.ceil(corners.max(axis=0)).astype(int) + 3, (source.shape[1], source.shape[0]))
     part = np.ascontiguousarray(source[low[1] : high[1], low[0] : high[0]])
+    if part.dtype == np.float16:
+        part = part.astype(np.float32)
     moved = matrix.copy()
     moved[:, 2] -= low
     flags = way | cv2.WARP_INVERSE_MAP
@@ -77,14 +78,16 @@ def ground(rng: Rng, picture: Picture, side_px: int, gsd_m: float) -> Ground:
     stretch = float(np.exp(rng.uniform(math.log(0.6), math.log(1.7))))
     if picture.kind == "wild":
         stretch *= 1.5
-    to_source = affine(rng, picture, side_px, gsd_m, stretch)
-    ids = _window(picture.ids_HW, to_source, side_px, cv2.INTER_NEAREST)
-    turn = -math.atan2(to_source[1, 0], to_source[0, 0])
-    image = crop(picture, to_source, side_px)
+    return seen(picture, affine(rng, picture, side_px, gsd_m, stretch), side_px, stretch)
+
+
+def seen(picture: Picture, to_source: NDArray[np.float64], side_px: int, stretch: float) -> Ground:
+    """The piece of ``picture`` under the canvas."""
+    ids = window(picture.ids_HW, to_source, side_px, cv2.INTER_NEAREST)
     return Ground(
-        image=image,
+        image=crop(picture, to_source, side_px),
         ids_HW=ids.astype(np.uint16),
         known=picture.kind != "unlabelled",
-        turn=turn,
+        turn=-math.atan2(to_source[1, 0], to_source[0, 0]),
         stretch=stretch,
     )

@@ -22,6 +22,7 @@ from aerial_training.synthesis import (
     surface,
     works,
 )
+from aerial_training.synthesis import towns as simulated
 from aerial_training.synthesis.drawing import (
     BUILDING,
     BUILDING_UNKNOWN,
@@ -45,6 +46,8 @@ _UNCHANGED_ODDS = 0.30
 _STAR_ODDS = 0.06
 _REAL_PAIR_ODDS = 0.04
 _HEIGHT_ODDS = 0.5
+_TOWN_ODDS = 0.14
+_TOWN_HEIGHT_ODDS = 0.7
 _DEMOLITION_ODDS = 0.3
 _KIND_ODDS = {"labelled": 0.74, "unlabelled": 0.12, "wild": 0.14}
 
@@ -61,16 +64,20 @@ class PairSynthesiser:
 
     ``data``: the folder of ``drone_blocks``, ``banepa_oam`` and ``neon_trees``; ``cache``: where the
     decoded pictures and the bank of things are kept (made on first use, then only mapped).
+    ``towns``: how many simulated towns take part beside the pictures (each is rendered once).
     """
 
-    def __init__(self, data: Path, seed: int, *, cache: Path, size_px: int = 256, gsd_m: float = 0.3) -> None:
-        self._state = (data, seed, cache, size_px, gsd_m)
+    def __init__(
+        self, data: Path, seed: int, *, cache: Path, size_px: int = 256, gsd_m: float = 0.3, towns: int = 0
+    ) -> None:
+        self._state = (data, seed, cache, size_px, gsd_m, towns)
         self._seed, self._size_px, self._gsd_m = seed, size_px, gsd_m
         self._pictures = sources.load(sources.prepare(data, cache))
         self._bank = scene.stock(sprites.load(bank.prepare(self._pictures, cache)))
         self._by_kind = {
             kind: [picture for picture in self._pictures if picture.kind == kind] for kind in _KIND_ODDS
         }
+        self._towns = simulated.load(simulated.prepare(towns, cache), towns) if towns else []
         self._twins = [number for number, picture in enumerate(self._pictures) if picture.twin >= 0]
 
     def __reduce__(self) -> tuple[object, tuple[object, ...]]:
@@ -85,6 +92,8 @@ class PairSynthesiser:
             return self._real_pair(rng)
         if throw < _REAL_PAIR_ODDS + _STAR_ODDS and self._by_kind["labelled"]:
             return self._unpaired(rng)
+        if self._towns and rng.random() < _TOWN_ODDS:
+            return self._town(rng)
         return self._composed(rng)
 
     def _side_px(self) -> int:
@@ -231,6 +240,33 @@ class PairSynthesiser:
         flat = np.zeros(first.ids_HW.shape, np.float32)
         return self._finished(rng, dates, [], flat, None)
 
+    def _town(self, rng: Rng) -> Sample:
+        """A piece of a simulated town at its two epochs, with vehicles, crowns and canvas over it."""
+        town = self._towns[int(rng.integers(len(self._towns)))]
+        stretch = float(np.exp(rng.uniform(math.log(0.7), math.log(1.7))))
+        to_source = grounds.affine(rng, town.epochs[0], self._side_px(), self._gsd_m, stretch)
+        seen = [grounds.seen(epoch, to_source, self._side_px(), stretch) for epoch in town.epochs]
+        room = self._room(rng, seen[0])
+        room.taken_HW |= seen[1].ids_HW.astype(bool)
+        scene.bystanders(rng, room, self._bank)
+        order = (0, 1) if rng.random() < 0.5 else (1, 0)
+        dates = []
+        for date, epoch in enumerate(order):
+            truth = np.where(seen[epoch].ids_HW > 0, BUILDING, 0).astype(np.uint8)
+            bits = grounds.window(town.truths_HW[epoch], to_source, self._side_px(), cv2.INTER_NEAREST)
+            truth[bits & (simulated.APPEARED | simulated.GONE) > 0] |= CHANGED
+            truth[bits & simulated.OPEN > 0] |= CHANGE_UNKNOWN | BUILDING_UNKNOWN
+            own = _Date(image=seen[epoch].image, truth=truth, sight=view(rng, self._gsd_m))
+            self._stand(date, own, room.placed)
+            dates.append(own)
+        flat = np.zeros(dates[0].truth.shape, np.float32)
+        change = None
+        if rng.random() < _TOWN_HEIGHT_ODDS:
+            rise = grounds.window(town.rise_HW, to_source, self._side_px(), cv2.INTER_LINEAR)
+            rise = np.asarray(rise if order == (0, 1) else -rise, dtype=np.float32)
+            change = surface.height_change(rng, room.placed, rise, flat, flat, self._gsd_m)
+        return self._finished(rng, dates, room.placed, flat, change)
+
     def _real_pair(self, rng: Rng) -> Sample:
         """Two flights over one plot without any building."""
         number = self._twins[int(rng.integers(len(self._twins)))]
@@ -290,8 +326,8 @@ def _ways(rng: Rng) -> tuple[tuple[bool, bool], tuple[bool, bool] | None]:
     return way, way if rng.random() < 0.7 else None
 
 
-def _revived(data: Path, seed: int, cache: Path, size_px: int, gsd_m: float) -> PairSynthesiser:
-    return PairSynthesiser(data, seed, cache=cache, size_px=size_px, gsd_m=gsd_m)
+def _revived(data: Path, seed: int, cache: Path, size_px: int, gsd_m: float, towns: int) -> PairSynthesiser:
+    return PairSynthesiser(data, seed, cache=cache, size_px=size_px, gsd_m=gsd_m, towns=towns)
 
 
 def _own_truth(ground: Ground) -> NDArray[np.uint8]:
