@@ -1,5 +1,6 @@
 """Laying one survey on another."""
 
+import json
 from pathlib import Path
 
 import cv2
@@ -173,3 +174,29 @@ def test_the_simplest_fit_that_explains_the_windows_is_taken() -> None:
     found = fine.robust_fit(fine.Shifts(at_N2=at, shift_N2=turned, peak_N=peak), 5, 7, gentle=True)
     assert found is not None
     assert pytest.approx(found[0][1, 0], abs=1e-3) == 0.0087
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("name", ["epoch2_nochange", "epoch2_buildings_shifted"])
+def test_the_georeference_of_real_orthos_is_told_to_a_third_of_a_pixel(name: str, real_data: Path) -> None:
+    """JPEG, exposure steps and cast shadows; right as declared, and wrong by metres, turn and scale."""
+    folder = real_data / "pairs" / "caliterra"
+    alignment = register(folder / "epoch1.tif", folder / f"{name}.tif", gsd_m=0.1).alignment
+    true_23 = np.array([[1.0, 0, 0], [0, 1, 0]])
+    if name.endswith("shifted"):
+        true_23 = np.array(json.loads((folder / "truth.json").read_text())["affine_epoch2_to_shifted_px"])
+    columns, rows = np.meshgrid(np.linspace(0, 1736, 9), np.linspace(0, 1394, 9))
+    pixels_3N = np.stack([columns.ravel(), rows.ravel(), np.ones(81)])
+    gap_2N = (np.array(alignment.before_to_after_px) - true_23) @ pixels_3N
+    assert np.hypot(*gap_2N).max() < 0.3
+
+
+@pytest.mark.realdata
+def test_pairs_of_other_years_and_suns_are_compared_where_they_lie(real_data: Path, tmp_path: Path) -> None:
+    """Of ten small pairs years apart none is refused, and none is turned, scaled or moved by over 4 m."""
+    for path in sorted((real_data / "pairs" / "real_dev").glob("*/A/*.png")):
+        dates = [cv2.imread(str(path).replace("/A/", f"/{date}/"))[::2, ::2, ::-1] for date in "AB"]
+        ends = [put(tmp_path / f"{n}.tif", d.copy(), pairs.grid(256, 0.4)) for n, d in enumerate(dates)]
+        alignment = register(*ends, gsd_m=0.1).alignment
+        assert np.allclose(np.array(alignment.before_to_after_px)[:, :2], np.eye(2), atol=0.01), path.stem
+        assert alignment.shift_m < 4, path.stem
