@@ -92,10 +92,9 @@ def compiled(network: Any, precision: str, threads: int) -> Any:
 
 def siamese_unet(encoder: str) -> Any:
     """Return what a user would write: one encoder, differences of features, the U-Net's decoder."""
+    import aerial_training.shim  # noqa: F401, I001 - before the package that imports torchvision
     import segmentation_models_pytorch as smp
     import torch
-
-    import aerial_training.shim  # noqa: F401
 
     class Siamese(torch.nn.Module):
         def __init__(self) -> None:
@@ -112,9 +111,8 @@ def siamese_unet(encoder: str) -> Any:
 
 def fc_siam_diff() -> tuple[Any, str]:
     """Return TorchGeo's network, or the same from the library that it is made of, and which it is."""
+    import aerial_training.shim  # noqa: F401, I001 - before the package that imports torchvision
     import torch
-
-    import aerial_training.shim  # noqa: F401
 
     try:
         from torchgeo.models import FCSiamDiff  # type: ignore[import-not-found]

@@ -155,9 +155,9 @@ def finish(process: subprocess.Popen[str]) -> dict[str, Any]:
 
 
 def killed(pair: tuple[Path, Path], whole: Path, out: Path, model: str) -> dict[str, Any]:
-    """Kill a comparison once some stripes are there, run it again, and compare with the whole one."""
+    """Kill a comparison once a stripe is there, run it again, and compare with the whole one."""
     process = begin(pair, out, model)
-    while process.poll() is None and len(list(out.glob(".change.tif.*/0*.tif"))) < 2:
+    while process.poll() is None and len(list(out.glob(".change.tif.*/0*.tif"))) < 1:
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     process.wait()

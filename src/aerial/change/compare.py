@@ -32,7 +32,8 @@ HEIGHT_BANDS = (
     "vegetation",
 )
 # A multiple of the network's stride at every whole factor up to 3, so that tiles are cut alike.
-TILE_PX = 960
+_UNIT_PX = 192
+TILE_PX = 5 * _UNIT_PX
 # So many neighbours of a row are read together where pictures are all there is to read.
 _READ_TILES = 4
 # Probabilities are stored as bytes: 0-254 of 254, 255 where there is none.
@@ -72,7 +73,7 @@ def compare(
         dtype="float32" if with_heights else "uint8",
         nodata=float("nan") if with_heights else _NOTHING,
         scale=1.0 if with_heights else 1 / _BYTES,
-        stripe_px=TILE_PX,
+        stripe_px=tile_px(grid),
     )
     striped = StripedRaster(path, layout, key=key)
     missing = striped.missing()
@@ -88,17 +89,23 @@ def compare(
     progress.advance()
 
 
+def tile_px(grid: Grid) -> int:
+    """Return the side of the tiles: ``TILE_PX``, less where all of the grid is smaller."""
+    return min(TILE_PX, -(-max(grid.width_px, grid.height_px) // _UNIT_PX) * _UNIT_PX)
+
+
 def tiles(grid: Grid) -> list[WindowPx]:
     """Return windows of at most ``TILE_PX`` that cover the grid without overlap, row by row."""
+    side = tile_px(grid)
     return [
-        (column, row, min(TILE_PX, grid.width_px - column), min(TILE_PX, grid.height_px - row))
-        for row in range(0, grid.height_px, TILE_PX)
-        for column in range(0, grid.width_px, TILE_PX)
+        (column, row, min(side, grid.width_px - column), min(side, grid.height_px - row))
+        for row in range(0, grid.height_px, side)
+        for column in range(0, grid.width_px, side)
     ]
 
 
 def _row_of_tiles(grid: Grid, number: int) -> list[WindowPx]:
-    return [window for window in tiles(grid) if window[1] == number * TILE_PX]
+    return [window for window in tiles(grid) if window[1] == number * tile_px(grid)]
 
 
 def _score_stripes(
@@ -118,10 +125,11 @@ def _score_stripes(
 
     def fetch(group: Sequence[WindowPx]) -> list[PairTile]:
         column, row, _, _ = group[0]
-        size = TILE_PX + 2 * halo
+        step = tile_px(layout.grid)
+        size = step + 2 * halo
         # Always whole tiles: one shape to compile for, and the rim of the pair is like any other.
-        wide = read((column - halo, row - halo, (len(group) - 1) * TILE_PX + size, size))
-        return [_cut(wide, k * TILE_PX, 0, size, size) for k in range(len(group))]
+        wide = read((column - halo, row - halo, (len(group) - 1) * step + size, size))
+        return [_cut(wide, k * step, 0, size, size) for k in range(len(group))]
 
     with ThreadPoolExecutor(1, "reader") as reader, ThreadPoolExecutor(1, "writer") as writer:
         ahead = _ahead(reader, fetch, groups)
