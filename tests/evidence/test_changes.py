@@ -25,6 +25,11 @@ def test_the_map_lies_on_the_chip_where_it_lies_on_the_ground(tmp_path: Path) ->
     ]  # fmt: skip
     assert drawn_HW[540, 340] == pytest.approx(-0.8, abs=1e-4)
     assert drawn_HW[:80].max() == 0.0
+    inner = north_up(pairs.CRS, (pairs.LEFT + 15, pairs.TOP - 20, pairs.LEFT + 30, pairs.TOP - 5), 0.05)
+    rows, columns = np.nonzero(change_on(change, inner) > 0.5)
+    assert pytest.approx([100, 220, 100, 220], abs=1.01) == [
+        columns.min(), columns.max() + 1, rows.min(), rows.max() + 1,
+    ]  # fmt: skip
 
 
 def test_height_speaks_where_it_is_known(tmp_path: Path) -> None:

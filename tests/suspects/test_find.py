@@ -86,7 +86,7 @@ def test_where_windows_are_cut_makes_no_difference(
         Grid(crs="EPSG:4547", affine=(0.3, 0, 500_000.0, 0, -0.3, 2_522_000.0), width_px=120, height_px=90),
         Grid(
             crs="EPSG:4547",
-            affine=(0.26, 0.15, 500_000.0, 0.15, -0.26, 2_522_000.0),
+            affine=(0.26, 0.15, 500_000.0, 0.12, -0.25, 2_522_000.0),
             width_px=120,
             height_px=90,
         ),

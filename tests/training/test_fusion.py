@@ -46,9 +46,18 @@ def test_a_level_room_counts_and_a_crown_does_not() -> None:
     assert fused(lorry) < 0.5
 
 
+def test_what_rises_from_a_roof_counts_though_the_network_knows_no_such_roof() -> None:
+    """A building map that says 0.1 lowers a room on the ground, not one on a roof; a crown is no roof."""
+    blind = replace(ROOM, building_after=0.1, odds=-3.0)
+    assert fused(blind) > 0.8
+    assert fused(replace(blind, standing_before_m=0.2)) < 0.5
+    assert features(replace(blind, vegetation=0.5))[-2] < 0
+
+
 def test_the_network_s_silence_is_neutral_and_its_word_counts() -> None:
     """Without a network both features are 0; a building after raises the score, one before a pit none."""
-    assert features(ROOM)[-2:] == (0.0, 0.0)
-    assert fused(replace(ROOM, building_after=0.95, odds=2.0)) > fused(ROOM)
+    shed = replace(ROOM, standing_before_m=0.1)
+    assert features(shed)[-2:] == (0.0, 0.0)
+    assert fused(replace(shed, building_after=0.95, odds=2.0)) > fused(shed)
     pit = replace(ROOM, direction="gone", height_change_m=-3.0, standing_before_m=0.1)
     assert fused(replace(pit, building_before=0.02)) == fused(pit)

@@ -15,6 +15,8 @@ _MOST_ODDS = 3.0
 _LEAST_BUILDING_ODDS, _LEAST_CHANGE_ODDS = -1.5, -1.0
 # What lay lower before than this was no building: an excavation.
 _STANDING_M = 1.8
+# What rises from so high a surface that is not green stands on a building: nothing drives up there.
+_ROOF_M, _LEAFY, _ROOF_ODDS = 2.5, 0.2, 2.0
 
 
 def features(m: Measured) -> tuple[float, ...]:
@@ -23,8 +25,9 @@ def features(m: Measured) -> tuple[float, ...]:
     ``stands_out``: log2 of the change over 1.5 m or 3.5 times the noise of such surfaces;
     ``unlevel``: spread of the change over the change; ``steep``: its steepness inside; ``green``:
     share of vegetation; ``ragged``: 1 - rectangularity; ``building``: log odds that the network takes
-    what stands for a building, on the date on which it stands; 0 for what was dug; ``pictures``: log
-    odds of a change over those of its threshold. Both 0 where the network is silent.
+    what stands for a building, on the date on which it stands, at least 2 for what rises from a roof
+    (heights tell), 0 for what was dug; ``pictures``: log odds of a change over those of its threshold.
+    Both 0 where the network is silent.
     """
     change = abs(m.height_change_m or 0.0)
     needed = max(1.5, 3.5 * max(m.height_noise_m or 0.0, 0.15))
@@ -45,9 +48,13 @@ def fused(m: Measured) -> float:
 
 
 def _building(m: Measured) -> float:
-    probability = m.building_after if m.direction == "appeared" else m.building_before
-    dug = m.direction == "gone" and (m.standing_before_m or 0.0) < _STANDING_M
-    if probability is None or dug:
+    standing_m = m.standing_before_m or 0.0
+    if m.direction == "gone" and standing_m < _STANDING_M:
         return 0.0
-    p = min(max(probability, 1e-4), 1 - 1e-4)
-    return float(np.clip(np.log(p / (1 - p)), _LEAST_BUILDING_ODDS, _MOST_ODDS))
+    probability = m.building_after if m.direction == "appeared" else m.building_before
+    odds = 0.0
+    if probability is not None:
+        p = min(max(probability, 1e-4), 1 - 1e-4)
+        odds = float(np.clip(np.log(p / (1 - p)), _LEAST_BUILDING_ODDS, _MOST_ODDS))
+    on_roof = m.direction == "appeared" and standing_m >= _ROOF_M and m.vegetation < _LEAFY
+    return max(odds, _ROOF_ODDS) if on_roof else odds
