@@ -18,15 +18,12 @@ from aerial.records import Kind, Suspect
 from aerial.suspects.candidates import candidates
 from aerial.suspects.decide import Limits, Thresholds, decide, kind_of, reason_of
 from aerial.suspects.fuse import COEFFICIENTS, INTERCEPT
-from aerial.suspects.judge import JudgeSettings, judge
-from aerial.suspects.judge import kind_of as kind_of_blob
 from aerial.suspects.measure import Measured
 from aerial.suspects.pieces import on_ground, windows
 from aerial.suspects.regularise import regularise
-from aerial.suspects.vectorise import find_blobs
 from aerial.suspects.zones import Zone, labels_at
 
-VERSION = "1"
+VERSION = "2"
 # Corners closer than this to a straight line are pixels, not corners.
 _STRAIGHT_M = 0.3
 
@@ -63,7 +60,6 @@ def settings() -> dict[str, Any]:
     """Return every number that turns a change map into suspects."""
     return {
         "version": VERSION,
-        **asdict(JudgeSettings()),
         "limits": asdict(Limits()),
         "fusion": [*COEFFICIENTS, INTERCEPT],
     }
@@ -78,8 +74,6 @@ def find_suspects(change: Path, context: Context) -> tuple[Found, ...]:
     ``doubtful_change_m``, ``steepness``, ``vegetation``.
     """
     info = open_raster(change)
-    if "looks_different" in info.descriptions:
-        return _of_appearance(change, context)
     limits = Limits()
     return _ranked(
         [
@@ -152,27 +146,6 @@ def _found(piece: Measured, score: float, kind: Kind, grid: Grid, context: Conte
 
 def _rounded(value: float | None, digits: int) -> float | None:
     return None if value is None else round(value, digits)
-
-
-def _of_appearance(change: Path, context: Context) -> tuple[Found, ...]:
-    """Return the suspects of a map of the detector ``appearance``, which knows no probabilities."""
-    limits = JudgeSettings()
-    grid = open_raster(change).grid
-    found = []
-    for blob in find_blobs(change, min(limits.min_area_m2, limits.min_area_height_m2)):
-        score = judge(blob, limits, context.dsm_gsd_m)
-        if score is None or score < limits.min_score:
-            continue
-        piece = Measured(
-            direction=blob.direction,
-            outline_px=blob.outline_px,
-            area_m2=blob.area_m2,
-            width_m=blob.width_m,
-            rectangularity=blob.rectangularity,
-            height_change_m=blob.height_change_m,
-        )
-        found.append(_found(piece, score, kind_of_blob(blob, limits), grid, context))
-    return _ranked(found)
 
 
 def _area_m2(outline: BaseGeometry, grid: Grid) -> float:
