@@ -145,6 +145,17 @@ def test_height_decides_where_it_is_known(tmp_path: Path) -> None:
     assert pytest.approx((x - pairs.LEFT, pairs.TOP - y), abs=0.2) == (23.0, 23.0)
 
 
+def test_where_surface_models_are_silent_pictures_must_be_surer(tmp_path: Path) -> None:
+    """At 0.62 a piece of unknown height is none beside a threshold of 0.5; at 0.7 a doubtful height helps."""
+    for score, doubtful, expected in ((0.62, 3.0, 0), (0.7, 3.0, 1), (0.7, 0.0, 0), (0.8, 0.0, 1)):
+        bands = maps.heights(200) | {"appeared": maps.blank(200)}
+        where = np.s_[50:110, 50:110]
+        bands["appeared"][where], bands["doubtful_change_m"][where] = score, doubtful
+        bands["height_score"][:], bands["height_change_m"][:] = np.nan, np.nan
+        found = find_suspects(maps.write(tmp_path / "c.tif", bands), WITH_DSM)
+        assert expected == len(found), (score, doubtful)
+
+
 def test_what_both_witnesses_see_is_one_suspect_with_the_outline_of_the_heights(tmp_path: Path) -> None:
     """The network's outline lies 0.5 m off (a leaning facade); the roof is found once, where it stands."""
     path = tmp_path / "c.tif"

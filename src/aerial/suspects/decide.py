@@ -23,7 +23,8 @@ class Limits:
     much of the ring around a piece is about one short side of it.
     ``*_unsure``: for pictures alone where surface models are
     there and silent (facades, crowns, deep shadow: pictures are least reliable there, too).
-    ``unsure_odds``: so many times the odds of the threshold. ``building``: mean of the network's building
+    ``supported_odds``, ``unsure_odds``: so many times the odds of the threshold, with and without heights
+    that alone prove nothing. ``building``: mean of the network's building
     map inside from which on it is one.
     """
 
@@ -41,6 +42,7 @@ class Limits:
     beside_share: float = 0.12
     building: float = 0.5
     min_area_unsure_m2: float = 12.0
+    supported_odds: float = 2.0
     unsure_odds: float = 3.0
 
 
@@ -65,10 +67,12 @@ def decide(m: Measured, s: Limits, least: Thresholds, dsm_gsd_m: float | None) -
         return None
     if m.area_m2 < s.min_area_m2 or m.width_m < s.min_width_m:
         return None
-    if dsm_gsd_m is None or _supported(m, s, dsm_gsd_m):
+    if dsm_gsd_m is None:
         return score
-    odds = s.unsure_odds * least.pictures / (1 - least.pictures)
-    return score if m.area_m2 >= s.min_area_unsure_m2 and score >= odds / (1 + odds) else None
+    supported = _supported(m, s, dsm_gsd_m)
+    odds = (s.supported_odds if supported else s.unsure_odds) * least.pictures / (1 - least.pictures)
+    large = supported or m.area_m2 >= s.min_area_unsure_m2
+    return score if large and score >= odds / (1 + odds) else None
 
 
 def kind_of(m: Measured, s: Limits) -> Kind:
