@@ -223,8 +223,8 @@ def bystanders(rng: Rng, room: Room, bank: Stock) -> None:
         ("court", int(rng.geometric(0.5)) - 1, 0.55), ("pad", int(rng.random() < 0.12), 0.8),
         ("slab", int(rng.random() < 0.12), 0.8), ("frame", int(rng.random() < 0.05), 0.8),
         ("greenhouse", int(rng.random() < 0.04), 0.7), ("tarp", int(rng.geometric(0.6)) - 1, 0.7),
-        ("car", int(rng.geometric(0.2)) - 1, 0.85), ("lorry", int(rng.geometric(0.6)) - 1, 0.85),
-        ("hedge", int(rng.geometric(0.5)) - 1, 0.4), ("tree", int(rng.geometric(0.16)) - 1, 0.35),
+        ("car", int(rng.geometric(0.27)) - 1, 0.85), ("lorry", int(rng.geometric(0.6)) - 1, 0.85),
+        ("hedge", int(rng.geometric(0.65)) - 1, 0.4), ("tree", int(rng.geometric(0.2)) - 1, 0.35),
     )  # fmt: skip
     if rng.random() < 0.25:
         _clump(rng, room, bank)
