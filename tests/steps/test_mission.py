@@ -15,6 +15,7 @@ from aerial.steps.mission import (
     confirm,
     find_on_mission,
     previous_suspects,
+    told,
     write_mission,
 )
 from aerial.suspects.find import Context, compared_m2, find_suspects
@@ -48,6 +49,9 @@ def test_the_threshold_follows_the_rate_that_is_asked_for(tmp_path: Path) -> Non
     assert sum(item.suspect.score > 0.99 for item in found) == 2
     assert all(item.suspect.score >= chosen.threshold for item in found)
     assert find_on_mission(change, CONTEXT, None)[1] is None
+    (line,) = told(Mission(threshold=chosen))
+    assert line.startswith(f"Threshold {chosen.threshold:.2f} for")
+    assert "stays" in told(Mission(threshold=replace(chosen, measured=False)))[0]
 
 
 def test_two_flights_confirm_each_other_and_the_rest_waits(tmp_path: Path) -> None:
@@ -56,14 +60,15 @@ def test_two_flights_confirm_each_other_and_the_rest_waits(tmp_path: Path) -> No
     found = find_suspects(change, replace(CONTEXT, threshold=0.95))
     earlier = tmp_path / "before"
     write_suspects(earlier / "suspects.geojson", [found[0].suspect])
-    kept, told = confirm(found, previous_suspects(earlier, "march"), earlier, tmp_path)
+    kept, outcome = confirm(found, previous_suspects(earlier, "march"), earlier, tmp_path)
     assert [found[0]] == list(kept)
-    assert (told.confirmed, told.waiting, told.previous) == (1, 1, "before")
+    assert (outcome.confirmed, outcome.waiting, outcome.previous) == (1, 1, "before")
     waiting = read_suspects(tmp_path / "unconfirmed.geojson")
     assert [found[1].suspect.key] == [suspect.key for suspect in waiting]
     write_suspects(tmp_path / "suspects.geojson", [item.suspect for item in kept])
     assert {item.suspect.key for item in found} == {s.key for s in previous_suspects(tmp_path, "march")}
-    write_mission(tmp_path, Mission(persistence=told))
+    write_mission(tmp_path, Mission(persistence=outcome))
+    assert [line.split()[0] for line in told(Mission(persistence=outcome))] == ["1"]
     assert read_json(tmp_path / "mission.json")["persistence"]["waiting"] == 1
 
 

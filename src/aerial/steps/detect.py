@@ -137,7 +137,10 @@ def detect_pair(
     persistence = None
     if persist is not None:
         found, persistence = mission.confirm(found, seen_before, persist, out)
-    mission.write_mission(out, mission.Mission(threshold=threshold, persistence=persistence))
+    decided = mission.Mission(threshold=threshold, persistence=persistence)
+    for line in mission.told(decided):
+        progress.say(line)
+    mission.write_mission(out, decided)
     suspects = _with_chips(found, registration, out, progress)
     write_suspects(out / "suspects.geojson", suspects, context)
     return DetectResult(suspects=suspects, alignment=registration.alignment, folder=out)

@@ -85,6 +85,22 @@ def confirm(
     )
 
 
+def told(mission: Mission) -> list[str]:
+    """Return what people should know of the mission's own decisions, a sentence each."""
+    lines = []
+    if (chosen := mission.threshold) is not None:
+        lines.append(
+            f"Threshold {chosen.threshold:.2f} for {chosen.false_alarms_per_km2:g} false alarms a km2 "
+            f"(the model's own: {chosen.stored_threshold:.2f})."
+            if chosen.measured
+            else f"Only {chosen.pieces} weak piece(s) on {chosen.area_km2:.3f} km2: too few for a rate; "
+            f"the model's threshold {chosen.stored_threshold:.2f} stays."
+        )
+    if (seen := mission.persistence) is not None:
+        lines.append(f"{seen.waiting} suspect(s) that {seen.previous} does not show wait for another flight.")
+    return lines
+
+
 def write_mission(out: Path, mission: Mission) -> None:
     """Write ``mission.json``; nothing where nothing was asked for."""
     if mission != Mission():
