@@ -28,9 +28,10 @@ _STRIP_PX = 128
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """An ortho that was opened and looked at."""
+    """An ortho that was opened and looked at; ``levels``: its resolutions, the finest first."""
 
     info: RasterInfo
+    levels: tuple[Level, ...]
     validity: Validity
     gsd_m: float
 
@@ -61,7 +62,7 @@ def open_picture(path: Path) -> Picture:
             f"{path} shows nothing: all of it is cloud, fog, overexposed or of one colour.",
             hint="Fly again in clear weather, or give another date.",
         )
-    return Picture(info=info, validity=validity, gsd_m=grids.gsd_m(info.grid))
+    return Picture(info=info, levels=levels(path), validity=validity, gsd_m=grids.gsd_m(info.grid))
 
 
 def read_rgb(
@@ -125,11 +126,10 @@ def _mapped(
 
 def _level(picture: Picture, ratio: float) -> Level:
     """Return the coarsest resolution of a picture that is no coarser than wanted."""
-    found = levels(picture.info.path)
-    full = found[0]
+    full = picture.levels[0]
     # A few percent: an overview of 3 x 3 pixels serves a grid of 2.95.
-    good = [level for level in found if full.width_px / level.width_px <= max(1.05 * ratio, 1.0)]
-    return good[-1] if good else full
+    most = max(1.05 * ratio, 1.0)
+    return [level for level in picture.levels if full.width_px / level.width_px <= most][-1]
 
 
 def _positions(

@@ -123,13 +123,15 @@ class SiameseScorer:
         scores_4HW = scored(
             self._engine, self._norm, tile.before_CHW, tile.after_CHW, tile.valid_HW, change_HW, factor
         )
-        appeared, gone, before, after = np.where(tile.valid_HW, scores_4HW, np.float32(0))
-        unknown_HW = np.full(appeared.shape, np.nan, np.float32)
+        if not tile.valid_HW.all():
+            scores_4HW[:, ~tile.valid_HW] = 0
+        appeared, gone, before, after = scores_4HW
+        unknown_HW = np.broadcast_to(np.float32(np.nan), appeared.shape)
         return TileScores(
             appeared_HW=appeared,
             gone_HW=gone,
             height_change_HW=unknown_HW,
-            edge_HW=np.zeros_like(appeared),
+            edge_HW=np.broadcast_to(np.float32(0), appeared.shape),
             standing_HW=unknown_HW,
             doubtful_change_HW=unknown_HW,
             building_before_HW=before,
@@ -342,9 +344,10 @@ def _calibrated(scores_4HW: Floats, slope: float, offset: float) -> Floats:
     """Return the chances of change calibrated; the building maps are only for people and shapes."""
     if (slope, offset) == (1.0, 0.0):
         return scores_4HW
-    p = np.clip(scores_4HW[:2], 1e-6, 1 - 1e-6)
-    change = 1 / (1 + np.exp(-(slope * np.log(p / (1 - p)) + offset)))
-    return np.concatenate([change, scores_4HW[2:]]).astype(np.float32)
+    for band_HW in scores_4HW[:2]:
+        p = np.clip(band_HW, 1e-6, 1 - 1e-6)
+        band_HW[:] = 1 / (1 + np.exp(-(slope * np.log(p / (1 - p)) + offset)))
+    return scores_4HW
 
 
 @lru_cache(maxsize=2)

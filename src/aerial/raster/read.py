@@ -29,7 +29,7 @@ from aerial.errors import CrsError, RasterError
 from aerial.raster.grid import Grid
 
 # GDAL's cache of decoded blocks is a share of the machine's memory unless it is told a size in MB.
-os.environ.setdefault("GDAL_CACHEMAX", "64")
+os.environ.setdefault("GDAL_CACHEMAX", "32")
 
 # (column offset, row offset, width, height), whole pixels
 WindowPx = tuple[int, int, int, int]
@@ -129,7 +129,7 @@ def read_on_grid(
             resampling=Resampling[resampling],
             add_alpha=not any(ci == ColorInterp.alpha for ci in dataset.colorinterp)
             and dataset.nodata is None,
-            warp_mem_limit=32,
+            warp_mem_limit=16,
         ) as vrt,
     ):
         data_CHW = vrt.read(bands, window=where)
