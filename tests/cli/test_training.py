@@ -34,9 +34,9 @@ def pairs(tmp_path: Path) -> Path:
 
 
 def blind(folder: Path) -> Path:
-    """A model that never says anything."""
-    text = (write_model(folder) / "model.toml").read_text()
-    (folder / "model.toml").write_text(text.replace("threshold = 0.5", "threshold = 0.9999999"))
+    """A model that never says anything: calibrated, its surest answer is 0.8."""
+    text = (write_model(folder, extra="[calibration]\nslope = 0.1\n") / "model.toml").read_text()
+    (folder / "model.toml").write_text(text.replace("threshold = 0.5", "threshold = 0.9"))
     return folder
 
 

@@ -55,6 +55,14 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_model(tmp_path_factory.mktemp("model"))
 
 
+def blind(folder: Path) -> Path:
+    """The same model with a threshold that nothing reaches: calibrated, its surest answer is 0.8."""
+    write_model(folder, extra="[calibration]\nslope = 0.1\n")
+    text = (folder / "model.toml").read_text()
+    (folder / "model.toml").write_text(text.replace("threshold = 0.5", "threshold = 0.9"))
+    return folder
+
+
 def test_the_runtime_is_asked_at_the_stored_threshold(model: Path, tmp_path: Path) -> None:
     """Both roofs, no false one; at a threshold that nothing reaches, nothing."""
     found = evaluation.evaluate(model, [pictures(picture())], product=False).sets[0]
@@ -63,9 +71,7 @@ def test_the_runtime_is_asked_at_the_stored_threshold(model: Path, tmp_path: Pat
     assert (figures["recall_10_50"].value, figures["recall_lt10"].value) == (1.0, 1.0)
     assert figures["false_per_km2"].value == 0.0
     assert list(found.figures) == ["network"]
-    strict = write_model(tmp_path / "strict")
-    text = (strict / "model.toml").read_text()
-    (strict / "model.toml").write_text(text.replace("threshold = 0.5", "threshold = 0.9999999"))
+    strict = blind(tmp_path / "strict")
     none = evaluation.evaluate(strict, [pictures(picture())], product=False).sets[0].figures["network"]
     assert none["recall"].value == 0.0
 
@@ -132,10 +138,8 @@ def test_a_sample_is_scored_in_any_direction_where_its_truth_is_known() -> None:
 
 def test_new_weights_are_compared_with_old_ones_on_the_same_pictures(model: Path, tmp_path: Path) -> None:
     """A model that sees the roofs is better than one that sees nothing; not the other way round."""
-    blind = write_model(tmp_path / "blind")
-    text = (blind / "model.toml").read_text()
-    (blind / "model.toml").write_text(text.replace("threshold = 0.5", "threshold = 0.9999999"))
+    nothing = blind(tmp_path / "blind")
     sets = [pictures(picture(), picture(built=False), picture(name="again"))]
-    assert evaluation.against(model, blind, sets).better
-    assert not evaluation.against(blind, model, sets).better
+    assert evaluation.against(model, nothing, sets).better
+    assert not evaluation.against(nothing, model, sets).better
     assert not evaluation.against(model, model, sets).better
