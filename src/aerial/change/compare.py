@@ -33,9 +33,9 @@ HEIGHT_BANDS = (
 )
 # A multiple of the network's stride at every whole factor up to 3, so that tiles are cut alike.
 _UNIT_PX = 192
-TILE_PX = 4 * _UNIT_PX
+TILE_PX = 3 * _UNIT_PX
 # So many neighbours of a row are read together where pictures are all there is to read.
-_READ_TILES = 4
+_READ_TILES = 6
 # Probabilities are stored as bytes: 0-254 of 254, 255 where there is none.
 _BYTES = 254
 _NOTHING = 255
