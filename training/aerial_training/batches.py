@@ -143,6 +143,8 @@ def batches(
             num_workers=workers,
             collate_fn=_joined,
             prefetch_factor=4 if workers else None,
+            # A fork would inherit the locks of threads that it does not have.
+            multiprocessing_context="spawn" if workers else None,
             worker_init_fn=_single_thread if workers else None,
         )
     )

@@ -27,7 +27,9 @@ SAMPLES = 300
 MAX_LOSS_F1 = 0.5
 # Pixels of each sample that calibration looks at: neighbours say the same.
 _EVERY = 37
-_FASTEST_FIRST: tuple[Precision, ...] = ("int8", "bf16", "fp32")
+# Where a processor computes both, eight bits gain a tenth over bf16 and lose some exactness; where it
+# lacks bf16 they take half the time of fp32.
+_PREFERRED: tuple[Precision, ...] = ("bf16", "int8", "fp32")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +51,7 @@ def release(
     export_model(checkpoint, out, recipe)
     quantise(out, recipe, source)
     write_toml(out, recipe, threshold=0.5, calibration=(1.0, 0.0))
-    progress.phase("Measuring the precisions", len(_FASTEST_FIRST))
+    progress.phase("Measuring the precisions", len(_PREFERRED))
     answers = {}
     for precision in get_args(Precision):
         answers[precision] = _answers(out, precision, source)
@@ -59,7 +61,7 @@ def release(
     slope, offset = fit_platt(logit, truth)
     threshold = best_threshold(exact, slope, offset)
     figures = {f"f1_{name}": _f1(found, _raw(threshold, slope, offset)) for name, found in answers.items()}
-    prefer = [name for name in _FASTEST_FIRST if figures["f1_fp32"] - figures[f"f1_{name}"] <= MAX_LOSS_F1]
+    prefer = [name for name in _PREFERRED if figures["f1_fp32"] - figures[f"f1_{name}"] <= MAX_LOSS_F1]
     write_toml(out, recipe, threshold=threshold, calibration=(slope, offset), prefer=prefer, measured=figures)
     return {"threshold": threshold, "slope": slope, "offset": offset, "prefer": prefer, **figures}
 

@@ -14,7 +14,6 @@ from aerial.errors import ModelError
 
 # What OpenVINO calls the ability to compute a precision by itself.
 _CAPABILITY = {"fp32": "FP32", "bf16": "BF16", "int8": "INT8"}
-_HINT = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
 # Each shape is compiled once; a pair needs one, pictures of different sizes need more.
 _SHAPES = 3
 
@@ -70,6 +69,11 @@ class Engine:
             ]
         )
 
+    def _hint(self) -> str:
+        # What an int8 network keeps in floating point is computed as bf16 where the processor can.
+        able = "BF16" in capabilities(self._core)
+        return "bf16" if self.precision == "bf16" or (self.precision == "int8" and able) else "f32"
+
     def _request(self, shape: tuple[int, ...]) -> Any:
         if shape in self._compiled:
             self._compiled.move_to_end(shape)
@@ -88,7 +92,7 @@ class Engine:
             }
         )
         config = {
-            "INFERENCE_PRECISION_HINT": _HINT[self.precision],
+            "INFERENCE_PRECISION_HINT": self._hint(),
             "INFERENCE_NUM_THREADS": self._threads,
             "NUM_STREAMS": 1,
             "PERFORMANCE_HINT": "LATENCY",
