@@ -122,10 +122,11 @@ def reaches_fusion(m: Measured, s: Limits, dsm_gsd_m: float) -> bool:
 def _may_be_vehicle(m: Measured, change_m: float, s: Limits, dsm_gsd_m: float) -> bool:
     """Tell whether a lorry, bus or container may stand there: narrow, low, on the ground, by no building.
 
-    Matching fattens what stands out by about two cells of the surface model on each side. Another lorry
-    beside it is no building: that takes the network's word, or a height that no lorry has.
+    Matching fattens what stands out by about two cells of the surface model on each side; where the
+    network sees the thing, its width there is taken. Another lorry beside it is no building: that takes
+    the network's word, or a height that no lorry has.
     """
-    width = min(m.width_m - 4 * dsm_gsd_m, m.look_width_m or m.width_m)
+    width = m.look_width_m or m.width_m - 4 * dsm_gsd_m
     ground_m = (m.standing_before_m or 0.0) + min(change_m, 0.0)
     beside = m.beside_high if m.building_before is None else m.beside_building
     return (
