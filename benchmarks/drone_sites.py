@@ -3,10 +3,8 @@
 import shutil
 from pathlib import Path
 
-import numpy as np
-
 from aerial_training.evaluation import Picture, Pictures, of_sample
-from aerial_training.synthesis import PairSynthesiser, sources, synthesiser
+from aerial_training.synthesis import PairSynthesiser, sources
 from benchmarks.machine import DATA
 
 KEPT_OUT = (2, 4)
@@ -24,7 +22,7 @@ def windows(site: int, count: int, work: Path) -> Pictures:
     numbers: list[int] = []
     index = 0
     while len(numbers) < count:
-        if _composed(index):
+        if source.shows_one_place(index):
             numbers.append(index)
         index += 1
 
@@ -32,12 +30,6 @@ def windows(site: int, count: int, work: Path) -> Pictures:
         return of_sample(f"window {numbers[number]}", source.sample(numbers[number]))
 
     return Pictures(name=f"drone site {site}, kept out", count=count, picture=picture)
-
-
-def _composed(index: int) -> bool:
-    """Tell whether a sample is one place at two dates, not two places (``PairSynthesiser.sample``)."""
-    throw = float(np.random.default_rng((SEED, index)).random())
-    return throw >= synthesiser._REAL_PAIR_ODDS + synthesiser._STAR_ODDS
 
 
 def _only(site: int, work: Path) -> Path:

@@ -6,29 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 from tests import pairs
 
+from aerial.change.compare import HEIGHT_BANDS, PICTURE_BANDS
 from aerial.raster.grid import Grid
 from aerial.raster.write import write_cog
 
 Floats = NDArray[np.float32]
 
-HEIGHTS = (
-    "height_score",
-    "height_change_m",
-    "height_noise_m",
-    "standing_before_m",
-    "doubtful_change_m",
-    "steepness",
-    "vegetation",
-)
-
 
 def write(path: Path, bands: dict[str, Floats], grid: Grid | None = None) -> Path:
     """Write bands under their names; those of pictures that are not given are 0."""
     shape = next(iter(bands.values())).shape
-    full = {
-        name: np.zeros(shape, np.float32)
-        for name in ("appeared", "gone", "building_before", "building_after")
-    } | bands
+    full = {name: np.zeros(shape, np.float32) for name in PICTURE_BANDS} | bands
     write_cog(
         path,
         grid or pairs.grid(shape[0]),
@@ -47,7 +35,7 @@ def blank(side: int, value: float = 0.0) -> Floats:
 def heights(side: int) -> dict[str, Floats]:
     """Return the bands of two surface models of which nothing changed, and a network that says nothing."""
     silent = {name: blank(side, float("nan")) for name in ("building_before", "building_after")}
-    return {name: blank(side) for name in HEIGHTS} | {"height_noise_m": blank(side, 0.2)} | silent
+    return {name: blank(side) for name in HEIGHT_BANDS} | {"height_noise_m": blank(side, 0.2)} | silent
 
 
 def boxes(path: Path, boxes_px: list[tuple[int, int, int, int, float, float]], side: int = 400) -> Path:

@@ -84,6 +84,11 @@ class PairSynthesiser:
         """Travels to a worker as its arguments; the worker maps the cache again."""
         return _revived, self._state
 
+    def shows_one_place(self, index: int) -> bool:
+        """Tell whether sample ``index`` is one composed place at two dates, not two places."""
+        throw = float(np.random.default_rng((self._seed, index)).random())
+        return throw >= _REAL_PAIR_ODDS + _STAR_ODDS
+
     def sample(self, index: int) -> Sample:
         """Sample number ``index`` (from 0, without end)."""
         rng = np.random.default_rng((self._seed, index))
