@@ -17,8 +17,9 @@ import numpy as np
 
 from aerial.change.compare import TILE_PX
 from aerial.change.engine import Engine
+from aerial.change.inputs import moments, normalisation
 from aerial.change.model import Model, load_model
-from aerial.change.siamese import _moments, normalisation, score_arrays, scored
+from aerial.change.siamese import score_arrays, scored
 from benchmarks.machine import DATA, emit
 
 STEP = 1 / 255
@@ -41,7 +42,7 @@ def tiled(engine: Engine, dates: tuple[np.ndarray, np.ndarray]) -> float:
     """Return the largest difference of the scores of tiles from those of the whole."""
     halo, side = engine.model.file.halo_px, dates[0].shape[1]
     valid = np.ones((side, side), bool)
-    norm = normalisation([_moments(d, valid) for d in dates], engine.model.file.least_spread)
+    norm = normalisation([moments(d, valid) for d in dates], engine.model.file.least_spread)
     whole = scored(engine, norm, *dates, valid, None, 1)
     worst = 0.0
     for row in range(0, side, TILE_PX):

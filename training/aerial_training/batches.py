@@ -6,12 +6,10 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from aerial.change.network import HEIGHT_STRIDE
-from aerial.change.radiometry import normalisation
+from aerial.change.inputs import height_planes, moments, normalisation
 from aerial_training.sample import Sample
 
 # How far a picture's own statistics may be from those of the mosaic it was cut from, in spreads.
@@ -71,9 +69,10 @@ def tensors(
     """
     rng = np.random.default_rng([seed, index, 11])
     common = 1 + _COMMON_JITTER * rng.uniform(-0.7, 0.7), _COMMON_JITTER * rng.uniform(-1, 1, 3)
+    pictures = (sample.before_3HW, sample.after_3HW)
+    norm = normalisation([moments(picture) for picture in pictures], least_spread)
     dates = []
-    for picture in (sample.before_3HW, sample.after_3HW):
-        gain_3, offset_3 = normalisation(picture, None, least_spread)
+    for picture, gain_3, offset_3 in zip(pictures, norm.gain_2C, norm.offset_2C, strict=True):
         own = 1 + _OWN_JITTER * rng.uniform(-1, 1), _OWN_JITTER * rng.uniform(-1, 1, 3)
         gain = (gain_3 * common[0] * own[0])[:, None, None].astype(np.float32)
         offset = (offset_3 * common[0] * own[0] + common[1] + own[1])[:, None, None].astype(np.float32)
@@ -88,22 +87,6 @@ def tensors(
         height=torch.from_numpy(height_planes(shown, truth.shape[1:], scale_m))[None],
         truth=torch.from_numpy(truth)[None],
     )
-
-
-def height_planes(
-    change_HW: NDArray[np.float32] | None, shape: tuple[int, ...], scale_m: float
-) -> NDArray[np.float32]:
-    """Return (2, H/4, W/4): mean change over ``scale_m`` in [-1, 1], and 1 where known."""
-    height, width = (side // HEIGHT_STRIDE for side in shape)
-    if change_HW is None:
-        return np.zeros((2, height, width), np.float32)
-    blocks = change_HW.reshape(height, HEIGHT_STRIDE, width, HEIGHT_STRIDE)
-    cells = blocks.swapaxes(1, 2).reshape(height, width, -1)
-    known = np.isfinite(cells)
-    share = known.mean(axis=2, dtype=np.float32)
-    mean = np.where(known, cells, 0).sum(axis=2) / np.maximum(known.sum(axis=2), 1)
-    full = (share >= 0.5).astype(np.float32)
-    return np.stack([np.clip(mean / scale_m, -1, 1) * full, full]).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import save as as_bytes
 
-from aerial.change.network import HEIGHT_STRIDE, STRIDE, ExportedNet, SiameseNet
+from aerial.change.inputs import HEIGHT_STRIDE
+from aerial.change.network import STRIDE, ExportedNet, SiameseNet
 from aerial.codec import replacing, sha256_file
 from aerial_training import state
 from aerial_training.recipes import Recipe, build_network

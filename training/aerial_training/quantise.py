@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import nncf
-import numpy as np
 import onnx
 from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 
-from aerial.change.radiometry import normalisation
+from aerial.change.inputs import height_planes, moments, normalisation
 from aerial.codec import replacing
-from aerial_training.batches import Source, height_planes
+from aerial_training.batches import Source
 from aerial_training.export import INT8
 from aerial_training.recipes import Recipe
 
@@ -48,13 +47,14 @@ def quantise(folder: Path, recipe: Recipe, source: Source) -> Path:
 def _inputs(recipe: Recipe, source: Source) -> Iterator[dict[str, Any]]:
     for index in range(SAMPLES):
         sample = source.sample(index)
-        norms = [normalisation(p, None, recipe.least_spread) for p in (sample.before_3HW, sample.after_3HW)]
+        dates = [moments(picture) for picture in (sample.before_3HW, sample.after_3HW)]
+        norm = normalisation(dates, recipe.least_spread)
         # Half of the samples without heights, as most surveys of other sources are.
         change = sample.height_change_HW if index % 2 else None
         yield {
             "before": sample.before_3HW[None],
             "after": sample.after_3HW[None],
-            "gain": np.stack([gain for gain, _ in norms])[None],
-            "offset": np.stack([offset for _, offset in norms])[None],
+            "gain": norm.gain_2C[None],
+            "offset": norm.offset_2C[None],
             "height": height_planes(change, sample.before_3HW.shape[1:], recipe.height_scale_m)[None],
         }

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from aerial.change.inputs import HEIGHT_STRIDE
 from aerial.change.model import Model, Precision, weights_path
 from aerial.errors import ModelError
 
@@ -80,6 +81,12 @@ class Engine:
             return self._compiled[shape]
         while len(self._compiled) >= _SHAPES:
             self._compiled.popitem(last=False)
+        request = compiled(self._core, self.network_of(shape), self._hint(), self._threads)
+        self._compiled[shape] = request
+        return request
+
+    def network_of(self, shape: tuple[int, ...]) -> Any:
+        """Return the network for one picture of ``shape`` (H, W)."""
         height, width = shape
         network = self._network.clone()
         network.reshape(
@@ -88,18 +95,21 @@ class Engine:
                 "after": [1, 3, height, width],
                 "gain": [1, 2, 3],
                 "offset": [1, 2, 3],
-                "height": [1, 2, height // 4, width // 4],
+                "height": [1, 2, height // HEIGHT_STRIDE, width // HEIGHT_STRIDE],
             }
         )
-        config = {
-            "INFERENCE_PRECISION_HINT": self._hint(),
-            "INFERENCE_NUM_THREADS": self._threads,
-            "NUM_STREAMS": 1,
-            "PERFORMANCE_HINT": "LATENCY",
-        }
-        request = self._core.compile_model(network, "CPU", config).create_infer_request()
-        self._compiled[shape] = request
-        return request
+        return network
+
+
+def compiled(core: Any, network: Any, hint: str, threads: int) -> Any:
+    """Return a request of a network on the processor; ``hint``: f32 or bf16."""
+    config = {
+        "INFERENCE_PRECISION_HINT": hint,
+        "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": 1,
+        "PERFORMANCE_HINT": "LATENCY",
+    }
+    return core.compile_model(network, "CPU", config).create_infer_request()
 
 
 def choose_precision(model: Model, able: frozenset[str]) -> Precision:

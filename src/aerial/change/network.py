@@ -21,8 +21,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 CHANNELS = ("appeared", "gone", "building_before", "building_after")
-# Height enters at this stride, as (change / full scale, known).
-HEIGHT_STRIDE = 4
 STRIDE = 32
 
 

@@ -7,7 +7,6 @@ is scored as the pair is.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from aerial.change.detector import PairTile, PairView, Scorer, TileScores
 from aerial.change.engine import Engine
 from aerial.change.fields import Field, block_medians, neighbourhood_median
+from aerial.change.inputs import Moments, Normalisation, height_cells, height_planes, moments, normalisation
 from aerial.change.model import Model, Precision, load_model
 from aerial.errors import RasterError
 from aerial.raster import grid as grids
@@ -26,29 +26,10 @@ from aerial.records import Pair
 Image = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
-# Height enters the network at a quarter of the resolution.
-_HEIGHT_STRIDE = 4
 # Pixels of the whole that the normalisation is taken from, a side.
 _OVERVIEW_PX = 1024
 # The slow vertical bias between two surface models is followed over (2 * 4 + 1) blocks of 10 m.
 _BIAS_BLOCK_M, _BIAS_REACH = 10.0, 4
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Normalisation:
-    """normalised = pixel * gain + offset, per date and channel; ``fill_2C``: the bytes that come near 0."""
-
-    gain_2C: Floats
-    offset_2C: Floats
-    fill_2C: Image
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Moments:
-    """``mean_C`` and the variance around it over all channels, of one picture in bytes."""
-
-    mean_C: NDArray[np.float64]
-    variance: float
 
 
 class SiameseDetector:
@@ -97,10 +78,10 @@ class SiameseDetector:
         overview = view.overview(_OVERVIEW_PX)
         factor = grids.gsd_m(overview.grid) / grids.gsd_m(pair.grid)
         samples = view.samples(256, 16) if factor > 1.01 else ()
-        moments = [_of_pair(overview, samples, date, factor) for date in ("before_CHW", "after_CHW")]
+        whole = [_of_pair(overview, samples, date, factor) for date in ("before_CHW", "after_CHW")]
         return SiameseScorer(
             self.engine,
-            normalisation(moments, self.model.file.least_spread),
+            normalisation(whole, self.model.file.least_spread),
             _bias(overview),
         )
 
@@ -163,16 +144,16 @@ def score_arrays(
     size = (max(1, round(width * ratio)), max(1, round(height * ratio)))
     # Filled before they are resampled, so that what is not valid does not bleed into what is.
     step = max(1, max(height, width) // 4096)
-    moments = [
-        _moments(image[:, ::step, ::step], valid_HW[::step, ::step]) for image in (before_CHW, after_CHW)
+    coarse = [
+        moments(image[:, ::step, ::step], valid_HW[::step, ::step]) for image in (before_CHW, after_CHW)
     ]
-    first = normalisation(moments, file.least_spread)
+    first = normalisation(coarse, file.least_spread)
     small = [
         _resized(_filled(image, valid_HW, first.fill_2C[n]), size)
         for n, image in enumerate((before_CHW, after_CHW))
     ]
     small_valid = cv2.resize(valid_HW.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
-    norm = normalisation([_moments(image, small_valid) for image in small], file.least_spread)
+    norm = normalisation([moments(image, small_valid) for image in small], file.least_spread)
     small_height = None
     if height_change_HW is not None:
         small_height = _resized_height(height_change_HW, size)
@@ -222,7 +203,9 @@ def scored(
             ]
         )
         dates.append(padded if factor == 1 else _reduced(padded, factor))
-    heights_2HW = _height_input(height_change_HW, pad, file.height_scale_m, dates[0].shape[1:])
+    if height_change_HW is not None:
+        height_change_HW = np.pad(height_change_HW, pad, constant_values=np.nan)
+    heights_2HW = height_planes(height_change_HW, dates[0].shape[1:], file.height_scale_m)
     scores_4HW = engine.run(dates[0], dates[1], norm.gain_2C, norm.offset_2C, heights_2HW)
     scores_4HW = _calibrated(scores_4HW, file.calibration.slope, file.calibration.offset)
     if factor > 1:
@@ -231,40 +214,13 @@ def scored(
     return np.asarray(scores_4HW[:, before_px : before_px + height, before_px : before_px + width])
 
 
-def normalisation(moments: Sequence[_Moments], least_spread: float) -> Normalisation:
-    """Return how two pictures are normalised: their means removed, over one spread for each picture.
-
-    One spread for all channels keeps colours; ``least_spread`` (of 0-1) keeps haze from being
-    stretched into texture.
-    """
-    gains, offsets, fills = [], [], []
-    for m in moments:
-        spread = max(float(np.sqrt(m.variance)) / 255, least_spread)
-        gains.append(np.full(3, 1 / (255 * spread)))
-        offsets.append(-m.mean_C / (255 * spread))
-        fills.append(np.round(m.mean_C))
-    return Normalisation(
-        gain_2C=np.stack(gains).astype(np.float32),
-        offset_2C=np.stack(offsets).astype(np.float32),
-        fill_2C=np.stack(fills).astype(np.uint8),
-    )
-
-
-def _moments(image_CHW: Image, valid_HW: NDArray[np.bool_]) -> _Moments:
-    pixels_CN = image_CHW[:, valid_HW].astype(np.float64)
-    if pixels_CN.shape[1] == 0:
-        return _Moments(mean_C=np.full(3, 127.0), variance=0.0)
-    mean_C = pixels_CN.mean(axis=1)
-    return _Moments(mean_C=mean_C, variance=float(((pixels_CN - mean_C[:, None]) ** 2).mean()))
-
-
-def _of_pair(overview: PairTile, samples: Sequence[PairTile], date: str, factor: float) -> _Moments:
+def _of_pair(overview: PairTile, samples: Sequence[PairTile], date: str, factor: float) -> Moments:
     """Return the moments of a date at full resolution.
 
     An overview has the mean of the whole and its slow variance; what averaging took from the
     variance is measured on samples: the total is the variance of the means plus the mean variance.
     """
-    coarse = _moments(getattr(overview, date), overview.valid_HW)
+    coarse = moments(getattr(overview, date), overview.valid_HW)
     lost, weight = 0.0, 0.0
     for tile in samples:
         image = getattr(tile, date)
@@ -276,7 +232,7 @@ def _of_pair(overview: PairTile, samples: Sequence[PairTile], date: str, factor:
         squares = cv2.resize(fine * fine, size, interpolation=cv2.INTER_AREA)
         inside = (squares - means**2)[share]
         lost, weight = lost + float(inside.sum()), weight + inside.size
-    return _Moments(mean_C=coarse.mean_C, variance=coarse.variance + max(lost, 0.0) / max(weight, 1.0))
+    return Moments(mean_C=coarse.mean_C, variance=coarse.variance + max(lost, 0.0) / max(weight, 1.0))
 
 
 def _bias(overview: PairTile) -> Field | None:
@@ -292,32 +248,9 @@ def _bias(overview: PairTile) -> Field | None:
     return Field(grid=grid, values_CHW=slow_HW[None])
 
 
-def _height_input(
-    change_HW: Floats | None,
-    pad: tuple[tuple[int, int], tuple[int, int]],
-    scale_m: float,
-    shape: tuple[int, ...],
-) -> Floats:
-    """Return the height change as the network takes it: over full scale, and where it is known."""
-    size = (shape[1] // _HEIGHT_STRIDE, shape[0] // _HEIGHT_STRIDE)
-    if change_HW is None:
-        return np.zeros((2, size[1], size[0]), np.float32)
-    padded = np.pad(change_HW, pad, constant_values=np.nan)
-    return _height_cells(padded, size, scale_m)
-
-
-def _height_cells(change_HW: Floats, size: tuple[int, int], scale_m: float) -> Floats:
-    known = np.isfinite(change_HW)
-    share = cv2.resize(known.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    mean = cv2.resize(np.where(known, change_HW, 0).astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    seen = share >= 0.5
-    change = np.where(seen, np.clip(mean / np.maximum(share, 1e-6) / scale_m, -1, 1), 0)
-    return np.stack([change, seen]).astype(np.float32)
-
-
 def _resized_height(change_HW: Floats, size: tuple[int, int]) -> Floats:
     """Return heights on another grid; known where at least half of the cell is."""
-    change, seen = _height_cells(change_HW, size, 1e4)
+    change, seen = height_cells(change_HW, size, 1e4)
     return np.where(seen > 0, change * 1e4, np.nan).astype(np.float32)
 
 
