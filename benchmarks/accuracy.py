@@ -212,7 +212,7 @@ def main() -> int:
     parser.add_argument("--concat", type=Path, help="model folder of the plain U-Net")
     parser.add_argument("--train-concat", type=float, metavar="HOURS", help="train it first, into --concat")
     parser.add_argument("--windows", type=int, default=300, help="of each drone site")
-    parser.add_argument("--product-windows", type=int, default=12, help="of each drone site")
+    parser.add_argument("--product-windows", type=int, default=40, help="of each drone site")
     parser.add_argument("--quick", action="store_true", help="two pictures of everything, a tiny town")
     parser.add_argument("--keep", type=Path, help="keep rendered towns and caches here")
     given = parser.parse_args()

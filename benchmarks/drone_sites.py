@@ -1,6 +1,7 @@
 """The two drone sites that no training and no tuning saw, as windows to score on."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 from aerial_training.evaluation import Picture, Pictures, of_sample
@@ -15,7 +16,8 @@ WINDOW_PX, GSD_M = 256, 0.3
 def windows(site: int, count: int, work: Path) -> Pictures:
     """Return ``count`` synthetic pairs on the ground of one site, with roofs cut from that site or drawn.
 
-    Two thirds hold changes. Windows overlap: the site is smaller than all of them together.
+    Two thirds hold changes. Windows overlap: the site is smaller than all of them together. Pictures
+    alone: simulated towns show what heights add.
     """
     folder = _only(site, work)
     source = PairSynthesiser(folder, SEED, cache=work / f"cache{site}", size_px=WINDOW_PX, gsd_m=GSD_M)
@@ -27,7 +29,8 @@ def windows(site: int, count: int, work: Path) -> Pictures:
         index += 1
 
     def picture(number: int) -> Picture:
-        return of_sample(f"window {numbers[number]}", source.sample(numbers[number]))
+        own = of_sample(f"window {numbers[number]}", source.sample(numbers[number]))
+        return replace(own, height_change_HW=None)
 
     return Pictures(name=f"drone site {site}, kept out", count=count, picture=picture)
 

@@ -17,7 +17,15 @@ from numpy.typing import NDArray
 from aerial.change.detector import PairTile, PairView, Scorer, TileScores
 from aerial.change.engine import Engine
 from aerial.change.fields import Field, block_medians, neighbourhood_median
-from aerial.change.inputs import Moments, Normalisation, height_cells, height_planes, moments, normalisation
+from aerial.change.inputs import (
+    Moments,
+    Normalisation,
+    height_cells,
+    height_planes,
+    mirrored,
+    moments,
+    normalisation,
+)
 from aerial.change.model import Model, Precision, load_model
 from aerial.errors import RasterError
 from aerial.raster import grid as grids
@@ -142,16 +150,8 @@ def score_arrays(
     valid_HW = np.ones((height, width), bool) if valid_HW is None else valid_HW
     ratio = gsd_m / file.gsd_m
     size = (max(1, round(width * ratio)), max(1, round(height * ratio)))
-    # Filled before they are resampled, so that what is not valid does not bleed into what is.
-    step = max(1, max(height, width) // 4096)
-    coarse = [
-        moments(image[:, ::step, ::step], valid_HW[::step, ::step]) for image in (before_CHW, after_CHW)
-    ]
-    first = normalisation(coarse, file.least_spread)
-    small = [
-        _resized(_filled(image, valid_HW, first.fill_2C[n]), size)
-        for n, image in enumerate((before_CHW, after_CHW))
-    ]
+    # Continued before they are resampled, so that what is not valid does not bleed into what is.
+    small = [_resized(image, size) for image in mirrored((before_CHW, after_CHW), valid_HW)]
     small_valid = cv2.resize(valid_HW.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
     norm = normalisation([moments(image, small_valid) for image in small], file.least_spread)
     small_height = None
@@ -181,7 +181,7 @@ def scored(
 ) -> Floats:
     """Return the calibrated (4, H, W) scores of one tile whose pixels are ``factor`` times too fine.
 
-    The tile is padded by what the network needs; its rim is scored as if nothing lay beyond.
+    The tile is padded by what the network needs: its ground goes on as in a mirror.
     """
     file = engine.model.file
     height, width = valid_HW.shape
@@ -194,15 +194,9 @@ def scored(
         rows, columns = (-(n + 2 * halo) % unit + halo for n in (height, width))
     pad = ((before_px, rows), (before_px, columns))
     dates = []
-    for n, image in enumerate((before_CHW, after_CHW)):
-        filled = _filled(image, valid_HW, norm.fill_2C[n])
-        padded = np.stack(
-            [
-                np.pad(band, pad, constant_values=int(v))
-                for band, v in zip(filled, norm.fill_2C[n], strict=True)
-            ]
-        )
-        dates.append(padded if factor == 1 else _reduced(padded, factor))
+    for image_CHW in mirrored((before_CHW, after_CHW), valid_HW):
+        padded_CHW = np.pad(image_CHW, ((0, 0), *pad), mode="reflect")
+        dates.append(padded_CHW if factor == 1 else _reduced(padded_CHW, factor))
     if height_change_HW is not None:
         height_change_HW = np.pad(height_change_HW, pad, constant_values=np.nan)
     heights_2HW = height_planes(height_change_HW, dates[0].shape[1:], file.height_scale_m)
@@ -252,12 +246,6 @@ def _resized_height(change_HW: Floats, size: tuple[int, int]) -> Floats:
     """Return heights on another grid; known where at least half of the cell is."""
     change, seen = height_cells(change_HW, size, 1e4)
     return np.where(seen > 0, change * 1e4, np.nan).astype(np.float32)
-
-
-def _filled(image_CHW: Image, valid_HW: NDArray[np.bool_], fill_C: Image) -> Image:
-    if valid_HW.all():
-        return image_CHW
-    return np.where(valid_HW, image_CHW, fill_C[:, None, None]).astype(np.uint8)
 
 
 def _resized(image_CHW: Image, size: tuple[int, int]) -> Image:
