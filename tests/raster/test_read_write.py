@@ -129,3 +129,22 @@ def test_a_written_scale_is_applied_when_bands_are_read(tmp_path: Path) -> None:
     assert (found["appeared"][3:] == 1).all()
     assert pytest.approx(found["gone"], abs=1e-6) == np.full((15, 10), 0.5)
     assert np.isnan(found["height_change_m"]).all()
+
+
+def test_a_disk_that_fills_up_leaves_no_raster(tmp_path: Path) -> None:
+    """GDAL closes a cut COG without complaint; here it is refused with a hint, and nothing stands there."""
+    resource = pytest.importorskip("resource", reason="files cannot be limited here")
+    grid = Grid(crs="EPSG:32650", affine=(0.1, 0, 5e5, 0, -0.1, 3e6), width_px=640, height_px=512)
+    noise_CHW = np.random.default_rng(0).integers(0, 255, (3, 512, 640)).astype(np.uint8)
+    kept = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # Enough for the tiles that are collected, not for the copy with its overviews.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (noise_CHW.size * 11 // 10, kept[1]))
+    try:
+        with pytest.raises(RasterError, match="could not be written") as caught:
+            write_cog(tmp_path / "a.tif", grid, noise_CHW)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, kept)
+    assert "disk is not full" in caught.value.hint
+    assert not list(tmp_path.iterdir())
+    write_cog(tmp_path / "a.tif", grid, noise_CHW)
+    assert (tmp_path / "a.tif").is_file()

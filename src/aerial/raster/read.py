@@ -26,6 +26,8 @@ from rasterio.windows import Window
 
 from aerial import geo
 from aerial.errors import CrsError, RasterError
+from aerial.raster import grid as grids
+from aerial.raster.blocks import BlockCheck
 from aerial.raster.grid import Grid
 
 # GDAL's cache of decoded blocks is a share of the machine's memory unless it is told a size in MB.
@@ -115,6 +117,7 @@ def read_on_grid(
     info = open_raster(path)
     if not geo.same_crs(info.grid.crs, grid.crs):
         geo.to_lonlat(grid.crs, grid.affine[2], grid.affine[5])
+    _require_sound(info, grid, window or (0, 0, grid.width_px, grid.height_px))
     where = Window(*window) if window else None
     bands = list(range(1, info.bands + 1))
     with (
@@ -180,6 +183,7 @@ def read_level(
     where, shape = Window(column, row, width, height), (height // step, width // step)
     with _translating(path):
         dataset = _kept_open(path, level.overview)
+        _BLOCKS.require_sound(path, dataset, window)
         data_CHW = dataset.read(
             list(range(1, bands + 1)),
             window=where,
@@ -193,6 +197,25 @@ def read_level(
     return data_CHW, valid_HW
 
 
+def _require_sound(info: RasterInfo, grid: Grid, window: WindowPx) -> None:
+    """Refuse a raster that is damaged under a window of any grid, at the resolution that serves it."""
+    column, row, width, height = window
+    x, y = np.meshgrid(np.linspace(column, column + width, 9), np.linspace(row, row + height, 9))
+    world_N2 = grids.pixel_to_world(grid, np.column_stack([x.ravel(), y.ravel()]))
+    there = geo.transform(grid.crs, info.grid.crs, world_N2[:, 0], world_N2[:, 1])
+    at_N2 = grids.world_to_pixel(info.grid, np.column_stack(there))
+    ratio = grids.gsd_m(grid) / grids.gsd_m(info.grid)
+    number = max((n for n, factor in enumerate(info.overviews) if factor <= 1.05 * ratio), default=None)
+    with _translating(info.path):
+        dataset = _kept_open(info.path, number)
+        scale = np.array([dataset.width / info.grid.width_px, dataset.height / info.grid.height_px])
+        size = np.array([dataset.width, dataset.height])
+        low = np.clip(np.floor(at_N2.min(axis=0) * scale) - 2, 0, size).astype(int)
+        high = np.clip(np.ceil(at_N2.max(axis=0) * scale) + 2, 0, size).astype(int)
+        if (high > low).all():
+            _BLOCKS.require_sound(info.path, dataset, (*low.tolist(), *(high - low).tolist()))
+
+
 class _Open(threading.local):
     """The datasets that a thread has open, the last used last; GDAL's are not for two threads."""
 
@@ -201,6 +224,7 @@ class _Open(threading.local):
 
 
 _OPEN = _Open()
+_BLOCKS = BlockCheck()
 _MOST_OPEN = 8
 
 

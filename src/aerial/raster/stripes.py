@@ -20,7 +20,7 @@ from rasterio.windows import Window
 from aerial.codec import replacing
 from aerial.raster.grid import Grid
 from aerial.raster.read import WindowPx
-from aerial.raster.write import copy_as_cog
+from aerial.raster.write import copy_as_cog, written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +74,7 @@ class StripedRaster:
         """Yield a function that writes (window in the whole raster, data_CHW as stored)."""
         layout = self._layout
         _, top, width, height = layout.stripes()[number]
-        with replacing(self._file(number)) as part, rasterio.open(
+        with replacing(self._file(number)) as part, written(self._path, part), rasterio.open(
             part, "w", driver="GTiff", width=width, height=height, count=len(layout.names),
             dtype=layout.dtype, nodata=layout.nodata, tiled=True, blockxsize=512, blockysize=512,
             compress="ZSTD", zstd_level=1, interleave="pixel", bigtiff="IF_SAFER",

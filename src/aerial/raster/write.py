@@ -1,18 +1,24 @@
 """Writing Cloud-Optimized GeoTIFF in windows, with bounded memory; whole or not there."""
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
 import numpy as np
 import rasterio
+import rasterio.errors
 import rasterio.shutil
 import rasterio.transform
 from numpy.typing import NDArray
+from rasterio._err import CPLE_BaseError
 from rasterio.windows import Window
 
 from aerial.codec import replacing
+from aerial.errors import RasterError
+from aerial.raster.blocks import require_whole
 from aerial.raster.grid import Grid
 
 Compression = Literal["DEFLATE", "ZSTD", "JPEG", "LZW"]
@@ -85,7 +91,8 @@ class CogWriter:
             full = valid_HW if valid_HW is not None else np.ones(data_CHW.shape[1:], bool)
             alpha_1HW = (full[None] * np.iinfo(data_CHW.dtype).max).astype(data_CHW.dtype)
             data_CHW = np.concatenate([data_CHW, alpha_1HW])
-        self._dataset.write(data_CHW, window=Window(*window))
+        with written(self._path):
+            self._dataset.write(data_CHW, window=Window(*window))
 
     def __enter__(self) -> Self:
         return self
@@ -93,8 +100,9 @@ class CogWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._dataset.close()
         try:
+            with written(self._path):
+                self._dataset.close()
             if kind is None:
                 with replacing(self._path) as part:
                     copy_as_cog(self._temporary, part, compress=self._compress, averaged=self._nodata is None)
@@ -102,23 +110,42 @@ class CogWriter:
             self._temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def written(path: Path, part: Path | None = None) -> Iterator[None]:
+    """Say what GDAL says of a write as ``RasterError``; on leaving, look whether ``part`` is whole."""
+    try:
+        yield
+        if part is not None:
+            require_whole(part)
+    except (rasterio.errors.RasterioError, CPLE_BaseError, RasterError) as exc:
+        raise RasterError(
+            f"{path} could not be written: {exc}",
+            hint="Check that the disk is not full, then run the same command again.",
+        ) from exc
+
+
 def copy_as_cog(source: Path, target: Path, *, compress: Compression, averaged: bool) -> None:
-    """Copy a raster as COG; ``averaged``: its overviews are means (pictures), else single pixels."""
+    """Copy a raster as COG; ``averaged``: its overviews are means (pictures), else single pixels.
+
+    Raises:
+        RasterError: the copy is not whole.
+    """
     extra: dict[str, Any] = {"predictor": "YES"} if compress in ("DEFLATE", "ZSTD", "LZW") else {}
     if compress == "JPEG":
         extra = {"quality": 90}
-    rasterio.shutil.copy(
-        str(source),
-        str(target),
-        driver="COG",
-        compress=compress,
-        blocksize=512,
-        overviews="IGNORE_EXISTING",
-        overview_resampling="AVERAGE" if averaged else "NEAREST",
-        bigtiff="IF_SAFER",
-        num_threads="2",
-        **extra,
-    )
+    with written(target, target):
+        rasterio.shutil.copy(
+            str(source),
+            str(target),
+            driver="COG",
+            compress=compress,
+            blocksize=512,
+            overviews="IGNORE_EXISTING",
+            overview_resampling="AVERAGE" if averaged else "NEAREST",
+            bigtiff="IF_SAFER",
+            num_threads="2",
+            **extra,
+        )
 
 
 def write_cog(
