@@ -200,3 +200,19 @@ def test_pairs_of_other_years_and_suns_are_compared_where_they_lie(real_data: Pa
         alignment = register(*ends, gsd_m=0.1).alignment
         assert np.allclose(np.array(alignment.before_to_after_px)[:, :2], np.eye(2), atol=0.01), path.stem
         assert alignment.shift_m < 4, path.stem
+
+
+@pytest.mark.parametrize("size", [(1, SIDE), (SIDE, 1), (9, 9)])
+def test_a_sliver_is_refused(place: pairs.Date, tmp_path: Path, size: tuple[int, int]) -> None:
+    """A row, a column or a few pixels hold nothing to compare; ten by ten are laid as declared."""
+    height, width = size
+    before = put(tmp_path / "b.tif", place.image_HWC, pairs.grid(SIDE))
+    whole = pairs.grid(SIDE)
+
+    def cut(name: str, height: int, width: int) -> Path:
+        grid = Grid(crs=whole.crs, affine=whole.affine, width_px=width, height_px=height)
+        return put(tmp_path / name, place.image_HWC[:height, :width], grid)
+
+    with pytest.raises(AlignError, match="only a sliver"):
+        register(before, cut("sliver.tif", height, width), gsd_m=0.1)
+    assert register(before, cut("ten.tif", 10, 10), gsd_m=0.1).alignment.how == "assumed"

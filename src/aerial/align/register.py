@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from shapely.geometry import MultiPoint, Polygon, box
+from shapely.geometry import MultiPoint, Polygon
 
 from aerial import geo
 from aerial.align import coarse, fine, windows
@@ -34,6 +34,8 @@ _LEAST_AGREEING, _LEAST_SHARE, _LEAST_HULL = 8, 0.25, 0.15
 _SURE_SHARE = 0.5
 # Coarse levels only have to come near enough for the next.
 _COARSE_WINDOWS = 80
+# What both show must hold a square of so many pixels somewhere, or there is nothing to compare.
+_LEAST_SHARED_PX = 10
 # In standard deviations of the sum of all windows' surfaces; sums of unlike places stay below 7 over
 # all shifts, and below 5 near none.
 _CERTAIN_PEAK, _NEAR_PEAK = 8.0, 5.0
@@ -142,18 +144,24 @@ def _require_like_bands(before: Picture, after: Picture) -> None:
         )
 
 
-def _outline(picture: Picture, crs: str) -> Polygon:
-    w, h = picture.info.grid.width_px, picture.info.grid.height_px
-    rim = grids.pixel_to_world(picture.info.grid, np.array([[0, 0], [w, 0], [w, h], [0, h]], float))
-    return Polygon(np.column_stack(geo.transform(picture.info.grid.crs, crs, rim[:, 0], rim[:, 1])))
+def _outline(own: Grid, crs: str) -> Polygon:
+    w, h = own.width_px, own.height_px
+    rim = grids.pixel_to_world(own, np.array([[0, 0], [w, 0], [w, h], [0, h]], float))
+    return Polygon(np.column_stack(geo.transform(own.crs, crs, rim[:, 0], rim[:, 1])))
 
 
 def _require_overlap(before: Picture, grid: Grid) -> None:
-    shared = _outline(before, grid.crs).intersection(box(*grids.bounds(grid)))
-    if shared.area < 100 * grids.gsd_m(grid) ** 2:
+    shared = _outline(before.info.grid, grid.crs).intersection(_outline(grid, grid.crs))
+    if shared.is_empty:
         raise AlignError(
             "BEFORE and AFTER do not overlap: their georeferences place them apart.",
             hint="Check that both files are of the same place and declare the right CRS.",
+        )
+    # A hair less than half, so that a square of just that size is one.
+    if shared.buffer(-0.499 * _LEAST_SHARED_PX * grids.gsd_m(grid)).is_empty:
+        raise AlignError(
+            f"BEFORE and AFTER share only a sliver, less than {_LEAST_SHARED_PX} pixels wide.",
+            hint="Check that both files are of the same place, and that neither was cut too small.",
         )
 
 
