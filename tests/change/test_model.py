@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+import onnx
 import pytest
 from tests.models import write_model
 
-from aerial.change.engine import choose_precision
+from aerial.change.engine import Engine, choose_precision
 from aerial.change.model import load_model, weights_path
 from aerial.codec import sha256_file
 from aerial.errors import AerialError, ModelError
@@ -31,6 +32,7 @@ def test_a_model_says_what_it_was_made_for(tmp_path: Path) -> None:
         ("schema = 1", "schema = 1\nhallo_px = 3", "hallo_px"),
         ("threshold = 0.5", "threshold = 50", "threshold"),
         ("halo_px = 32", "halo_px = 33", "halo_px"),
+        ("halo_px = 32", "halo_px = 320000", "halo_px"),
         ('onnx = "model.onnx"', 'onnx = "../model.onnx"', "weights"),
         ("[weights]", "[weights", "TOML"),
     ],
@@ -60,6 +62,22 @@ def test_weights_that_are_not_those_named_are_refused(tmp_path: Path) -> None:
     weights.unlink()
     with pytest.raises(ModelError, match="not there"):
         weights_path(model, "fp32")
+
+
+def test_a_network_that_takes_something_else_is_refused(tmp_path: Path) -> None:
+    """An ONNX file of other inputs, its hash right: refused by what it lacks, not in the middle of a pair."""
+    folder = write_model(tmp_path)
+    network = onnx.load(folder / "model.onnx")
+    for node in network.graph.node:
+        node.input[:] = ["stretch" if name == "gain" else name for name in node.input]
+    for port in network.graph.input:
+        port.name = "stretch" if port.name == "gain" else port.name
+    old = sha256_file(folder / "model.onnx")
+    onnx.save(network, str(folder / "model.onnx"))
+    toml = folder / "model.toml"
+    toml.write_text(toml.read_text().replace(old, sha256_file(folder / "model.onnx")))
+    with pytest.raises(ModelError, match="knows nothing of gain"):
+        Engine(load_model(folder))
 
 
 def test_a_model_that_is_not_there_is_named() -> None:

@@ -17,6 +17,8 @@ from aerial.errors import ModelError
 _CAPABILITY = {"fp32": "FP32", "bf16": "BF16", "int8": "INT8"}
 # Each shape is compiled once; a pair needs one, pictures of different sizes need more.
 _SHAPES = 3
+# What the network takes and gives.
+_PORTS = {"before", "after", "gain", "offset", "height", "scores"}
 
 
 class Engine:
@@ -41,6 +43,13 @@ class Engine:
             raise ModelError(
                 f"{path} is not a network that OpenVINO reads.", hint="Export the model again."
             ) from exc
+        ports = self._network.inputs + self._network.outputs
+        absent = _PORTS - {name for port in ports for name in port.get_names()}
+        if absent:
+            raise ModelError(
+                f"{path} is another network: it knows nothing of {', '.join(sorted(absent))}.",
+                hint="Export the model again with this version of aerial.",
+            )
         self._compiled: OrderedDict[tuple[int, ...], Any] = OrderedDict()
 
     def run(

@@ -17,6 +17,8 @@ from aerial.records.record import record
 
 SCHEMA = 1
 FILE = "model.toml"
+# A tile with a wider halo would not fit in the memory of a laptop.
+_FURTHEST_PX = 1024
 
 Precision = Literal["fp32", "bf16", "int8"]
 
@@ -161,8 +163,8 @@ def _checked(file: ModelFile, path: Path) -> ModelFile:
         "gsd_m": 0.01 <= file.gsd_m <= 5,
         "gsd_range_m": 0 < low <= high,
         "threshold": 0 < file.threshold < 1,
-        "stride_px": file.stride_px >= 1,
-        "halo_px": file.halo_px >= 0 and file.halo_px % max(file.stride_px, 1) == 0,
+        "stride_px": 1 <= file.stride_px <= _FURTHEST_PX,
+        "halo_px": 0 <= file.halo_px <= _FURTHEST_PX and file.halo_px % max(file.stride_px, 1) == 0,
         "least_spread": file.least_spread > 0,
         "height_scale_m": file.height_scale_m > 0,
         "calibration.slope": file.calibration.slope > 0,
