@@ -27,7 +27,7 @@ class Settings:
     ``schema``: the layout of the town's folder. ``crs``: the metric CRS of its mosaics. ``gsd_m``:
     pixel size of the mosaics, None: the photographs' own, at least 5 cm. ``engine`` stitches, on
     ``nodes`` where it uses them. ``baseline_days``: a survey is also compared with one at least as
-    old.
+    old. ``model``: name or folder of the network that compares; None: the one that ships.
     """
 
     schema: int = SCHEMA
@@ -36,6 +36,7 @@ class Settings:
     engine: str = "local"
     nodes: tuple[str, ...] = ()
     baseline_days: int = 90
+    model: str | None = None
 
 
 def load_settings(

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 from shapely.geometry import box, mapping
+from tests.models import write_model
 from tests.photos.made import scene, write_flight
 from tests.steps.made import make_town
 
 from aerial.codec import sha256_file, write_json
-from aerial.errors import AlignError, InputError, PhotoError, StitchError, WorkspaceError
+from aerial.errors import AlignError, InputError, ModelError, PhotoError, StitchError, WorkspaceError
 from aerial.geo import LonLat
 from aerial.progress import SILENT
 from aerial.raster.grid import Grid
@@ -37,6 +38,7 @@ class Fakes:
         self.compared: list[tuple[str, str]] = []
         self.failing: set[str] = set()
         self.suspects = 1
+        self.models: list[str | Path | None] = []
 
     def stitch(self, job: StitchJob, out: Path, **_: Any) -> None:
         """Write an ortho."""
@@ -53,8 +55,11 @@ class Fakes:
         )
         write_json(out / "mosaic.json", mosaic)
 
-    def detect_pair(self, before: Any, after: Any, out: Path, *, context: dict[str, Any], **_: Any) -> None:
+    def detect_pair(
+        self, before: Any, after: Any, out: Path, *, context: dict[str, Any], model: Any, **_: Any
+    ) -> None:
         """Write an alignment, suspects and their pictures."""
+        self.models.append(model)
         if before.survey in self.failing:
             raise AlignError(f"{before.survey} does not align.", hint="Fly again.")
         self.compared.append((before.survey, after.survey))
@@ -185,6 +190,19 @@ def test_recorded_mosaics_stay_and_comparisons_follow_their_inputs(town: Town, f
     assert done.report is not None
     assert len(list((done.report.parent / "chips").iterdir())) == 1
     assert [path.name for path in (town.root / "pairs" / "A1").iterdir()] == [f"{first}__{second}"]
+
+
+def test_a_town_compares_with_the_model_of_its_settings(town: Town, fakes: Fakes) -> None:
+    """A folder in the town's is taken, the newest pair compared again with it; a wrong name is refused."""
+    for day in (0, 14):
+        fly(town, day)
+    write_model(town.root / "mine")
+    run(town)
+    run(town, model="mine")
+    run(town, model="mine")
+    assert fakes.models == [None, town.root / "mine"]
+    with pytest.raises(ModelError, match="nowhere"):
+        run(town, model="nowhere")
 
 
 def test_a_survey_that_does_not_stitch_is_left_out_unless_it_is_the_newest(town: Town, fakes: Fakes) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from shapely.geometry import mapping
 
 from aerial import __version__
+from aerial.change.model import FILE as MODEL_FILE
 from aerial.codec import read_record
 from aerial.errors import AlignError, StitchError, WorkspaceError
 from aerial.photos import check_photos, usable_photos
@@ -144,7 +145,7 @@ def _compare_missing(
             if not newest and (folder / "detect.json").is_file():
                 continue
             try:
-                _compare(town, before, after, folder, progress)
+                _compare(town, before, after, folder, _model(town, settings), progress)
             except AlignError as error:
                 if newest and before is surveys[count - 2]:
                     raise
@@ -164,7 +165,16 @@ def _compared(town: Town, before: Survey, after: Survey, folder: Path) -> Compar
     )
 
 
-def _compare(town: Town, before: Survey, after: Survey, folder: Path, progress: Progress) -> None:
+def _model(town: Town, settings: Settings) -> str | Path | None:
+    """Return the town's own model: a folder in the town's, another folder, or the name of a shipped one."""
+    if settings.model is not None and (own := town.root / settings.model / MODEL_FILE).is_file():
+        return own.parent
+    return settings.model
+
+
+def _compare(
+    town: Town, before: Survey, after: Survey, folder: Path, model: str | Path | None, progress: Progress
+) -> None:
     cell = find_cell(town, after.cell).outline
     sources = (_source(town, before), _source(town, after))
     inputs = {f"zones/{path.name}": path for path in town.zone_files()}
@@ -178,7 +188,7 @@ def _compare(town: Town, before: Survey, after: Survey, folder: Path, progress: 
         settings={
             "surveys": [before.survey, after.survey],
             "georef": [source.georef for source in sources],
-            "model": model_settings(detectors_for(None)),
+            "model": model_settings(detectors_for(model)),
             "cell": mapping(cell),
         },
         inputs=inputs,
@@ -188,6 +198,7 @@ def _compare(town: Town, before: Survey, after: Survey, folder: Path, progress: 
                 sources[0],
                 sources[1],
                 out,
+                model=model,
                 zones=town.zone_files(),
                 within=cell,
                 context={"cell": after.cell, "before": before.survey, "after": after.survey},
@@ -235,7 +246,8 @@ def _in_new_folder(folder: Path, work: Callable[[Path], object], *, resume: bool
     part.rename(folder)
     if old.exists():
         shutil.rmtree(old)
-    return tuple(sorted(path for path in folder.rglob("*") if path.is_file()))
+    # Names with a dot are leftovers of the work, not its outputs.
+    return tuple(sorted(path for path in folder.rglob("*") if path.is_file() and path.name[0] != "."))
 
 
 def _source(town: Town, survey: Survey) -> MosaicSource:
