@@ -12,12 +12,13 @@ from tests import models, pairs
 from aerial import geo
 from aerial.change.model import Model, load_model
 from aerial.codec import sha256_file
-from aerial.errors import AerialError, AlignError, CrsError, InputError, RasterError
+from aerial.errors import AerialError, AlignError, CrsError, InputError, RasterError, WorkspaceError
 from aerial.progress import SilentProgress
 from aerial.raster.write import write_cog
 from aerial.records import Georef
 from aerial.report.geojson import read_suspects
 from aerial.steps.detect import MosaicSource, detect_pair, source_at
+from aerial.workspace import locked
 
 
 @pytest.fixture(scope="module")
@@ -212,3 +213,28 @@ def test_a_file_without_crs_is_refused(tmp_path: Path, dates: tuple[Path, Path])
     Image.new("RGB", (300, 300), (90, 120, 60)).save(path)
     with pytest.raises(CrsError):
         detect_pair(source_at(dates[0] / "ortho.tif"), source_at(path), tmp_path / "out")
+
+
+def test_two_runs_do_not_write_into_one_folder(dates: tuple[Path, Path], tmp_path: Path) -> None:
+    """The second is refused while the first is at work; what lies there stays."""
+    (tmp_path / "suspects.geojson").write_text("the first one's", encoding="utf-8")
+    with locked(tmp_path), pytest.raises(WorkspaceError, match="Another aerial is at work"):
+        detect_pair(source_at(dates[0]), source_at(dates[1]), tmp_path)
+    assert (tmp_path / "suspects.geojson").read_text(encoding="utf-8") == "the first one's"
+
+
+def test_a_run_that_fails_leaves_no_report_of_an_earlier_one(
+    dates: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page and the suspects of other files would look like this pair's."""
+    for name in ("suspects.geojson", "report.html", "report.geojson", "overview.jpg", "mine.txt"):
+        (tmp_path / name).write_text("old", encoding="utf-8")
+
+    def broken(*_: object, **__: object) -> None:
+        raise RasterError("a block is broken", hint="Copy it again.")
+
+    monkeypatch.setattr("aerial.steps.detect.compare", broken)
+    with pytest.raises(RasterError):
+        detect_pair(source_at(dates[0]), source_at(dates[1]), tmp_path)
+    left = {path.name for path in tmp_path.iterdir() if not path.name.startswith(".")}
+    assert {"align.json", "mine.txt"} == left

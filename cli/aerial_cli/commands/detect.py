@@ -26,7 +26,7 @@ _PATH = click.Path(path_type=Path)
 )
 @click.option(
     "--false-alarms-per-km2",
-    type=float,
+    type=click.FloatRange(min=0, min_open=True),
     metavar="X",
     help="Set the threshold to this rate on the pair itself, which should be mostly unchanged.",
 )

@@ -30,11 +30,22 @@ from aerial.report.geojson import write_suspects
 from aerial.steps import mission
 from aerial.suspects import find
 from aerial.suspects.zones import Zone
+from aerial.workspace import locked
 
 # Heights are compared, and pictures laid on each other, on pixels as fine as this.
 _FINE_GSD_M = 0.1
 # With surface models the network's pixel is at most so many of the common grid's.
 _FINEST = 3
+# What would speak of other files, if this run were stopped in the middle.
+_RESULTS = (
+    "suspects.geojson",
+    "change.tif",
+    mission.FILE,
+    mission.WAITING,
+    "report.html",
+    "report.geojson",
+    "overview.jpg",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +110,7 @@ def detect_pair(
     Raises:
         InputError: a file cannot be used (no CRS, broken, all nodata, a zone without a kind).
         AlignError: the two cannot be laid over each other.
+        WorkspaceError: another run is at work in ``out``.
     """
     seen_before = mission.previous_suspects(persist, before.survey) if persist is not None else ()
     known_zones = tuple(_zone(feature) for path in zones for feature in read_zones(path))
@@ -108,42 +120,47 @@ def detect_pair(
     detectors = [d for d in detectors_for(model) if with_dsm or not d.needs_dsm]
     registration = register(before.ortho, after.ortho, gsd_m=_FINE_GSD_M, progress=progress)
     aligned = registration.pair.at_gsd(_common_gsd_m(detectors, registration.pair, with_dsm))
-    out.mkdir(parents=True, exist_ok=True)
-    for name in ("suspects.geojson", "change.tif", mission.FILE, mission.WAITING):
+    with locked(out):
+        _clear(out)
+        write_json(out / "align.json", registration.alignment)
+        pair = Pair(
+            before=_mosaic(before),
+            after=_mosaic(after),
+            grid=aligned.grid,
+            residual_p95_m=registration.alignment.residual_p95_m,
+        )
+        files = PairFiles(aligned=aligned, dsm=_both(before, after))
+        source = Source(pair=pair, view=files, read=files.read)
+        compare(source, detectors, out / "change.tif", progress, key=_key(pair, detectors, aligned))
+        found, threshold = mission.find_on_mission(
+            out / "change.tif", _context(before, after, pair, detectors, known_zones), false_alarms_per_km2
+        )
+        if within is not None:
+            inside = [item for item in found if _belongs(item.suspect, within)]
+            if len(inside) < len(found):
+                progress.say(
+                    f"{len(found) - len(inside)} suspect(s) outside the cell are left to its neighbours."
+                )
+            found = tuple(inside)
+        persistence = None
+        if persist is not None:
+            found, persistence = mission.confirm(found, seen_before, persist, out)
+        decided = mission.Mission(threshold=threshold, persistence=persistence)
+        for line in mission.told(decided):
+            progress.say(line)
+        mission.write_mission(out, decided)
+        suspects = _with_chips(found, registration, out, progress)
+        write_suspects(out / "suspects.geojson", suspects, context)
+        return DetectResult(suspects=suspects, alignment=registration.alignment, folder=out)
+
+
+def _clear(out: Path) -> None:
+    """Remove the results of an earlier run, its report included, and what a killed one left."""
+    for name in _RESULTS:
         (out / name).unlink(missing_ok=True)
     for leftover in out.glob(".*.part"):
-        # Of a run that was killed; its finished stripes are not among them.
+        # Its finished stripes are not among them.
         shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
-    write_json(out / "align.json", registration.alignment)
-    pair = Pair(
-        before=_mosaic(before),
-        after=_mosaic(after),
-        grid=aligned.grid,
-        residual_p95_m=registration.alignment.residual_p95_m,
-    )
-    files = PairFiles(aligned=aligned, dsm=_both(before, after))
-    source = Source(pair=pair, view=files, read=files.read)
-    compare(source, detectors, out / "change.tif", progress, key=_key(pair, detectors, aligned))
-    found, threshold = mission.find_on_mission(
-        out / "change.tif", _context(before, after, pair, detectors, known_zones), false_alarms_per_km2
-    )
-    if within is not None:
-        inside = [item for item in found if _belongs(item.suspect, within)]
-        if len(inside) < len(found):
-            progress.say(
-                f"{len(found) - len(inside)} suspect(s) outside the cell are left to its neighbours."
-            )
-        found = tuple(inside)
-    persistence = None
-    if persist is not None:
-        found, persistence = mission.confirm(found, seen_before, persist, out)
-    decided = mission.Mission(threshold=threshold, persistence=persistence)
-    for line in mission.told(decided):
-        progress.say(line)
-    mission.write_mission(out, decided)
-    suspects = _with_chips(found, registration, out, progress)
-    write_suspects(out / "suspects.geojson", suspects, context)
-    return DetectResult(suspects=suspects, alignment=registration.alignment, folder=out)
 
 
 def _key(pair: Pair, detectors: Sequence[Detector], aligned: AlignedPair) -> str:
