@@ -24,6 +24,9 @@ Catch ``AerialError`` to catch them all::
 Misuse by a programmer raises ``ValueError`` or ``TypeError`` instead.
 """
 
+from functools import partial
+from typing import Any
+
 
 class AerialError(Exception):
     """An expected failure: what happened, and what the user can do next.
@@ -34,6 +37,10 @@ class AerialError(Exception):
     def __init__(self, message: str, *, hint: str) -> None:
         super().__init__(message)
         self.hint = hint
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle with the hint: errors come out of other processes too."""
+        return partial(type(self), hint=self.hint), self.args
 
 
 class InputError(AerialError):

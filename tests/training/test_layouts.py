@@ -108,6 +108,19 @@ def test_pictures_of_other_depths_and_broken_ones_are_refused(tmp_path: Path) ->
         read_label(tmp_path / "half.png")
 
 
+@pytest.mark.parametrize("folder", ["A", "B", "label"])
+def test_what_no_crop_could_be_cut_from_is_refused_at_once(tmp_path: Path, folder: str) -> None:
+    """The last of many pairs differs in size or depth: said when the folder is opened, not hours later."""
+    for name in ("a", "z"):
+        write_pair(tmp_path, name)
+    put(tmp_path / folder / "z", np.zeros((61, 80), np.uint8))
+    with pytest.raises(InputError, match=rf"pictures of z differ in size.*{folder} 80 x 61"):
+        open_pairs(tmp_path, 0.3)
+    Image.fromarray(np.zeros((60, 80), np.uint16)).save(tmp_path / folder / "z.png")
+    with pytest.raises(InputError, match="not an 8-bit picture"):
+        open_pairs(tmp_path, 0.3)
+
+
 def samples(root: Path, *, direction: layouts.Direction = "appeared", gsd_m: float = 0.3) -> LabelledSamples:
     """Crops of 64 pixels of the pairs under ``root``, whose pixels are 0.3 m."""
     return LabelledSamples(pairs=open_pairs(root, 0.3), side_px=64, gsd_m=gsd_m, seed=5, direction=direction)

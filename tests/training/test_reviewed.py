@@ -173,14 +173,28 @@ def test_a_ring_around_the_outline_is_unknown(folder: Path) -> None:
         ({"properties": {"verdict": "accepted"}}, "feature 1 does not name its pair"),
         ({"geometry": None}, "feature 1 has no outline"),
         ({"geometry": {"type": "Point", "coordinates": [0, 0]}}, "feature 1 is a Point"),
+        ({"geometry": mapping(box(500_000, 2_500_000, 500_010, 2_500_010))}, "no longitude and latitude"),
+        ({"geometry": mapping(box(10, 10, 10.0001, 10.0001))}, "feature 1 lies outside ortho.tif"),
         ([], "holds no features"),
     ],
 )
 def test_what_is_not_a_reviewed_suspect_is_named(folder: Path, broken: Any, message: str) -> None:
-    """Another verdict, no pair, no polygon, no feature: refused with the number of the feature."""
+    """No verdict, no pair, no polygon, another CRS, another place: refused by the feature's number."""
     features = [{**feature(made.HOUSE, "accepted", "new"), **broken}] if broken else []
     with pytest.raises(InputError, match=message):
         read_reviewed(write(folder, features), GSD_M)
+
+
+def test_an_outline_that_crosses_itself_is_mended(folder: Path) -> None:
+    """A bow tie drawn by hand encloses both of its halves."""
+    made_of = feature(made.HOUSE, "accepted", "new")
+    a, b, c, d = made_of["geometry"]["coordinates"][0][:4]
+    made_of["geometry"] = {"type": "Polygon", "coordinates": [[a, b, d, c, a]]}
+    (pair,) = read_reviewed(write(folder, [made_of]), GSD_M)
+    pixels = made.HOUSE[2] * made.HOUSE[3] * (made.GSD_M / GSD_M) ** 2
+    assert pixels / 2 == pytest.approx(pair.suspects[0].outline_px.area, rel=0.05)
+    for sample in samples((pair,), 2):
+        assert ((sample.appeared_HW == 1) | (sample.gone_HW == 1)).any()
 
 
 def test_the_same_index_gives_the_same_sample(reviewed: tuple[ReviewedPair, ...]) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from aerial.change.inputs import height_planes, moments, normalisation
+from aerial.errors import AerialError
 from aerial_training.sample import Sample
 
 # How far a picture's own statistics may be from those of the mosaic it was cut from, in spreads.
@@ -90,7 +91,7 @@ def tensors(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Numbered(Dataset[Batch]):
+class _Numbered(Dataset[Batch | AerialError]):
     source: Source
     first: int
     count: int
@@ -99,12 +100,23 @@ class _Numbered(Dataset[Batch]):
     def __len__(self) -> int:
         return self.count
 
-    def __getitem__(self, position: int) -> Batch:
+    def __getitem__(self, position: int) -> Batch | AerialError:
         index = self.first + position
-        return tensors(self.source.sample(index), index=index, **self.options)
+        try:
+            return tensors(self.source.sample(index), index=index, **self.options)
+        except AerialError as error:
+            # Raised in another process it would arrive as the text of a traceback, without its hint.
+            return error
 
 
-def _joined(parts: Sequence[Batch]) -> Batch:
+def _joined(parts: Sequence[Batch | AerialError]) -> Batch | AerialError:
+    for part in parts:
+        if isinstance(part, AerialError):
+            return part
+    return _stacked([part for part in parts if isinstance(part, Batch)])
+
+
+def _stacked(parts: Sequence[Batch]) -> Batch:
     return Batch(
         before=torch.cat([p.before for p in parts]),
         after=torch.cat([p.after for p in parts]),
@@ -116,21 +128,27 @@ def _joined(parts: Sequence[Batch]) -> Batch:
 def batches(
     source: Source, *, first: int, count: int, size: int, workers: int, options: dict[str, Any]
 ) -> Iterator[Batch]:
-    """Yield ``count`` batches of ``size`` samples from number ``first`` on, always in the same order."""
+    """Yield ``count`` batches of ``size`` samples from number ``first`` on, always in the same order.
+
+    Raises:
+        AerialError: the source cannot make a sample, in whichever process.
+    """
     numbered = _Numbered(source=source, first=first, count=count * size, options=options)
     # Without threads of its own in each process: the network has them.
-    return iter(
-        DataLoader(
-            numbered,
-            batch_size=size,
-            num_workers=workers,
-            collate_fn=_joined,
-            prefetch_factor=4 if workers else None,
-            # A fork would inherit the locks of threads that it does not have.
-            multiprocessing_context="spawn" if workers else None,
-            worker_init_fn=_single_thread if workers else None,
-        )
+    loader = DataLoader(
+        numbered,
+        batch_size=size,
+        num_workers=workers,
+        collate_fn=_joined,
+        prefetch_factor=4 if workers else None,
+        # A fork would inherit the locks of threads that it does not have.
+        multiprocessing_context="spawn" if workers else None,
+        worker_init_fn=_single_thread if workers else None,
     )
+    for made in loader:
+        if isinstance(made, AerialError):
+            raise made
+        yield made
 
 
 def _single_thread(_worker: int) -> None:

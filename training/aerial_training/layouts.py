@@ -58,7 +58,8 @@ def open_pairs(root: Path, gsd_m: float, split: Split | None = None) -> PairSet:
     Without ``split`` a folder in LEVIR-CD's layout gives its test pairs.
 
     Raises:
-        InputError: no such layout, a picture without its partners, two of one name, or no pair at all.
+        InputError: no such layout, a picture without its partners, two of one name, a picture that is
+            not 8-bit or not as large as its partners (by the files' heads), or no pair at all.
     """
     if not 0.01 <= gsd_m <= 5:
         raise InputError(f"A pixel size of {gsd_m} m is not plausible.", hint="Give it in metres: 0.3.")
@@ -79,6 +80,10 @@ def open_pairs(root: Path, gsd_m: float, split: Split | None = None) -> PairSet:
         LabelledPair(name=s, before=files["A"][s], after=files["B"][s], label=files["label"][s])
         for s in sorted(stems)
     )
+    for pair in pairs:
+        # Now, not hours later when a crop of it is drawn.
+        heads = [_open(path, pixels=False) for path in (pair.before, pair.after, pair.label)]
+        _require_one_size(pair.name, [head.size for head in heads])
     return PairSet(name=name, gsd_m=gsd_m, pairs=pairs)
 
 
@@ -118,14 +123,20 @@ def read_pair(pair: LabelledPair) -> tuple[Bytes, Bytes, Bytes]:
     """
     before_3HW, after_3HW = (_read_rgb(path) for path in (pair.before, pair.after))
     change_HW = read_label(pair.label)
-    sizes = {"A": before_3HW.shape[1:], "B": after_3HW.shape[1:], "label": change_HW.shape}
-    if len(set(sizes.values())) > 1:
-        told = ", ".join(f"{name} {shape[1]} x {shape[0]}" for name, shape in sizes.items())
-        raise InputError(
-            f"The pictures of {pair.name} differ in size: {told}.",
-            hint="Resample them to one pixel grid; for two orthos, aerial detect writes aligned ones.",
-        )
+    shapes = before_3HW.shape[1:], after_3HW.shape[1:], change_HW.shape
+    _require_one_size(pair.name, [(width, height) for height, width in shapes])
     return before_3HW, after_3HW, change_HW
+
+
+def _require_one_size(name: str, sizes: list[tuple[int, int]]) -> None:
+    if len(set(sizes)) > 1:
+        told = ", ".join(
+            f"{folder} {width} x {height}" for folder, (width, height) in zip(FOLDERS, sizes, strict=True)
+        )
+        raise InputError(
+            f"The pictures of {name} differ in size: {told}.",
+            hint="Resample them to one pixel grid, label and both dates alike.",
+        )
 
 
 def _read_rgb(path: Path) -> Bytes:
@@ -141,10 +152,11 @@ def read_label(path: Path) -> Bytes:
     return np.asarray(values > (0 if binary else 127), np.uint8)
 
 
-def _open(path: Path) -> Image.Image:
+def _open(path: Path, *, pixels: bool = True) -> Image.Image:
     try:
         with Image.open(path) as image:
-            image.load()
+            if pixels:
+                image.load()
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as exc:
         raise InputError(f"{path} cannot be read: {exc}", hint="Export it again as 8-bit PNG.") from exc
     if image.mode not in ("1", "L", "LA", "P", "RGB", "RGBA"):

@@ -22,9 +22,9 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from shapely import transform
+from shapely import make_valid, transform
 from shapely.affinity import translate
-from shapely.geometry import MultiPolygon, Polygon, shape
+from shapely.geometry import MultiPolygon, Polygon, box, shape
 from shapely.geometry.base import BaseGeometry
 
 from aerial import geo
@@ -121,18 +121,24 @@ def read_reviewed(path: Path, gsd_m: float, progress: Progress = SILENT) -> tupl
     features = data.get("features") if isinstance(data, dict) else None
     if not isinstance(features, list) or not features:
         raise InputError(f"{path} holds no features.", hint="Give a GeoJSON FeatureCollection of suspects.")
-    by_files: dict[tuple[Path, Path], list[tuple[Verdict, str, BaseGeometry]]] = {}
+    by_files: dict[tuple[Path, Path], list[tuple[int, Verdict, str, BaseGeometry]]] = {}
     for number, feature in enumerate(features, start=1):
-        files, said = _feature(path, number, feature)
-        by_files.setdefault(files, []).append(said)
+        files, (verdict, kind, outline) = _feature(path, number, feature)
+        by_files.setdefault(files, []).append((number, verdict, kind, outline))
     pairs = []
     for (before, after), verdicts in by_files.items():
         aligned = register(before, after, gsd_m=gsd_m, progress=progress).pair
-        suspects = tuple(
-            Reviewed(verdict=verdict, kind=kind, outline_px=_in_pixels(outline, aligned.grid))
-            for verdict, kind, outline in verdicts
-        )
-        pairs.append(ReviewedPair(aligned=aligned, suspects=suspects))
+        ground = box(0, 0, aligned.grid.width_px, aligned.grid.height_px)
+        suspects = []
+        for number, verdict, kind, outline in verdicts:
+            outline_px = _in_pixels(outline, aligned.grid)
+            if not outline_px.intersects(ground):
+                raise InputError(
+                    f"{path}: feature {number} lies outside {before.name} and {after.name}.",
+                    hint="Name the two mosaics that the suspect was found in.",
+                )
+            suspects.append(Reviewed(verdict=verdict, kind=kind, outline_px=outline_px))
+        pairs.append(ReviewedPair(aligned=aligned, suspects=tuple(suspects)))
     return tuple(pairs)
 
 
@@ -157,8 +163,18 @@ def _feature(path: Path, number: int, feature: Any) -> tuple[tuple[Path, Path], 
         raise InputError(
             f"{path}: feature {number} is a {outline.geom_type}.", hint="Give each suspect a polygon."
         )
+    west, south, east, north = outline.bounds
+    if not (-180 <= west <= east <= 180 and -90 <= south <= north <= 90):
+        raise InputError(
+            f"{path}: feature {number} has coordinates that are no longitude and latitude.",
+            hint="Save the file as GeoJSON in WGS 84 (EPSG:4326), longitude first.",
+        )
+    # Outlines that people drew may cross themselves.
+    mended = outline if outline.is_valid else make_valid(outline).buffer(0)
+    if mended.is_empty:
+        raise InputError(f"{path}: feature {number} encloses nothing.", hint="Draw it again.")
     before, after = (path.parent / str(name) for name in orthos)
-    return (before, after), (verdict, kind, outline)
+    return (before, after), (verdict, kind, mended)
 
 
 def _in_pixels(outline: BaseGeometry, grid: grids.Grid) -> BaseGeometry:
