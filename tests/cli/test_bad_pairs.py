@@ -112,7 +112,7 @@ def torn_jpeg(path: Path) -> None:
         (nan, "no valid pixel"),
         (elsewhere, "do not overlap"),
         (coarse, "5.0 times apart"),
-        (torn, "cannot be read"),
+        (torn, "is damaged"),
         (torn_jpeg, "cannot be read"),
     ],
 )
