@@ -14,7 +14,8 @@ import pytest
 import torch
 from tests.training.conftest import FourPairs
 
-from aerial.errors import InputError
+from aerial.errors import InputError, WorkspaceError
+from aerial.workspace import locked
 from aerial_training import loop, recipes, state
 from aerial_training.batches import Mixture, batches
 from aerial_training.objective import counts, f1
@@ -44,6 +45,13 @@ def test_another_seed_gives_other_losses(tmp_path: Path) -> None:
     assert _losses(tmp_path / "a") != _losses(tmp_path / "b")
 
 
+def test_two_trainings_do_not_share_a_folder(tmp_path: Path) -> None:
+    """The second is refused while the first is at work: its losses and checkpoint stay one run's."""
+    with locked(tmp_path), pytest.raises(WorkspaceError, match="Another aerial is at work"):
+        loop.train(TINY, FourPairs(64), tmp_path, workers=0)
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+
+
 def test_killed_run_resumes_exactly(tmp_path: Path) -> None:
     """A run killed by SIGKILL and started again ends with the losses and weights of an undisturbed one."""
     whole = loop.train(TINY, FourPairs(64), tmp_path / "whole", checks=FourPairs(64), workers=0)
@@ -61,7 +69,7 @@ def test_killed_run_resumes_exactly(tmp_path: Path) -> None:
         f"loop.train(TINY, Slow(64), Path({str(broken)!r}), checks=FourPairs(64), workers=0)\n"
     )
     process = subprocess.Popen([sys.executable, "-W", "ignore", "-c", code], cwd=Path(__file__).parents[2])
-    end = time.monotonic() + 90
+    end = time.monotonic() + 300
     while not (broken / loop.CHECKPOINT).exists() and time.monotonic() < end:
         time.sleep(0.05)
     time.sleep(0.5)

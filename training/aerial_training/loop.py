@@ -6,6 +6,7 @@ import math
 import os
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from torch.utils.tensorboard import SummaryWriter
 from aerial.codec import sha256_json
 from aerial.errors import InputError
 from aerial.progress import SILENT, Progress
+from aerial.workspace import locked
 from aerial_training import state
 from aerial_training.batches import Batch, Source, batches
 from aerial_training.objective import counts, f1, objective
@@ -49,39 +51,41 @@ def train(
 
     Raises:
         InputError: the folder holds a run of another recipe, or ``start_from`` does not fit.
+        WorkspaceError: another training is at work in the folder.
     """
     place = _Place.here()
     torch.manual_seed(recipe.seed)
     run = _begin(recipe, start_from, place.device)
     digest = sha256_json({**asdict(recipe), "start_from": start_from.name if start_from else None})
-    out.mkdir(parents=True, exist_ok=True)
-    checkpoint = out / CHECKPOINT
-    if checkpoint.exists():
-        state.load(run, checkpoint, digest)
-    elif place.leads:
-        state.write_notes(out / "recipe.json", asdict(recipe))
-    log = _Log(out, run.step) if place.leads else None
-    try:
-        progress.phase("Training", recipe.steps - run.step)
-        learner: nn.Module = DistributedDataParallel(run.network) if place.count > 1 else run.network
-        for batch in _share(recipe, source, run.step, workers, place):
-            rate = learning_rate(recipe, run.step)
-            loss, parts = _step(learner, run, batch.to(place.device), rate, recipe)
-            run.step += 1
+    # Of the processes that torchrun starts, the one that writes holds the folder.
+    with locked(out) if place.leads else nullcontext():
+        checkpoint = out / CHECKPOINT
+        if checkpoint.exists():
+            state.load(run, checkpoint, digest)
+        elif place.leads:
+            state.write_notes(out / "recipe.json", asdict(recipe))
+        log = _Log(out, run.step) if place.leads else None
+        try:
+            progress.phase("Training", recipe.steps - run.step)
+            learner: nn.Module = DistributedDataParallel(run.network) if place.count > 1 else run.network
+            for batch in _share(recipe, source, run.step, workers, place):
+                rate = learning_rate(recipe, run.step)
+                loss, parts = _step(learner, run, batch.to(place.device), rate, recipe)
+                run.step += 1
+                if log:
+                    log.row(run.step, loss, parts, rate)
+                    last = run.step == recipe.steps
+                    if checks and (last or run.step % recipe.check_every == 0):
+                        log.check(run, recipe, checks, place.device)
+                    if last or run.step % recipe.save_every == 0:
+                        # The table first: on resume rows beyond the checkpoint are cut, missing ones stay so.
+                        log.flush()
+                        state.save(run, checkpoint, digest)
+                progress.advance()
+        finally:
             if log:
-                log.row(run.step, loss, parts, rate)
-                last = run.step == recipe.steps
-                if checks and (last or run.step % recipe.check_every == 0):
-                    log.check(run, recipe, checks, place.device)
-                if last or run.step % recipe.save_every == 0:
-                    # The table first: on resume rows beyond the checkpoint are cut, missing ones stay so.
-                    log.flush()
-                    state.save(run, checkpoint, digest)
-            progress.advance()
-    finally:
-        if log:
-            log.close()
-        place.leave()
+                log.close()
+            place.leave()
     return checkpoint
 
 
