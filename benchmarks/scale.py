@@ -1,4 +1,4 @@
-"""Memory and time of `aerial detect` on pairs of 10k, 40k and 80k pixels a side, and a kill in the middle.
+"""Memory and time of `aerial detect`, all of it, on pairs of 10k, 40k and 80k pixels a side; a kill.
 
 The pictures are whole GeoTIFFs with JPEG tiles and overviews, made of one real texture of 205 m (the drone
 blocks; noise where they are absent) with a roof built in AFTER; the tile table repeats it, so that the
@@ -121,37 +121,28 @@ def _directory(file: Any, link: int, side: int, tiles: list[tuple[int, int]], gs
     return int(end)
 
 
-_RUN = """
-import json, resource, sys, time
-from pathlib import Path
-from aerial.steps.detect import detect_pair, source_at
-start = time.perf_counter()
-before, after, out = map(Path, sys.argv[1:4])
-result = detect_pair(source_at(before), source_at(after), out, model=sys.argv[4])
-used = resource.getrusage(resource.RUSAGE_SELF)
-print(json.dumps({
-    "wall_s": round(time.perf_counter() - start, 1),
-    "cpu_s": round(used.ru_utime + used.ru_stime, 1),
-    "peak_mb": round(used.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3), 1),
-    "suspects": len(result.suspects),
-    "how": result.alignment.how,
-}))
-"""
+def begin(pair: tuple[Path, Path], out: Path, model: str) -> subprocess.Popen[bytes]:
+    """Start the whole command in a process of its own."""
+    run = "import sys; from aerial_cli.main import main; sys.exit(main())"
+    arguments = [sys.executable, "-c", run, "detect", *map(str, pair), "--out", str(out), "--model", model]
+    return subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def begin(pair: tuple[Path, Path], out: Path, model: str) -> subprocess.Popen[str]:
-    """Start a comparison in a process of its own."""
-    arguments = [sys.executable, "-c", _RUN, *map(str, pair), str(out), model]
-    return subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
-
-
-def finish(process: subprocess.Popen[str]) -> dict[str, Any]:
-    """Return what a comparison printed."""
-    output, _ = process.communicate()
+def finish(process: subprocess.Popen[bytes], out: Path, start: float) -> dict[str, Any]:
+    """Return time, memory (MB of a million bytes) and findings of a command begun at ``start``."""
+    _, status, used = os.wait4(process.pid, 0)
+    wall_s = time.perf_counter() - start
+    process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
         raise RuntimeError(f"the comparison ended with {process.returncode}")
-    figures: dict[str, Any] = json.loads(output.splitlines()[-1])
-    return figures
+    bytes_a_unit = 1 if sys.platform == "darwin" else 1024
+    return {
+        "wall_s": round(wall_s, 1),
+        "cpu_s": round(used.ru_utime + used.ru_stime, 1),
+        "peak_mb": round(used.ru_maxrss * bytes_a_unit / 1e6, 1),
+        "suspects": len(json.loads((out / "suspects.geojson").read_text())["features"]),
+        "how": json.loads((out / "align.json").read_text())["how"],
+    }
 
 
 def killed(pair: tuple[Path, Path], whole: Path, out: Path, model: str) -> dict[str, Any]:
@@ -163,7 +154,8 @@ def killed(pair: tuple[Path, Path], whole: Path, out: Path, model: str) -> dict[
     process.wait()
     left = len(list(out.glob(".change.tif.*/0*.tif")))
     shown = (out / "change.tif").exists()
-    again = finish(begin(pair, out, model))
+    start = time.perf_counter()
+    again = finish(begin(pair, out, model), out, start)
     same = all((whole / n).read_bytes() == (out / n).read_bytes() for n in ("change.tif", "suspects.geojson"))
     return {"stripes_kept": left, "map_before_it_was_whole": shown, "same_result": same} | again
 
@@ -172,17 +164,27 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="siamese")
     parser.add_argument("--quick", action="store_true", help="pairs of 5k and 10k pixels")
+    parser.add_argument("--sides", type=int, nargs="+", help="these sides in pixels instead")
+    parser.add_argument("--write", metavar="DIR", type=Path, help="only write the first pair there")
     options = parser.parse_args()
-    sides = (5_000, 10_000) if options.quick else (10_000, 40_000, 80_000)
+    sides = options.sides or ((5_000, 10_000) if options.quick else (10_000, 40_000, 80_000))
+    if options.write:
+        write_pair(options.write, sides[0])
+        return 0
     rows: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         for side in sides:
-            pair = write_pair(Path(folder) / f"{side}", side)
-            rows[f"{side}"] = finish(begin(pair, Path(folder) / f"out{side}", options.model))
-            print(side, rows[f"{side}"], file=sys.stderr)
+            at, out = Path(folder) / f"{side}", Path(folder) / f"out{side}"
+            # In a process of its own: a child's peak memory counts its parent's too.
+            write = [sys.executable, "-m", "benchmarks.scale", "--write", str(at), "--sides", str(side)]
+            subprocess.run(write, check=True)
+            start = time.perf_counter()
+            pair = at / "before.tif", at / "after.tif"
+            rows[f"{side}"] = finish(begin(pair, out, options.model), out, start)
+            print(side, rows[f"{side}"], file=sys.stderr, flush=True)
         middle = sides[min(1, len(sides) - 1)]
-        pair = tuple(Path(folder) / f"{middle}" / n for n in ("before.tif", "after.tif"))
-        resumed = killed(pair, Path(folder) / f"out{middle}", Path(folder) / "killed", options.model)  # type: ignore[arg-type]
+        pair = Path(folder) / f"{middle}" / "before.tif", Path(folder) / f"{middle}" / "after.tif"
+        resumed = killed(pair, Path(folder) / f"out{middle}", Path(folder) / "killed", options.model)
     growth = rows[f"{sides[-1]}"]["peak_mb"] / rows[f"{sides[0]}"]["peak_mb"]
     failed = [f"{side}: {row['peak_mb']} MB" for side, row in rows.items() if row["peak_mb"] > MOST_MB]
     if growth > MOST_GROWTH:

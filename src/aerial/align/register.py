@@ -74,10 +74,10 @@ def register(before: Path, after: Path, *, gsd_m: float, progress: Progress = SI
     grid = common_grid(pictures[1].info.grid, max(gsd_m, pictures[0].gsd_m, pictures[1].gsd_m))
     _require_overlap(pictures[0], grid)
     progress.advance()
-    affine = _coarse(*pictures, grid)
+    overviews = _overviews(*pictures, grid)
     progress.advance()
     declared = _pair(pictures, grid, without_remainder(np.eye(3)))
-    fitted = _best_fit(declared, affine)
+    fitted = _best_fit(declared, overviews)
     progress.advance()
     if fitted is None:
         return _as_declared(declared, progress)
@@ -90,14 +90,16 @@ def register(before: Path, after: Path, *, gsd_m: float, progress: Progress = SI
     return Registration(pair=pair, alignment=alignment)
 
 
-def _best_fit(declared: AlignedPair, affine: Floats | None) -> AlignedPair | None:
+def _best_fit(declared: AlignedPair, overviews: "_Overviews") -> AlignedPair | None:
     """Return the pair as windows lay it, from its declared place or from where its features lie.
 
     The declared place wins unless the features' one is agreed on by clearly more windows: features
-    on a few roofs lean with them.
+    on a few roofs lean with them. Features are looked for only where the declared place is in doubt:
+    their scale space takes more memory than anything else here.
     """
     fits = [_fitted(declared, gentle=True)]
-    if affine is not None and (fits[0] is None or fits[0][1] < _SURE_SHARE):
+    doubtful = fits[0] is None or fits[0][1] < _SURE_SHARE
+    if doubtful and (affine := _coarse(overviews)) is not None:
         moved = _pair((declared.before, declared.after), declared.grid, without_remainder(affine))
         fits.append(_fitted(moved, gentle=False))
     first, second = fits[0], fits[-1] if len(fits) > 1 else None
@@ -165,7 +167,14 @@ def _require_overlap(before: Picture, grid: Grid) -> None:
         )
 
 
-def _coarse(before: Picture, after: Picture, grid: Grid) -> Floats | None:
+# Both pictures as coarse.match_overviews takes them, how much coarser than the grid, and BEFORE's margin.
+_Overviews = tuple[
+    tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.uint8], NDArray[np.bool_]], float, int
+]
+
+
+def _overviews(before: Picture, after: Picture, grid: Grid) -> _Overviews:
+    """Read both pictures small, and refuse a pair of which one shows nothing there."""
     factor = max(1.0, float(np.sqrt(grid.width_px * grid.height_px / OVERVIEW_PX)))
     small = grids.scaled(grid, factor)
     after_CHW, after_valid = read_rgb(after, small)
@@ -175,7 +184,13 @@ def _coarse(before: Picture, after: Picture, grid: Grid) -> Floats | None:
     for valid, picture in ((before_valid, before), (after_valid, after)):
         if not valid.any():
             _refuse_empty(picture, anywhere=picture is after)
-    found = coarse.match_overviews(before_CHW, before_valid, after_CHW, after_valid)
+    return (before_CHW, before_valid, after_CHW, after_valid), factor, margin
+
+
+def _coarse(overviews: _Overviews) -> Floats | None:
+    """Return where the features of the overviews lie on each other, on the grid's pixels."""
+    pictures, factor, margin = overviews
+    found = coarse.match_overviews(*pictures)
     if found is None:
         # Another season may leave no common feature; the windows decide whether the files' own
         # georeference is good enough.

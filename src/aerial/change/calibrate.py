@@ -15,7 +15,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 
 from aerial.errors import InputError
 from aerial.records.record import record
@@ -112,7 +111,13 @@ def _fall(low: NDArray[np.float64], width: float) -> float:
     if excess(lowest) <= 0:
         # As many pieces near the threshold as far below it: true ones are among them; fall slowly.
         return lowest
-    return float(brentq(excess, lowest, highest)) if excess(highest) < 0 else highest
+    if excess(highest) >= 0:
+        return highest
+    # It falls all the way; scipy's root finders would cost every comparison 50 MB.
+    for _ in range(60):
+        middle = (lowest + highest) / 2
+        lowest, highest = (middle, highest) if excess(middle) > 0 else (lowest, middle)
+    return (lowest + highest) / 2
 
 
 def _logit(p: float) -> float:

@@ -1,19 +1,21 @@
-"""Runs detectors over a pair, window by window, and writes the change map.
+"""Runs detectors over a pair, tile by tile, and writes the change map.
 
-Reading, scoring and writing overlap. Finished stripes of windows lie beside until the map is whole,
+Reading, scoring and writing overlap. Finished rows of tiles lie beside until the map is whole,
 so that a killed run goes on where it was.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from aerial.change.detector import Detector, PairTile, PairView, TileScores
+from aerial.change.tiling import ReadTile, TileReader, Tiling, cut, tiling
+from aerial.codec import sha256_json
 from aerial.progress import SILENT, Progress
 from aerial.raster import grid as grids
 from aerial.raster.grid import Grid
@@ -31,19 +33,16 @@ HEIGHT_BANDS = (
     "steepness",
     "vegetation",
 )
-# A multiple of the network's stride at every whole factor up to 3, so that tiles are cut alike.
-_UNIT_PX = 192
-TILE_PX = 3 * _UNIT_PX
-# So many neighbours of a row are read together where pictures are all there is to read.
-_READ_TILES = 6
+# The largest tiles that 512 MB hold with all else, without their halo: of pictures, and with heights.
+TILE_PX, TILE_WITH_HEIGHTS_PX = 1024, 960
+# Networks halve so often; a tile of other sides is scored as a whole picture is, which costs more.
+_STRIDE_PX = 32
+_READ_ROWS_PX = 320
 # Probabilities are stored as bytes: 0-254 of 254, 255 where there is none.
 _BYTES = 254
 _NOTHING = 255
 
 Floats = NDArray[np.float32]
-
-# (column, row, width, height) on the pair's grid; may reach over its rim, where nothing is valid
-ReadTile = Callable[[WindowPx], PairTile]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,80 +64,71 @@ def compare(
     where nothing is comparable. ``key`` names everything that the map depends on: a run that was
     killed is taken up by a run of the same key.
     """
-    grid = source.pair.grid
+    cuts = tiling_of(source.pair.grid, detectors)
     with_heights = any(detector.needs_dsm for detector in detectors)
     layout = Layout(
-        grid=grid,
+        grid=cuts.grid,
         names=PICTURE_BANDS + (HEIGHT_BANDS if with_heights else ()),
         dtype="float32" if with_heights else "uint8",
         nodata=float("nan") if with_heights else _NOTHING,
         scale=1.0 if with_heights else 1 / _BYTES,
-        stripe_px=tile_px(grid),
+        stripe_px=cuts.height_px,
+        # Blocks that end where tiles end are compressed once.
+        block_px=(cuts.width_px, _STRIDE_PX),
     )
-    striped = StripedRaster(path, layout, key=key)
+    striped = StripedRaster(path, layout, key=sha256_json([key, cuts.width_px, cuts.height_px]))
     missing = striped.missing()
-    progress.phase("Comparing", len(tiles(grid)) + 1)
-    progress.advance(len(tiles(grid)) - sum(len(_row_of_tiles(grid, n)) for n in missing))
+    progress.phase("Comparing", cuts.columns * cuts.rows + 1)
+    progress.advance(cuts.columns * (cuts.rows - len(missing)))
     if missing:
-        scorers = [detector.prepare(source.pair, source.view) for detector in detectors]
-        halos = [d.halo_px * max(1, round(d.gsd_m / grids.gsd_m(grid))) for d in detectors]
-        _score_stripes(
-            source.read, list(zip(scorers, halos, strict=True)), striped, missing, layout, progress
-        )
+        scorers = [
+            (detector.prepare(source.pair, source.view), _halo_px(detector, cuts.grid))
+            for detector in detectors
+        ]
+        _score_stripes(TileReader(source.read, cuts), cuts, scorers, striped, missing, layout, progress)
     striped.finish()
     progress.advance()
 
 
-def tile_px(grid: Grid) -> int:
-    """Return the side of the tiles: ``TILE_PX``, less where all of the grid is smaller."""
-    return min(TILE_PX, -(-max(grid.width_px, grid.height_px) // _UNIT_PX) * _UNIT_PX)
+def tiling_of(grid: Grid, detectors: Sequence[Detector]) -> Tiling:
+    """Return the tiles of a comparison: the largest that memory allows, since their rims are scored twice."""
+    with_heights = any(detector.needs_dsm for detector in detectors)
+    return tiling(
+        grid,
+        most_px=TILE_WITH_HEIGHTS_PX if with_heights else TILE_PX,
+        unit_px=_STRIDE_PX * max(_factor(detector, grid) for detector in detectors),
+        halo_px=max(_halo_px(detector, grid) for detector in detectors),
+        # Opening a surface model to resample it takes longer than the pixels do.
+        read_rows_px=TILE_WITH_HEIGHTS_PX if with_heights else _READ_ROWS_PX,
+    )
 
 
-def tiles(grid: Grid) -> list[WindowPx]:
-    """Return windows of at most ``TILE_PX`` that cover the grid without overlap, row by row."""
-    side = tile_px(grid)
-    return [
-        (column, row, min(side, grid.width_px - column), min(side, grid.height_px - row))
-        for row in range(0, grid.height_px, side)
-        for column in range(0, grid.width_px, side)
-    ]
+def _factor(detector: Detector, grid: Grid) -> int:
+    return max(1, round(detector.gsd_m / grids.gsd_m(grid)))
 
 
-def _row_of_tiles(grid: Grid, number: int) -> list[WindowPx]:
-    return [window for window in tiles(grid) if window[1] == number * tile_px(grid)]
+def _halo_px(detector: Detector, grid: Grid) -> int:
+    return detector.halo_px * _factor(detector, grid)
 
 
 def _score_stripes(
-    read: ReadTile,
+    reader: TileReader,
+    cuts: Tiling,
     scorers: Sequence[tuple[Callable[[Sequence[PairTile]], Sequence[TileScores]], int]],
     striped: StripedRaster,
     missing: Sequence[int],
     layout: Layout,
     progress: Progress,
 ) -> None:
-    """Score the missing stripes; the next window is read and the last one written meanwhile."""
-    halo = max(px for _, px in scorers)
-    # Neighbours are read as one: a file's blocks at their rims are decoded once, their halos read once.
-    several = 1 if layout.dtype == "float32" else _READ_TILES
-    rows = [_row_of_tiles(layout.grid, number) for number in missing]
-    groups = [row[k : k + several] for row in rows for k in range(0, len(row), several)]
-
-    def fetch(group: Sequence[WindowPx]) -> list[PairTile]:
-        column, row, _, _ = group[0]
-        step = tile_px(layout.grid)
-        size = step + 2 * halo
-        # Always whole tiles: one shape to compile for, and the rim of the pair is like any other.
-        wide = read((column - halo, row - halo, (len(group) - 1) * step + size, size))
-        return [_cut(wide, k * step, 0, size, size) for k in range(len(group))]
-
-    with ThreadPoolExecutor(1, "reader") as reader, ThreadPoolExecutor(1, "writer") as writer:
-        ahead = _ahead(reader, fetch, groups)
+    """Score the missing stripes; the next tile is read and the last one written meanwhile."""
+    with ThreadPoolExecutor(1, "reader") as reading, ThreadPoolExecutor(1, "writer") as writer:
+        ahead = _ahead(reading, reader.tiles(missing))
         for number in missing:
             with striped.stripe(number) as write:
                 behind: list[Future[None]] = []
                 try:
-                    for window in _row_of_tiles(layout.grid, number):
-                        bands = _scored(next(ahead), scorers, halo, window)
+                    for window in cuts.row(number):
+                        bands = _scored(next(ahead), scorers, cuts.halo_px, window)
                         while behind:
                             behind.pop().result()
                         behind.append(writer.submit(write, window, _stored(bands, window, layout)))
@@ -150,18 +140,12 @@ def _score_stripes(
                     behind.pop().result()
 
 
-def _ahead(
-    reader: ThreadPoolExecutor,
-    fetch: Callable[[Sequence[WindowPx]], list[PairTile]],
-    groups: Sequence[Sequence[WindowPx]],
-) -> Iterator[PairTile]:
-    """Yield the tile of each window, the next ones being read meanwhile."""
-    upcoming = reader.submit(fetch, groups[0])
-    for following in [*groups[1:], None]:
-        tiles_read = upcoming.result()
-        if following is not None:
-            upcoming = reader.submit(fetch, following)
-        yield from tiles_read
+def _ahead(reading: ThreadPoolExecutor, tiles: Iterator[PairTile]) -> Iterator[PairTile]:
+    """Yield tiles, the next one being read meanwhile."""
+    upcoming = reading.submit(next, tiles, None)
+    while (tile := upcoming.result()) is not None:
+        upcoming = reading.submit(next, tiles, None)
+        yield tile
 
 
 def _scored(
@@ -176,12 +160,18 @@ def _scored(
     found: dict[str, Floats] = {}
     if not valid_HW.any():
         return found
+    everywhere = bool(valid_HW.all())
     for scorer, own in scorers:
         # Each detector gets the surroundings that it asked for, not those of the widest.
-        scores = next(iter(scorer([_without_rim(tile, halo - own)])))
+        scores = next(iter(scorer([cut(tile, halo - own)])))
         inner = np.s_[own : own + height, own : own + width]
         for name, band_HW in bands_of(scores).items():
-            found[name] = np.where(valid_HW, band_HW[inner], np.float32(np.nan))
+            inside_HW = band_HW[inner]
+            if not everywhere and inside_HW.flags.writeable:
+                inside_HW[~valid_HW] = np.nan
+            elif not everywhere:
+                inside_HW = np.where(valid_HW, inside_HW, np.float32(np.nan))
+            found[name] = inside_HW
     return found
 
 
@@ -208,35 +198,14 @@ def bands_of(scores: TileScores) -> dict[str, Floats]:
 
 
 def _stored(bands: dict[str, Floats], window: WindowPx, layout: Layout) -> NDArray[np.float32 | np.uint8]:
-    unknown_HW = np.full((window[3], window[2]), np.nan, np.float32)
-    values_CHW = np.stack([bands.get(name, unknown_HW) for name in layout.names])
-    if layout.dtype == "float32":
-        return values_CHW
-    scaled_CHW = np.round(np.clip(values_CHW, 0, 1) / np.float32(layout.scale))
-    return np.where(np.isfinite(scaled_CHW), scaled_CHW, layout.nodata).astype(np.uint8)
-
-
-def _without_rim(tile: PairTile, margin: int) -> PairTile:
-    if margin == 0:
-        return tile
-    height, width = tile.valid_HW.shape
-    return _cut(tile, margin, margin, width - 2 * margin, height - 2 * margin)
-
-
-def _cut(tile: PairTile, column: int, row: int, width: int, height: int) -> PairTile:
-    """Return a window of a tile as a tile."""
-    if (width, height) == tile.valid_HW.shape[::-1]:
-        return tile
-    inner = np.s_[..., row : row + height, column : column + width]
-    arrays: dict[str, Any] = {
-        name: None if (value := getattr(tile, name)) is None else np.ascontiguousarray(value[inner])
-        for name in (field.name for field in fields(tile) if field.name != "grid")
-    }
-    a, b, c, d, e, f = tile.grid.affine
-    grid = Grid(
-        crs=tile.grid.crs,
-        affine=(a, b, c + column * a + row * b, d, e, f + column * d + row * e),
-        width_px=width,
-        height_px=height,
-    )
-    return PairTile(grid=grid, **arrays)
+    values_CHW = np.full((len(layout.names), window[3], window[2]), layout.nodata, layout.dtype)
+    for name, values_HW in zip(layout.names, values_CHW, strict=True):
+        if name not in bands:
+            continue
+        if layout.dtype == "float32":
+            values_HW[:] = bands[name]
+        else:
+            # One pass: scaled, rounded, kept within a byte.
+            cv2.convertScaleAbs(np.clip(bands[name], 0, 1), dst=values_HW, alpha=1 / layout.scale)
+            values_HW[np.isnan(bands[name])] = layout.nodata
+    return values_CHW

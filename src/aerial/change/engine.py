@@ -1,9 +1,11 @@
 """Runs a model's network on OpenVINO: precision by the processor, threads, no telemetry."""
 
+import ctypes
 import os
 import sys
 from collections import OrderedDict
-from typing import Any
+from importlib.util import find_spec
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -19,6 +21,36 @@ _CAPABILITY = {"fp32": "FP32", "bf16": "BF16", "int8": "INT8"}
 _SHAPES = 3
 # What the network takes and gives.
 _PORTS = {"before", "after", "gain", "offset", "height", "scores"}
+
+
+class Runner(Protocol):
+    """What runs a model's network, on whatever; ``precision`` is recorded with the result."""
+
+    @property
+    def model(self) -> Model:
+        """Return the model that is run."""
+        ...
+
+    @property
+    def precision(self) -> str:
+        """Return in which precision, and where if not on the processor."""
+        ...
+
+    @property
+    def sha256(self) -> str:
+        """Return the hash of the weights' file."""
+        ...
+
+    def run(
+        self,
+        before_CHW: NDArray[np.uint8],
+        after_CHW: NDArray[np.uint8],
+        gain_2C: NDArray[np.float32],
+        offset_2C: NDArray[np.float32],
+        height_2HW: NDArray[np.float32],
+    ) -> NDArray[np.float32]:
+        """Return (4, h, w) probabilities as the network answers."""
+        ...
 
 
 class Engine:
@@ -60,7 +92,11 @@ class Engine:
         offset_2C: NDArray[np.float32],
         height_2HW: NDArray[np.float32],
     ) -> NDArray[np.float32]:
-        """Return (4, H, W) probabilities; H and W are multiples of the model's stride."""
+        """Return (4, h, w) probabilities as the network answers: at half of the pictures' size.
+
+        H and W are multiples of the model's stride. The array is the network's own: it holds until the
+        next call.
+        """
         request = self._request(before_CHW.shape[1:])
         inputs = {
             "before": before_CHW[None],
@@ -69,15 +105,9 @@ class Engine:
             "offset": offset_2C[None],
             "height": height_2HW[None],
         }
-        found = request.infer({name: np.ascontiguousarray(value) for name, value in inputs.items()})
-        # The network answers at half the size: enlarging planes here is far cheaper than in it.
-        height, width = before_CHW.shape[1:]
-        return np.stack(
-            [
-                cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR)
-                for plane in np.asarray(found["scores"][0], np.float32)
-            ]
-        )
+        ready = {name: np.ascontiguousarray(value) for name, value in inputs.items()}
+        found = request.infer(ready, share_inputs=True, share_outputs=True)
+        return np.asarray(found["scores"][0], np.float32)
 
     def _hint(self) -> str:
         # What an int8 network keeps in floating point is computed as bf16 where the processor can.
@@ -110,6 +140,16 @@ class Engine:
         return network
 
 
+def enlarged(scores_4HW: NDArray[np.float32], width: int, height: int) -> NDArray[np.float32]:
+    """Return planes of scores at another size: far cheaper here than in the network."""
+    if scores_4HW.shape[1:] == (height, width):
+        return scores_4HW.copy()
+    whole_4HW = np.empty((len(scores_4HW), height, width), np.float32)
+    for small_HW, whole_HW in zip(scores_4HW, whole_4HW, strict=True):
+        cv2.resize(small_HW, (width, height), dst=whole_HW, interpolation=cv2.INTER_LINEAR)
+    return whole_4HW
+
+
 def compiled(core: Any, network: Any, hint: str, threads: int) -> Any:
     """Return a request of a network on the processor; ``hint``: f32 or bf16."""
     config = {
@@ -119,6 +159,25 @@ def compiled(core: Any, network: Any, hint: str, threads: int) -> Any:
         "PERFORMANCE_HINT": "LATENCY",
     }
     return core.compile_model(network, "CPU", config).create_infer_request()
+
+
+def wants_gpu(model: Model) -> bool:
+    """Tell whether torch should be tried: a GPU is here, torch is installed, and the model is a plain one.
+
+    Asked of the driver, not of torch: importing it takes more memory than a whole comparison.
+    """
+    plain = model.file.network.get("encoder_name") == "plain" and model.file.weights.safetensors is not None
+    return plain and all(find_spec(name) for name in ("torch", "safetensors")) and _gpus() > 0
+
+
+def _gpus() -> int:
+    try:
+        driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return 0
+    count = ctypes.c_int(0)
+    found = driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0
+    return count.value if found else 0
 
 
 def choose_precision(model: Model, able: frozenset[str]) -> Precision:

@@ -73,20 +73,22 @@ def mirrored(dates: Sequence[Image], valid_HW: NDArray[np.bool_]) -> list[Image]
     _, labels_HW = cv2.distanceTransformWithLabels(
         (~valid_HW).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
     )
-    sources_N2 = np.argwhere(valid_HW)
-    of_label = np.zeros((int(labels_HW.max()) + 1, 2), np.intp)
-    of_label[labels_HW[valid_HW]] = sources_N2
-    hidden_M2 = np.argwhere(~valid_HW)
-    nearest_M2 = of_label[labels_HW[~valid_HW]]
-    source_M2 = 2 * nearest_M2 - hidden_M2
-    within = ((source_M2 >= 0) & (source_M2 < valid_HW.shape)).all(axis=1)
-    source_M2[~within] = nearest_M2[~within]
-    blind = ~valid_HW[tuple(source_M2.T)]
-    source_M2[blind] = nearest_M2[blind]
+    # Places as single numbers of 32 bits: a tile at the rim of a mosaic has a million of them.
+    width = valid_HW.shape[1]
+    of_label = np.zeros(int(labels_HW.max()) + 1, np.int32)
+    of_label[labels_HW[valid_HW]] = np.flatnonzero(valid_HW)
+    hidden_M = np.flatnonzero(~valid_HW).astype(np.int32)
+    nearest_M = of_label[labels_HW[~valid_HW]]
+    row_M = 2 * (nearest_M // width) - hidden_M // width
+    column_M = 2 * (nearest_M % width) - hidden_M % width
+    within_M = (row_M >= 0) & (row_M < valid_HW.shape[0]) & (column_M >= 0) & (column_M < width)
+    source_M = np.where(within_M, row_M * width + column_M, nearest_M)
+    source_M = np.where(valid_HW.ravel()[source_M], source_M, nearest_M)
     continued = []
     for image_CHW in dates:
         whole_CHW = image_CHW.copy()
-        whole_CHW[:, ~valid_HW] = image_CHW[:, source_M2[:, 0], source_M2[:, 1]]
+        for whole_HW, image_HW in zip(whole_CHW, image_CHW, strict=True):
+            whole_HW[~valid_HW] = image_HW.ravel()[source_M]
         continued.append(whole_CHW)
     return continued
 

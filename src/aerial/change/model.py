@@ -127,6 +127,24 @@ def weights_path(model: Model, precision: Precision) -> tuple[Path, str]:
                 hint=f"Use one of: {', '.join(p for p in get_args(Precision) if p != 'int8')}.",
             )
         name, wanted = weights.onnx_int8, weights.onnx_int8_sha256
+    return _same_file(model, name, wanted)
+
+
+def safetensors_path(model: Model) -> tuple[Path, str]:
+    """Return the weights as safetensors and their SHA-256, after comparing it with the file.
+
+    Raises:
+        ModelError: the model has none, or the file is absent or another one.
+    """
+    weights = model.file.weights
+    if weights.safetensors is None or weights.safetensors_sha256 is None:
+        raise ModelError(
+            f"The model {model.file.name} has no weights for torch.", hint="Export the model again."
+        )
+    return _same_file(model, weights.safetensors, weights.safetensors_sha256)
+
+
+def _same_file(model: Model, name: str, wanted: str) -> tuple[Path, str]:
     path = model.folder / name
     if not path.is_file():
         raise ModelError(f"{path}, which {FILE} names, is not there.", hint="Copy the model again.")

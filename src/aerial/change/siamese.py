@@ -1,4 +1,4 @@
-"""What was built or removed, told by a siamese network on OpenVINO; needs no surface model.
+"""What was built or removed, told by a siamese network; needs no surface model.
 
 The network is exact in the order of the dates: swapping them swaps ``appeared`` and ``gone``. It works
 at one pixel size (``Model.file.gsd_m``); finer tiles are reduced by a whole factor and its answer is
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aerial.change.detector import PairTile, PairView, Scorer, TileScores
-from aerial.change.engine import Engine
+from aerial.change.engine import Engine, Runner, enlarged, wants_gpu
 from aerial.change.fields import Field, block_medians, neighbourhood_median
 from aerial.change.inputs import (
     Moments,
@@ -97,7 +97,7 @@ class SiameseDetector:
 class SiameseScorer:
     """Scores tiles of one pair."""
 
-    def __init__(self, engine: Engine, norm: Normalisation, bias: Field | None) -> None:
+    def __init__(self, engine: Runner, norm: Normalisation, bias: Field | None) -> None:
         self._engine, self._norm, self._bias = engine, norm, bias
 
     def __call__(self, tiles: Sequence[PairTile]) -> Sequence[TileScores]:
@@ -171,7 +171,7 @@ def score_arrays(
 
 
 def scored(
-    engine: Engine,
+    engine: Runner,
     norm: Normalisation,
     before_CHW: Image,
     after_CHW: Image,
@@ -195,16 +195,20 @@ def scored(
     pad = ((before_px, rows), (before_px, columns))
     dates = []
     for image_CHW in mirrored((before_CHW, after_CHW), valid_HW):
-        padded_CHW = np.pad(image_CHW, ((0, 0), *pad), mode="reflect")
-        dates.append(padded_CHW if factor == 1 else _reduced(padded_CHW, factor))
+        whole_CHW = image_CHW
+        if before_px or rows or columns:
+            whole_CHW = np.pad(image_CHW, ((0, 0), *pad), mode="reflect")
+        dates.append(whole_CHW if factor == 1 else _reduced(whole_CHW, factor))
     if height_change_HW is not None:
         height_change_HW = np.pad(height_change_HW, pad, constant_values=np.nan)
     heights_2HW = height_planes(height_change_HW, dates[0].shape[1:], file.height_scale_m)
     scores_4HW = engine.run(dates[0], dates[1], norm.gain_2C, norm.offset_2C, heights_2HW)
+    # Before they are enlarged: a quarter of the numbers.
     scores_4HW = _calibrated(scores_4HW, file.calibration.slope, file.calibration.offset)
+    fine_height, fine_width = dates[0].shape[1:]
+    scores_4HW = enlarged(scores_4HW, fine_width, fine_height)
     if factor > 1:
-        full = (scores_4HW.shape[2] * factor, scores_4HW.shape[1] * factor)
-        scores_4HW = np.stack([cv2.resize(s, full, interpolation=cv2.INTER_LINEAR) for s in scores_4HW])
+        scores_4HW = enlarged(scores_4HW, fine_width * factor, fine_height * factor)
     return np.asarray(scores_4HW[:, before_px : before_px + height, before_px : before_px + width])
 
 
@@ -265,6 +269,7 @@ def _calibrated(scores_4HW: Floats, slope: float, offset: float) -> Floats:
     """Return the chances of change calibrated; the building maps are only for people and shapes."""
     if (slope, offset) == (1.0, 0.0):
         return scores_4HW
+    scores_4HW = scores_4HW.copy()
     for band_HW in scores_4HW[:2]:
         p = np.clip(band_HW, 1e-6, 1 - 1e-6)
         band_HW[:] = 1 / (1 + np.exp(-(slope * np.log(p / (1 - p)) + offset)))
@@ -272,5 +277,10 @@ def _calibrated(scores_4HW: Floats, slope: float, offset: float) -> Floats:
 
 
 @lru_cache(maxsize=2)
-def _engine(model: Model, precision: Precision | None, threads: int | None) -> Engine:
+def _engine(model: Model, precision: Precision | None, threads: int | None) -> Runner:
+    if precision is None and threads is None and wants_gpu(model):
+        from aerial.change import engine_torch
+
+        if engine_torch.usable():
+            return engine_torch.TorchEngine(model)
     return Engine(model, precision=precision, threads=threads)

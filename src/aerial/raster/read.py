@@ -184,10 +184,12 @@ def read_level(
     with _translating(path):
         dataset = _kept_open(path, level.overview)
         _BLOCKS.require_sound(path, dataset, window)
-        data_CHW = dataset.read(
+        # Bands side by side, as most files store them and as pictures are resampled: nothing is reordered.
+        data_CHW = np.moveaxis(np.empty((*shape, bands), dataset.dtypes[0]), -1, 0)
+        dataset.read(
             list(range(1, bands + 1)),
             window=where,
-            out_shape=(bands, *shape),
+            out=data_CHW,
             resampling=Resampling.average if step > 1 else Resampling.nearest,
         )
         valid_HW = dataset.dataset_mask(window=where, out_shape=shape, resampling=Resampling.nearest) > 0
@@ -214,6 +216,26 @@ def _require_sound(info: RasterInfo, grid: Grid, window: WindowPx) -> None:
         high = np.clip(np.ceil(at_N2.max(axis=0) * scale) + 2, 0, size).astype(int)
         if (high > low).all():
             _BLOCKS.require_sound(info.path, dataset, (*low.tolist(), *(high - low).tolist()))
+
+
+def read_small(path: Path, width_px: int, height_px: int) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Read the image bands of a whole raster at a smaller size, single pixels of the fitting overview.
+
+    Returns:
+        ``data_CHW`` in the file's dtype (0 where invalid) and ``valid_HW``.
+
+    Raises:
+        RasterError: the file is absent or its pixels cannot be decoded.
+    """
+    info = open_raster(path)
+    shape = (height_px, width_px)
+    with _opened(path) as dataset:
+        data_CHW = dataset.read(list(range(1, info.bands + 1)), out_shape=(info.bands, *shape))
+        valid_HW = dataset.dataset_mask(out_shape=shape) > 0
+    if data_CHW.dtype.kind == "f":
+        valid_HW &= np.isfinite(data_CHW).all(axis=0)
+    data_CHW[:, ~valid_HW] = 0
+    return data_CHW, valid_HW
 
 
 class _Open(threading.local):

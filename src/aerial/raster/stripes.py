@@ -25,7 +25,11 @@ from aerial.raster.write import copy_as_cog, written
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """What the raster is: ``names`` of its bands, how they are stored, and the rows of one stripe."""
+    """What the raster is: ``names`` of its bands, how they are stored, and the rows of one stripe.
+
+    ``block_px``: (width, height) of a stripe's blocks, multiples of 16; nothing is written faster than
+    whole ones.
+    """
 
     grid: Grid
     names: tuple[str, ...]
@@ -33,6 +37,7 @@ class Layout:
     nodata: float
     scale: float
     stripe_px: int
+    block_px: tuple[int, int] = (512, 512)
 
     def stripes(self) -> list[WindowPx]:
         """Return the window of every stripe, from the top."""
@@ -76,7 +81,8 @@ class StripedRaster:
         _, top, width, height = layout.stripes()[number]
         with replacing(self._file(number)) as part, written(self._path, part), rasterio.open(
             part, "w", driver="GTiff", width=width, height=height, count=len(layout.names),
-            dtype=layout.dtype, nodata=layout.nodata, tiled=True, blockxsize=512, blockysize=512,
+            dtype=layout.dtype, nodata=layout.nodata, tiled=True,
+            blockxsize=layout.block_px[0], blockysize=layout.block_px[1],
             compress="ZSTD", zstd_level=1, interleave="pixel", bigtiff="IF_SAFER",
             crs=rasterio.crs.CRS.from_user_input(layout.grid.crs),
             transform=rasterio.transform.Affine(*layout.grid.affine)
@@ -94,7 +100,8 @@ class StripedRaster:
         vrt = self._folder / "all.vrt"
         vrt.write_text(self._vrt(), encoding="utf-8")
         with replacing(self._path) as part:
-            copy_as_cog(vrt, part, compress="DEFLATE", averaged=False)
+            # Level 1: the file is a quarter larger and the copy, which nothing overlaps, much faster.
+            copy_as_cog(vrt, part, compress="DEFLATE", averaged=False, level=1)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _file(self, number: int) -> Path:
@@ -111,7 +118,7 @@ class StripedRaster:
                 f'<SimpleSource><SourceFilename relativeToVRT="1">{n:05d}.tif</SourceFilename>'
                 f"<SourceBand>{index}</SourceBand>"
                 f'<SourceProperties RasterXSize="{w}" RasterYSize="{h}" DataType="{kind}" '
-                f'BlockXSize="512" BlockYSize="512"/>'
+                f'BlockXSize="{layout.block_px[0]}" BlockYSize="{layout.block_px[1]}"/>'
                 f'<SrcRect xOff="0" yOff="0" xSize="{w}" ySize="{h}"/>'
                 f'<DstRect xOff="0" yOff="{top}" xSize="{w}" ySize="{h}"/></SimpleSource>'
                 for n, (_, top, w, h) in enumerate(layout.stripes())

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aerial.raster.grid import Grid, pixel_to_world, scaled, world_to_pixel
-from aerial.raster.read import open_raster, read_on_grid
+from aerial.raster.read import open_raster, read_small
 
 _OVERVIEW_PX = 1_000_000
 # JPEG rings by a few grey levels around black and white.
@@ -47,7 +47,8 @@ def inspect(path: Path) -> Validity:
     info = open_raster(path)
     factor = max(1.0, float(np.sqrt(info.grid.width_px * info.grid.height_px / _OVERVIEW_PX)))
     small = scaled(info.grid, factor)
-    data_CHW, valid_HW = read_on_grid(path, small, resampling="nearest")
+    # Not resampled on a grid: that would decode all of the file.
+    data_CHW, valid_HW = read_small(path, small.width_px, small.height_px)
     low, gain = 0.0, 1.0
     if info.dtype != "uint8" and valid_HW.any():
         lowest, highest = np.percentile(data_CHW[:, valid_HW], [1, 99])

@@ -124,13 +124,19 @@ def written(path: Path, part: Path | None = None) -> Iterator[None]:
         ) from exc
 
 
-def copy_as_cog(source: Path, target: Path, *, compress: Compression, averaged: bool) -> None:
+def copy_as_cog(
+    source: Path, target: Path, *, compress: Compression, averaged: bool, level: int | None = None
+) -> None:
     """Copy a raster as COG; ``averaged``: its overviews are means (pictures), else single pixels.
+
+    ``level``: how hard DEFLATE and ZSTD try, None: as GDAL does.
 
     Raises:
         RasterError: the copy is not whole.
     """
     extra: dict[str, Any] = {"predictor": "YES"} if compress in ("DEFLATE", "ZSTD", "LZW") else {}
+    if level is not None:
+        extra["level"] = str(level)
     if compress == "JPEG":
         extra = {"quality": 90}
     with written(target, target):

@@ -22,6 +22,7 @@ from aerial.codec import sha256_file, sha256_json, write_json
 from aerial.errors import InputError
 from aerial.evidence.changes import change_on, change_picture
 from aerial.evidence.chips import chip_grid, write_chip
+from aerial.memory import give_back_freed
 from aerial.progress import SILENT, Progress
 from aerial.raster import grid as grids
 from aerial.raster.read import WindowPx, open_raster
@@ -112,6 +113,7 @@ def detect_pair(
         AlignError: the two cannot be laid over each other.
         WorkspaceError: another run is at work in ``out``.
     """
+    give_back_freed()
     seen_before = mission.previous_suspects(persist, before.survey) if persist is not None else ()
     known_zones = tuple(_zone(feature) for path in zones for feature in read_zones(path))
     with_dsm = before.dsm is not None and after.dsm is not None

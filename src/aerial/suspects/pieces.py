@@ -22,7 +22,8 @@ from aerial.raster.shapes import labelled_outlines
 
 Bands = dict[str, NDArray[np.float32]]
 
-WINDOW_PX = 2048
+# Labels and scores of a window take 60 MB at twice this.
+WINDOW_PX = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
