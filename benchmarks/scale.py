@@ -125,7 +125,12 @@ def begin(pair: tuple[Path, Path], out: Path, model: str) -> subprocess.Popen[by
     """Start the whole command in a process of its own."""
     run = "import sys; from aerial_cli.main import main; sys.exit(main())"
     arguments = [sys.executable, "-c", run, "detect", *map(str, pair), "--out", str(out), "--model", model]
-    return subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with _log(out).open("wb") as talk:
+        return subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=talk)
+
+
+def _log(out: Path) -> Path:
+    return out.with_suffix(".log")
 
 
 def finish(process: subprocess.Popen[bytes], out: Path, start: float) -> dict[str, Any]:
@@ -134,7 +139,7 @@ def finish(process: subprocess.Popen[bytes], out: Path, start: float) -> dict[st
     wall_s = time.perf_counter() - start
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
-        raise RuntimeError(f"the comparison ended with {process.returncode}")
+        raise RuntimeError(f"ended with {process.returncode}: {_log(out).read_text()[-500:]}")
     bytes_a_unit = 1 if sys.platform == "darwin" else 1024
     return {
         "wall_s": round(wall_s, 1),

@@ -4,6 +4,8 @@ The network is built from ``[network]`` of the model file and its safetensors. S
 TF32, deterministic kernels: the scores are those of OpenVINO in fp32.
 """
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -27,7 +29,7 @@ class TorchEngine:
         self.model = model
         self.precision = f"fp32 {device}"
         path, self.sha256 = safetensors_path(model)
-        widths = {
+        widths: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in model.file.network.items()
             if name != "encoder_name"
