@@ -218,8 +218,8 @@ def _require_sound(info: RasterInfo, grid: Grid, window: WindowPx) -> None:
             _BLOCKS.require_sound(info.path, dataset, (*low.tolist(), *(high - low).tolist()))
 
 
-def read_small(path: Path, width_px: int, height_px: int) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """Read the image bands of a whole raster at a smaller size, single pixels of the fitting overview.
+def read_small(path: Path, grid: Grid) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Read the image bands of a whole raster on its own ``grid``, scaled: pixels of the fitting overview.
 
     Returns:
         ``data_CHW`` in the file's dtype (0 where invalid) and ``valid_HW``.
@@ -228,7 +228,8 @@ def read_small(path: Path, width_px: int, height_px: int) -> tuple[NDArray[Any],
         RasterError: the file is absent or its pixels cannot be decoded.
     """
     info = open_raster(path)
-    shape = (height_px, width_px)
+    shape = (grid.height_px, grid.width_px)
+    _require_sound(info, grid, (0, 0, grid.width_px, grid.height_px))
     with _opened(path) as dataset:
         data_CHW = dataset.read(list(range(1, info.bands + 1)), out_shape=(info.bands, *shape))
         valid_HW = dataset.dataset_mask(out_shape=shape) > 0

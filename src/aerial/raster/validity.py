@@ -48,7 +48,7 @@ def inspect(path: Path) -> Validity:
     factor = max(1.0, float(np.sqrt(info.grid.width_px * info.grid.height_px / _OVERVIEW_PX)))
     small = scaled(info.grid, factor)
     # Not resampled on a grid: that would decode all of the file.
-    data_CHW, valid_HW = read_small(path, small.width_px, small.height_px)
+    data_CHW, valid_HW = read_small(path, small)
     low, gain = 0.0, 1.0
     if info.dtype != "uint8" and valid_HW.any():
         lowest, highest = np.percentile(data_CHW[:, valid_HW], [1, 99])
