@@ -5,6 +5,7 @@ and haze drop out; the cross-power spectrum is whitened and low-passed.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -67,14 +68,25 @@ def correlate(
     if not valid_HW.all():
         soft = cv2.erode(valid_HW.astype(np.uint8), np.ones((5, 5), np.uint8), borderValue=1)
         taper = taper * cv2.GaussianBlur(soft.astype(np.float32), (0, 0), 3)
-    spectrum_b, spectrum_a = (np.fft.fft2(_gradient(image) * taper) for image in (before_CHW, after_CHW))
+    spectrum_b, spectrum_a = (_spectrum(_gradient(image) * taper) for image in (before_CHW, after_CHW))
     cross = spectrum_b * np.conj(spectrum_a)
     # Half whitening keeps the weight where there is signal; the low pass makes the peak a smooth hill.
-    cross /= np.sqrt(np.abs(cross)) + 1e-9
-    fy, fx = np.meshgrid(np.fft.fftfreq(height), np.fft.fftfreq(width), indexing="ij")
-    cross *= np.exp(-(fx**2 + fy**2) / (2 * 0.15**2)).astype(np.float32)
-    surface = np.real(np.fft.ifft2(cross))
+    cross /= np.sqrt(np.abs(cross)) + np.float32(1e-9)
+    cross *= _low_pass(height, width)
+    surface = np.real(_spectrum(cross, cv2.DFT_INVERSE | cv2.DFT_SCALE))
     return np.asarray((surface - np.median(surface)) / (surface.std() + 1e-12))
+
+
+def _spectrum(values_HW: NDArray[np.complex64], flags: int = 0) -> NDArray[np.complex64]:
+    """Return the Fourier transform: OpenCV's, which takes a tenth of the time that numpy's does."""
+    pairs_HW2 = np.ascontiguousarray(values_HW, np.complex64).view(np.float32).reshape(*values_HW.shape, 2)
+    return np.asarray(cv2.dft(pairs_HW2, flags=flags), np.float32).view(np.complex64)[..., 0]
+
+
+@lru_cache(maxsize=2)
+def _low_pass(height: int, width: int) -> NDArray[np.float32]:
+    fy, fx = np.meshgrid(np.fft.fftfreq(height), np.fft.fftfreq(width), indexing="ij")
+    return np.asarray(np.exp(-(fx**2 + fy**2) / (2 * 0.15**2)), np.float32)
 
 
 def highest(surface_HW: Floats, reach_px: float | None = None) -> tuple[float, float, float]:

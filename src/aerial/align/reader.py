@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aerial import geo
+from aerial.align.slabs import Slabs
 from aerial.align.warp import Warp, moved_grid
 from aerial.errors import RasterError
 from aerial.raster import grid as grids
@@ -28,12 +29,16 @@ _STRIP_PX = 128
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """An ortho that was opened and looked at; ``levels``: its resolutions, the finest first."""
+    """An ortho that was opened and looked at; ``levels``: its resolutions, the finest first.
+
+    ``slabs``: what keeps the windows that are read, None: each is read anew.
+    """
 
     info: RasterInfo
     levels: tuple[Level, ...]
     validity: Validity
     gsd_m: float
+    slabs: Slabs | None = None
 
 
 def open_picture(path: Path) -> Picture:
@@ -104,14 +109,16 @@ def _mapped(
     most_px = 0.0 if shift_HW2 is None else float(np.abs(shift_HW2).max()) * left
     window = _slab_window(to_level, grid, most_px, level, step)
     if window is not None:
-        data_CHW, valid_HW = read_level(
-            picture.info.path, level, window, bands=min(picture.info.bands, 3), step=step
-        )
+        bands = min(picture.info.bands, 3)
+        if picture.slabs is None:
+            data_CHW, valid_HW = read_level(picture.info.path, level, window, bands=bands, step=step)
+        else:
+            data_CHW, valid_HW = picture.slabs.read(picture.info, level, window, bands=bands, step=step)
         rgb_HWC = np.moveaxis(to_bytes(data_CHW, picture.validity.low, picture.validity.gain), 0, -1)
         rgb_HWC = np.ascontiguousarray(rgb_HWC)
         fine = left / step < _BLUR_FROM
         if not fine:
-            cv2.GaussianBlur(rgb_HWC, (0, 0), 0.5 * float(np.sqrt((left / step) ** 2 - 1)), dst=rgb_HWC)
+            rgb_HWC = cv2.GaussianBlur(rgb_HWC, (0, 0), 0.5 * float(np.sqrt((left / step) ** 2 - 1)))
         # In strips, so that the maps stay small.
         for top in range(0, grid.height_px, _STRIP_PX):
             rows = np.s_[top : top + _STRIP_PX]

@@ -1,16 +1,18 @@
 """Lays BEFORE on AFTER: coarse on overviews, fine by windows, a smooth remainder, a stated residual."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from shapely.geometry import MultiPoint, Polygon
+from shapely.geometry import MultiPoint
 
 from aerial import geo
 from aerial.align import coarse, fine, windows
+from aerial.align.alike import require_like, require_overlap
 from aerial.align.reader import AlignedPair, Picture, open_picture, read_rgb
+from aerial.align.slabs import Slabs
 from aerial.align.warp import Warp, smooth_remainder, without_remainder
 from aerial.errors import AlignError, RasterError
 from aerial.progress import SILENT, Progress
@@ -21,7 +23,6 @@ from aerial.records import Alignment
 Floats = NDArray[np.float64]
 
 OVERVIEW_PX = 1_000_000
-MAX_GSD_RATIO = 4.0
 # The remainder follows lens and surface-model errors, which are smooth over tens of metres.
 SMOOTH_M = 20.0
 # Beyond half a metre false alarms multiply (48 objects instead of 5 at 0.8 m on the sample pair).
@@ -34,8 +35,6 @@ _LEAST_AGREEING, _LEAST_SHARE, _LEAST_HULL = 8, 0.25, 0.15
 _SURE_SHARE = 0.5
 # Coarse levels only have to come near enough for the next.
 _COARSE_WINDOWS = 80
-# What both show must hold a square of so many pixels somewhere, or there is nothing to compare.
-_LEAST_SHARED_PX = 10
 # In standard deviations of the sum of all windows' surfaces; sums of unlike places stay below 7 over
 # all shifts, and below 5 near none.
 _CERTAIN_PEAK, _NEAR_PEAK = 8.0, 5.0
@@ -64,19 +63,25 @@ def register(before: Path, after: Path, *, gsd_m: float, progress: Progress = SI
     """
     progress.phase("Aligning", 5)
     pictures = open_picture(before), open_picture(after)
-    _require_like_gsd(*pictures)
-    _require_like_bands(*pictures)
+    require_like(*pictures)
     for picture in pictures:
         if picture.validity.gain != 1.0:
             progress.say(
                 f"{picture.info.path.name} is of {picture.info.dtype}: its middle 98 % are shown as 0-250."
             )
     grid = common_grid(pictures[1].info.grid, max(gsd_m, pictures[0].gsd_m, pictures[1].gsd_m))
-    _require_overlap(pictures[0], grid)
+    require_overlap(pictures[0], grid)
     progress.advance()
     overviews = _overviews(*pictures, grid)
     progress.advance()
-    declared = _pair(pictures, grid, without_remainder(np.eye(3)))
+    # Each pass looks at the same windows again.
+    kept = replace(pictures[0], slabs=Slabs()), replace(pictures[1], slabs=Slabs())
+    laid = _laid(_pair(kept, grid, without_remainder(np.eye(3))), overviews, progress)
+    return replace(laid, pair=_pair(pictures, grid, laid.pair.warp))
+
+
+def _laid(declared: AlignedPair, overviews: "_Overviews", progress: Progress) -> Registration:
+    """Return how BEFORE lies on AFTER, from where the files place them on."""
     fitted = _best_fit(declared, overviews)
     progress.advance()
     if fitted is None:
@@ -126,45 +131,6 @@ def common_grid(after: Grid, gsd_m: float) -> Grid:
 
 def _pair(pictures: tuple[Picture, Picture], grid: Grid, warp: Warp) -> AlignedPair:
     return AlignedPair(before=pictures[0], after=pictures[1], grid=grid, warp=warp)
-
-
-def _require_like_gsd(before: Picture, after: Picture) -> None:
-    ratio = max(before.gsd_m, after.gsd_m) / min(before.gsd_m, after.gsd_m)
-    if ratio > MAX_GSD_RATIO:
-        raise AlignError(
-            f"The pixels are {before.gsd_m:.3g} m and {after.gsd_m:.3g} m: {ratio:.1f} times apart.",
-            hint=f"Compare surveys whose pixel sizes are at most {MAX_GSD_RATIO:.0f} times apart.",
-        )
-
-
-def _require_like_bands(before: Picture, after: Picture) -> None:
-    if (before.info.bands == 1) != (after.info.bands == 1):
-        grey = before if before.info.bands == 1 else after
-        raise AlignError(
-            f"{grey.info.path} has one band, the other date has colours.",
-            hint="Export both mosaics with red, green and blue, or both in grey.",
-        )
-
-
-def _outline(own: Grid, crs: str) -> Polygon:
-    w, h = own.width_px, own.height_px
-    rim = grids.pixel_to_world(own, np.array([[0, 0], [w, 0], [w, h], [0, h]], float))
-    return Polygon(np.column_stack(geo.transform(own.crs, crs, rim[:, 0], rim[:, 1])))
-
-
-def _require_overlap(before: Picture, grid: Grid) -> None:
-    shared = _outline(before.info.grid, grid.crs).intersection(_outline(grid, grid.crs))
-    if shared.is_empty:
-        raise AlignError(
-            "BEFORE and AFTER do not overlap: their georeferences place them apart.",
-            hint="Check that both files are of the same place and declare the right CRS.",
-        )
-    # A hair less than half, so that a square of just that size is one.
-    if shared.buffer(-0.499 * _LEAST_SHARED_PX * grids.gsd_m(grid)).is_empty:
-        raise AlignError(
-            f"BEFORE and AFTER share only a sliver, less than {_LEAST_SHARED_PX} pixels wide.",
-            hint="Check that both files are of the same place, and that neither was cut too small.",
-        )
 
 
 # Both pictures as coarse.match_overviews takes them, how much coarser than the grid, and BEFORE's margin.

@@ -72,15 +72,27 @@ def smooth_remainder(
     A constant prior of zero shift holds it to the affine where few windows speak. ``sigma_px`` is
     the length over which it is smooth: nothing smaller than that can bend it.
     """
+    if len(at_N2) == 0:
+        return without_remainder(np.eye(3))
     columns = int(np.ceil(grid.width_px / spacing_px)) + 1
     rows = int(np.ceil(grid.height_px / spacing_px)) + 1
-    x_HW, y_HW = np.meshgrid(np.arange(columns) * spacing_px, np.arange(rows) * spacing_px)
-    nodes = np.column_stack([x_HW.ravel(), y_HW.ravel()])
-    total = np.zeros((len(nodes), 2))
-    mass = np.full(len(nodes), 0.3)
+    total_HW2 = np.zeros((rows, columns, 2))
+    mass_HW = np.full((rows, columns), 0.3)
     for at, shift, weight in zip(at_N2, shift_N2, weight_N, strict=True):
-        near = weight * np.exp(-0.5 * ((nodes - at) ** 2).sum(axis=1) / sigma_px**2)
-        total += near[:, None] * shift
-        mass += near
-    field = (total / mass[:, None]).reshape(rows, columns, 2).astype(np.float32)
+        # No further than it is felt, so that a window costs the same on a large grid.
+        (near_x, x), (near_y, y) = (
+            _bell(length, middle / spacing_px, sigma_px / spacing_px)
+            for length, middle in zip((columns, rows), at, strict=True)
+        )
+        near_HW = weight * y[:, None] * x
+        total_HW2[near_y, near_x] += near_HW[..., None] * shift
+        mass_HW[near_y, near_x] += near_HW
+    field = (total_HW2 / mass_HW[..., None]).astype(np.float32)
     return Warp(affine_33=np.eye(3), nodes_HW2=field, spacing_px=spacing_px)
+
+
+def _bell(count: int, middle: float, sigma: float) -> tuple[slice, Floats]:
+    """Return which of ``count`` nodes, one apart, lie near a middle, and a Gaussian on them."""
+    first = int(np.clip(np.floor(middle - 7 * sigma), 0, count))
+    stop = int(np.clip(np.ceil(middle + 7 * sigma) + 1, first, count))
+    return slice(first, stop), np.exp(-0.5 * ((np.arange(first, stop) - middle) / sigma) ** 2)

@@ -1,6 +1,8 @@
 """Windows spread over a pair, and what each of them says of the shift between the pictures."""
 
+import os
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,8 @@ Floats = NDArray[np.float64]
 WINDOW_PX = 192
 MAX_WINDOWS = 200
 _SLAB_PX = 4096
+# Each holds a stretch of both pictures.
+_THREADS = min(4, os.cpu_count() or 1)
 
 
 def lattice(grid: Grid, most: int = MAX_WINDOWS) -> tuple[list[int], list[int], int]:
@@ -35,15 +39,23 @@ def lattice(grid: Grid, most: int = MAX_WINDOWS) -> tuple[list[int], list[int], 
 def surfaces(pair: AlignedPair, most: int = MAX_WINDOWS) -> Iterator[tuple[float, float, Floats]]:
     """Yield (column, row, surface) of every window that holds enough of both pictures."""
     columns, rows, size = lattice(pair.grid, most)
-    for row in rows:
-        for first, others in _stretches(columns, size):
-            # One read serves all windows of a stretch.
-            before_CHW, after_CHW, valid_HW = pair.rgb((first, row, others[-1] + size - first, size))
-            for column in others:
-                cut = np.s_[..., column - first : column - first + size]
-                surface_HW = fine.correlate(before_CHW[cut], after_CHW[cut], valid_HW[cut])
-                if surface_HW is not None:
-                    yield column + size / 2, row + size / 2, surface_HW
+
+    def found(place: tuple[int, int, list[int]]) -> list[tuple[float, float, Floats]]:
+        row, first, others = place
+        # One read serves all windows of a stretch.
+        before_CHW, after_CHW, valid_HW = pair.rgb((first, row, others[-1] + size - first, size))
+        cuts = {column: np.s_[..., column - first : column - first + size] for column in others}
+        surfaces = {
+            column: fine.correlate(before_CHW[cut], after_CHW[cut], valid_HW[cut])
+            for column, cut in cuts.items()
+        }
+        return [(c + size / 2, row + size / 2, s) for c, s in surfaces.items() if s is not None]
+
+    places = [(row, first, others) for row in rows for first, others in _stretches(columns, size)]
+    with ThreadPoolExecutor(_THREADS, "windows") as pool:
+        # In the order of the places, whoever is first.
+        for surfaces_of_place in pool.map(found, places):
+            yield from surfaces_of_place
 
 
 def shifts(pair: AlignedPair, most: int = MAX_WINDOWS) -> tuple[fine.Shifts, int]:
