@@ -1,5 +1,6 @@
 """Two mosaics in, suspects with their evidence out."""
 
+import hashlib
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +23,7 @@ from aerial.codec import sha256_file, sha256_json, write_json
 from aerial.errors import InputError
 from aerial.evidence.changes import change_on, change_picture
 from aerial.evidence.chips import chip_grid, write_chip
-from aerial.memory import give_back_freed
+from aerial.memory import give_back_freed, give_back_small
 from aerial.progress import SILENT, Progress
 from aerial.raster import grid as grids
 from aerial.raster.read import WindowPx, open_raster
@@ -121,6 +122,7 @@ def detect_pair(
         open_raster(path)  # type: ignore[arg-type]
     detectors = [d for d in detectors_for(model) if with_dsm or not d.needs_dsm]
     registration = register(before.ortho, after.ortho, gsd_m=_FINE_GSD_M, progress=progress)
+    give_back_small()
     aligned = registration.pair.at_gsd(_common_gsd_m(detectors, registration.pair, with_dsm))
     with locked(out):
         _clear(out)
@@ -173,7 +175,12 @@ def _key(pair: Pair, detectors: Sequence[Detector], aligned: AlignedPair) -> str
             "version": __version__,
             "pair": pair,
             "detectors": [{"name": d.name, "version": d.version, **d.settings()} for d in detectors],
-            "warp": [warp.affine_33.tolist(), warp.nodes_HW2.tolist(), warp.spacing_px],
+            "warp": [
+                warp.affine_33.tolist(),
+                # Thousands of nodes, as they are in memory.
+                hashlib.sha256(warp.nodes_HW2.astype("<f4").tobytes()).hexdigest(),
+                warp.spacing_px,
+            ],
         }
     )
 
