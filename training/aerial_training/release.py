@@ -16,7 +16,7 @@ from aerial.change.model import Precision, load_model
 from aerial.change.siamese import score_arrays
 from aerial.progress import SILENT, Progress
 from aerial_training.batches import Source
-from aerial_training.calibration import fit_platt
+from aerial_training.calibration import fit_platt, unchanged_weight
 from aerial_training.export import export_model, write_toml
 from aerial_training.quantise import quantise
 from aerial_training.recipes import Recipe
@@ -25,6 +25,9 @@ from aerial_training.sample import EITHER, UNKNOWN
 SAMPLES = 300
 # Percent of F1 that a precision may lose against fp32 and still be preferred.
 MAX_LOSS_F1 = 0.5
+# Share of the pixels that changed where the network is to work. Published survey pairs, years apart and
+# chosen for their changes, hold 1 to 5 % (S2Looking, LEVIR-CD); flights repeated every two weeks less.
+CHANGED_SHARE = 0.03
 # Pixels of each sample that calibration looks at: neighbours say the same.
 _EVERY = 37
 # Where a processor computes both, eight bits gain a tenth over bf16 and lose some exactness; where it
@@ -46,7 +49,8 @@ def release(
     """Write a whole model folder to ``out`` and return what was measured.
 
     ``source``: the training source with a seed of its own. The threshold is the probability of best
-    F1 there; a precision is preferred that loses at most ``MAX_LOSS_F1`` against fp32.
+    F1 there, were ``CHANGED_SHARE`` of it changed; a precision is preferred that loses at most
+    ``MAX_LOSS_F1`` against fp32.
     """
     export_model(checkpoint, out, recipe)
     quantise(out, recipe, source)
@@ -58,18 +62,22 @@ def release(
         progress.advance()
     exact = answers["fp32"]
     logit, truth = _thinned(exact)
-    slope, offset = fit_platt(logit, truth)
-    threshold = best_threshold(exact, slope, offset)
+    unchanged = unchanged_weight(float(truth.mean()), CHANGED_SHARE)
+    slope, offset = fit_platt(logit, truth, unchanged)
+    threshold = best_threshold(exact, slope, offset, unchanged)
     figures = {f"f1_{name}": _f1(found, _raw(threshold, slope, offset)) for name, found in answers.items()}
     prefer = [name for name in _PREFERRED if figures["f1_fp32"] - figures[f"f1_{name}"] <= MAX_LOSS_F1]
     write_toml(out, recipe, threshold=threshold, calibration=(slope, offset), prefer=prefer, measured=figures)
     return {"threshold": threshold, "slope": slope, "offset": offset, "prefer": prefer, **figures}
 
 
-def best_threshold(answers: _Answers, slope: float, offset: float) -> float:
-    """Return the calibrated probability (of 0.05, 0.07, ... 0.95) at which F1 of change is best."""
+def best_threshold(answers: _Answers, slope: float, offset: float, unchanged: float) -> float:
+    """Return the calibrated probability (of 0.05, 0.07, ... 0.95) at which F1 of change is best.
+
+    ``unchanged``: what each unchanged pixel counts.
+    """
     candidates = np.arange(0.05, 0.951, 0.02)
-    return float(max(candidates, key=lambda t: _f1(answers, _raw(float(t), slope, offset))))
+    return float(max(candidates, key=lambda t: _f1(answers, _raw(float(t), slope, offset), unchanged)))
 
 
 def _raw(threshold: float, slope: float, offset: float) -> float:
@@ -78,7 +86,7 @@ def _raw(threshold: float, slope: float, offset: float) -> float:
     return float(1 / (1 + np.exp(-logit)))
 
 
-def _f1(answers: _Answers, raw_threshold: float) -> float:
+def _f1(answers: _Answers, raw_threshold: float, unchanged: float = 1.0) -> float:
     hit = false = missed = 0
     for chance, truth in zip(answers.chance, answers.truth, strict=True):
         known = (truth != UNKNOWN).all(axis=0)
@@ -89,7 +97,7 @@ def _f1(answers: _Answers, raw_threshold: float) -> float:
             false + (said & ~true).sum(),
             missed + (~said & true).sum(),
         )
-    return float(200 * hit / max(2 * hit + false + missed, 1))
+    return float(200 * hit / max(2 * hit + unchanged * false + missed, 1))
 
 
 def _answers(folder: Path, precision: Precision, source: Source) -> _Answers:
