@@ -64,9 +64,9 @@ def normalisation(dates: Sequence[Moments], least_spread: float) -> Normalisatio
 def mirrored(dates: Sequence[Image], valid_HW: NDArray[np.bool_]) -> list[Image]:
     """Return both dates with the ground continued, as in a mirror, where it is not valid.
 
-    A flat filling is a sight that no network learnt from: on windows of 77 m it hid a tenth of what had
-    changed (benchmarks/accuracy.py, drone sites). Both dates are mirrored alike; where the mirror shows
-    what is not valid either, the nearest valid pixel stands in.
+    A flat filling is a sight that no network learnt from (docs/decisions/0006-one-decoder-twice.md). Both
+    dates are mirrored alike; where the mirror shows what is not valid either, the nearest valid pixel
+    stands in.
     """
     if valid_HW.all() or not valid_HW.any():
         return list(dates)
