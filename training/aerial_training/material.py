@@ -15,6 +15,7 @@ from aerial_training.layouts import Direction, LabelledSamples, open_pairs
 
 if TYPE_CHECKING:
     from aerial_training.batches import Source
+    from aerial_training.recipes import Recipe
 
 # Added to the seed for what is checked on, which must not be what is trained on.
 CHECK_SEED = 10_007
@@ -70,9 +71,9 @@ def shipped_weights() -> Path:
 
 
 def sources(
-    material: Material, *, side_px: int, gsd_m: float, seed: int, progress: Progress = SILENT
+    material: Material, recipe: Recipe, progress: Progress = SILENT
 ) -> tuple[Source, Source]:
-    """Return what to train on and what to check on, as sources of samples (``batches.Source``).
+    """Return what ``recipe`` trains on and is checked on, as sources of samples (``batches.Source``).
 
     Raises:
         InputError: nothing was given, or what was given cannot be read.
@@ -81,6 +82,7 @@ def sources(
     from aerial_training.reviewed import ReviewedSamples, read_reviewed
     from aerial_training.synthesis import PairSynthesiser
 
+    side_px, gsd_m, seed = recipe.size_px, recipe.gsd_m, recipe.seed
     reviewed = [pair for path in material.reviewed for pair in read_reviewed(path, gsd_m, progress)]
 
     def made(with_seed: int) -> Source:
@@ -88,7 +90,12 @@ def sources(
         if material.pictures is not None:
             kinds.append(
                 PairSynthesiser(
-                    material.pictures, with_seed, cache=material.cache, size_px=side_px, gsd_m=gsd_m
+                    material.pictures,
+                    with_seed,
+                    cache=material.cache,
+                    size_px=side_px,
+                    gsd_m=gsd_m,
+                    towns=recipe.towns,
                 )
             )
         labelled = [_labelled(folder, side_px, gsd_m, with_seed) for folder in material.pairs]

@@ -16,7 +16,8 @@ class Recipe:
 
     ``encoder``: None for the plain one, else a name of segmentation-models-pytorch. ``height_share``:
     in how many of the samples that have a height change it is shown. ``least_spread``,
-    ``height_scale_m``: normalisation, stored with the model.
+    ``height_scale_m``: normalisation, stored with the model. ``towns``: simulated ones that take part
+    beside synthesised pairs.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Recipe:
     check_samples: int = 64
     network: NetworkSettings = PLAIN
     encoder: str | None = None
+    towns: int = 0
 
 
 def debug() -> Recipe:
@@ -59,7 +61,7 @@ def debug() -> Recipe:
 
 def cpu_default() -> Recipe:
     """The shipped weights: at most three hours on two cores."""
-    return Recipe(name="cpu_default", steps=14_000, batch=16, size_px=256, learning_rate=2e-3)
+    return Recipe(name="cpu_default", steps=12_000, batch=16, size_px=256, learning_rate=2e-3, towns=8)
 
 
 def gpu_large() -> Recipe:
@@ -74,6 +76,7 @@ def gpu_large() -> Recipe:
         average_decay=0.9995,
         save_every=500,
         encoder="resnet50",
+        towns=64,
     )
 
 

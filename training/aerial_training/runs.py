@@ -32,9 +32,7 @@ def train_recipe(
     recipe = RECIPES[name]()
     if start_from is None and name.startswith("finetune"):
         start_from = shipped_weights()
-    source, checks = sources(
-        material, side_px=recipe.size_px, gsd_m=recipe.gsd_m, seed=recipe.seed, progress=progress
-    )
+    source, checks = sources(material, recipe, progress)
     return loop.train(
         recipe, source, out, checks=checks, start_from=start_from, workers=workers, progress=progress
     )
@@ -57,7 +55,7 @@ def export_run(
         return {"threshold": 0.5}
     from aerial_training.release import release
 
-    _, checks = sources(material, side_px=recipe.size_px, gsd_m=recipe.gsd_m, seed=recipe.seed)
+    _, checks = sources(material, recipe)
     return release(checkpoint, out, recipe, checks, progress=progress)
 
 

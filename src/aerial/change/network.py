@@ -29,7 +29,7 @@ class NetworkSettings:
     """Widths of the encoder at strides 2, 4, 8, 16, 32, its blocks at 4-32, the decoder's at 4-32."""
 
     encoder: tuple[int, ...] = (16, 32, 64, 128, 192)
-    blocks: tuple[int, ...] = (1, 1, 2, 1)
+    blocks: tuple[int, ...] = (1, 1, 2, 0)
     decoder: tuple[int, ...] = (32, 48, 64, 96)
     height: int = 16
 
@@ -106,7 +106,8 @@ class _Decoder(nn.Module):
         self.apart = nn.ModuleList(_unbiased(e, d) for e, d in zip(encoder, widths, strict=True))
         self.settle = nn.ModuleList(nn.Sequential(nn.BatchNorm2d(d), nn.ReLU(inplace=True)) for d in widths)
         self.carry = nn.ModuleList(_unbiased(deep, fine) for fine, deep in pairwise(widths))
-        self.smooth = nn.ModuleList(_conv(d, d) for d in widths)
+        # The deepest level looks no further: each 3x3 there would widen the halo of a tile by 32 pixels.
+        self.smooth = nn.ModuleList(_conv(d, d, size=1 if d == widths[-1] else 3) for d in widths)
         self.head = nn.Conv2d(widths[0], 2 * 4, 1)
         # Change is rare: begin at a chance of a few percent.
         nn.init.zeros_(self.head.weight)

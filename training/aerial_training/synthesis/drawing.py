@@ -34,14 +34,16 @@ class View:
 
 
 def view(rng: Rng, gsd_m: float) -> View:
-    """A random sun (30-75 degrees high, or overcast) and a random sight (mostly near the nadir)."""
+    """A random sun (28-72 degrees high, or overcast, at times without any shadow) and a random sight."""
     azimuth = rng.uniform(0, 2 * math.pi)
     length = 1 / math.tan(math.radians(rng.uniform(28, 72)))
-    overcast = rng.random() < 0.15
+    overcast = rng.random() < 0.2
     off_nadir = abs(rng.normal(0, 0.10)) if rng.random() < 0.7 else rng.uniform(0.1, 0.45)
     sight = rng.uniform(0, 2 * math.pi)
     depth = rng.uniform(0.75, 0.95) if overcast else rng.uniform(0.28, 0.62)
     blue = rng.uniform(0.0, 0.12)
+    if overcast and rng.random() < 0.4:
+        depth, blue = 1.0, 0.0
     return View(
         shadow_px=(length * math.cos(azimuth) / gsd_m, length * math.sin(azimuth) / gsd_m),
         lean_px=(off_nadir * math.cos(sight) / gsd_m, off_nadir * math.sin(sight) / gsd_m),
@@ -96,7 +98,7 @@ def shadows_from_outside(rng: Rng, image: NDArray[np.uint8], sight: View, gsd_m:
 
 def shade(image: NDArray[np.uint8], mask: NDArray[np.uint8], sight: View) -> None:
     """Multiply ``image`` by the ambient light where ``mask`` is set, with a soft edge."""
-    if not mask.any():
+    if min(sight.ambient) == 1 or not mask.any():
         return
     x, y, w, h = cv2.boundingRect(mask)
     pad = int(3 * sight.softness_px) + 1

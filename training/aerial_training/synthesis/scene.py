@@ -162,12 +162,12 @@ def _before_and_after(rng: Rng, room: Room, bank: Stock, built: Thing, odds: flo
     """On the date without the building: sometimes its pad, slab or frame."""
     if rng.random() >= odds:
         return
-    kind = str(rng.choice(["pad", "slab", "frame"], p=[0.45, 0.4, 0.15]))
+    kind = str(rng.choice(["pad", "slab", "frame"], p=[0.55, 0.25, 0.2]))
     sprite = bank.pick(rng, kind)
     low, high = _HEIGHTS_M[kind]
-    stretch = (
-        built.stretch * max(built.sprite.size_m) / max(max(sprite.size_m), 1.0) * float(rng.uniform(0.8, 1.5))
-    )
+    # Of about the building's own area: a slab ten times its size would look like a hall, and be none.
+    ratio = math.prod(built.sprite.size_m) / max(math.prod(sprite.size_m), 1.0)
+    stretch = built.stretch * math.sqrt(ratio) * float(rng.uniform(0.85, 1.25))
     room.placed.append(
         replace(
             built,
@@ -220,8 +220,8 @@ def _car_park(rng: Rng, room: Room, bank: Stock) -> None:
 def bystanders(rng: Rng, room: Room, bank: Stock) -> None:
     """Crowns, hedges, vehicles, canvas, courts, paving: there or gone, none of it a change."""
     plan = (
-        ("court", int(rng.geometric(0.5)) - 1, 0.55), ("pad", int(rng.random() < 0.12), 0.8),
-        ("slab", int(rng.random() < 0.12), 0.8), ("frame", int(rng.random() < 0.05), 0.8),
+        ("court", int(rng.geometric(0.5)) - 1, 0.55), ("pad", int(rng.random() < 0.1), 0.8),
+        ("slab", int(rng.random() < 0.05), 0.8), ("frame", int(rng.random() < 0.05), 0.8),
         ("greenhouse", int(rng.random() < 0.04), 0.7), ("tarp", int(rng.geometric(0.6)) - 1, 0.7),
         ("car", int(rng.geometric(0.27)) - 1, 0.85), ("lorry", int(rng.geometric(0.6)) - 1, 0.85),
         ("hedge", int(rng.geometric(0.65)) - 1, 0.4), ("tree", int(rng.geometric(0.2)) - 1, 0.35),
