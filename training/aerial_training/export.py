@@ -15,8 +15,9 @@ from aerial.codec import replacing, sha256_file
 from aerial_training import state
 from aerial_training.recipes import Recipe, build_network
 
-# From so far away a pixel's answer is moved by less than 1/255 (benchmarks/exactness.py).
-HALO_PX = 192
+# From so far away a pixel's answer is moved by less than 1/255 (benchmarks/exactness.py); larger encoders,
+# which were not measured, see further.
+HALO_PX, LARGE_HALO_PX = 128, 256
 GSD_RANGE_M = (0.04, 1.0)
 INT8 = "model_int8.onnx"
 _OPSET = 18
@@ -106,7 +107,7 @@ def write_toml(
         f"gsd_range_m = [{GSD_RANGE_M[0]}, {GSD_RANGE_M[1]}]",
         f"threshold = {threshold:.4f}",
         f"stride_px = {STRIDE}",
-        f"halo_px = {HALO_PX}",
+        f"halo_px = {HALO_PX if recipe.encoder is None else LARGE_HALO_PX}",
         f"least_spread = {recipe.least_spread}",
         f"height_scale_m = {recipe.height_scale_m}",
         "",
