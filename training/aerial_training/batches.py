@@ -14,7 +14,7 @@ from aerial.errors import AerialError
 from aerial_training.sample import Sample
 
 # How far a picture's own statistics may be from those of the mosaic it was cut from, in spreads.
-_COMMON_JITTER, _OWN_JITTER = 0.30, 0.08
+_COMMON_GAIN, _COMMON_JITTER, _OWN_JITTER = 1.6, 0.30, 0.08
 
 
 class Source(Protocol):
@@ -69,7 +69,7 @@ def tensors(
     ``height_share`` of the samples that have one, so that the network learns to do without.
     """
     rng = np.random.default_rng([seed, index, 11])
-    common = 1 + _COMMON_JITTER * rng.uniform(-0.7, 0.7), _COMMON_JITTER * rng.uniform(-1, 1, 3)
+    common = _COMMON_GAIN ** rng.uniform(-1, 1), _COMMON_JITTER * rng.uniform(-1, 1, 3)
     pictures = (sample.before_3HW, sample.after_3HW)
     norm = normalisation([moments(picture) for picture in pictures], least_spread)
     dates = []

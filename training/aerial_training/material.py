@@ -70,9 +70,7 @@ def shipped_weights() -> Path:
     return path
 
 
-def sources(
-    material: Material, recipe: Recipe, progress: Progress = SILENT
-) -> tuple[Source, Source]:
+def sources(material: Material, recipe: Recipe, progress: Progress = SILENT) -> tuple[Source, Source]:
     """Return what ``recipe`` trains on and is checked on, as sources of samples (``batches.Source``).
 
     Raises:

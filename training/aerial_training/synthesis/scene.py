@@ -1,12 +1,14 @@
 """What stands in a scene, and on which date: changes, and everything that is no change."""
 
+import colorsys
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from aerial_training.synthesis.placing import Room, Thing
+from aerial_training.synthesis.placing import BUILDING_KINDS, Room, Thing
 from aerial_training.synthesis.sprites import Sprite
 from aerial_training.synthesis.texture import Rng
 
@@ -14,11 +16,12 @@ BOTH, FIRST, SECOND = (True, True), (True, False), (False, True)
 _HEIGHTS_M = {
     "shed": (2.2, 3.8), "house": (3.0, 9.0), "hall": (5.0, 14.0), "giant": (6.0, 16.0),
     "block": (6.0, 30.0), "walls": (2.2, 6.0),
-    "tree": (3.0, 14.0), "hedge": (1.0, 3.5), "car": (1.4, 1.9), "lorry": (2.4, 3.8), "tarp": (1.5, 3.0),
+    "tree": (3.0, 14.0), "hedge": (1.0, 3.5), "car": (1.4, 1.9), "lorry": (2.4, 3.8), "tarp": (0.2, 2.5),
     "court": (0.0, 0.0), "pad": (0.0, 0.0), "slab": (0.0, 0.3), "frame": (1.0, 3.0), "greenhouse": (0.3, 1.5),
 }  # fmt: skip
 _BUILDING_NAMES = ("house", "shed", "hall", "block", "walls")
-_BUILDING_ODDS = (0.42, 0.13, 0.22, 0.19, 0.04)
+_BUILDING_ODDS = (0.38, 0.22, 0.20, 0.16, 0.04)
+_PAINT_ODDS = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +65,8 @@ def thing(
         math.exp(rng.uniform(math.log(low), math.log(high))) if low > 0 else float(rng.uniform(low, high))
     )
     gain = np.exp(rng.normal(0, spread) + rng.normal(0, spread / 3, 3))
+    if sprite.kind in BUILDING_KINDS and not sprite.real and rng.random() < _PAINT_ODDS:
+        gain = _paint(rng, sprite)
     other = gain * np.exp(rng.normal(0, 0.35) + rng.normal(0, 0.15, 3)) if rng.random() < repaint else gain
     return Thing(
         sprite=sprite,
@@ -73,6 +78,12 @@ def thing(
         dates=dates,
         gains=(tuple(gain.tolist()), tuple(other.tolist())),
     )
+
+
+def _paint(rng: Rng, sprite: Sprite) -> NDArray[np.float64]:
+    """Sheet roofs come in every colour: gains that give ``sprite`` any hue, pale to vivid, dark to bright."""
+    colour = colorsys.hsv_to_rgb(rng.random(), rng.uniform(0.2, 0.85), rng.uniform(0.3, 1.0))
+    return np.clip(255 * np.array(colour) / np.maximum(sprite.colour(), 8.0), 0.1, 4.0)
 
 
 def _kind(rng: Rng) -> str:
@@ -222,7 +233,7 @@ def bystanders(rng: Rng, room: Room, bank: Stock) -> None:
     plan = (
         ("court", int(rng.geometric(0.5)) - 1, 0.55), ("pad", int(rng.random() < 0.1), 0.8),
         ("slab", int(rng.random() < 0.05), 0.8), ("frame", int(rng.random() < 0.05), 0.8),
-        ("greenhouse", int(rng.random() < 0.04), 0.7), ("tarp", int(rng.geometric(0.6)) - 1, 0.7),
+        ("greenhouse", int(rng.random() < 0.04), 0.7), ("tarp", int(rng.random() < 0.2), 0.7),
         ("car", int(rng.geometric(0.27)) - 1, 0.85), ("lorry", int(rng.geometric(0.6)) - 1, 0.85),
         ("hedge", int(rng.geometric(0.65)) - 1, 0.4), ("tree", int(rng.geometric(0.2)) - 1, 0.35),
     )  # fmt: skip
