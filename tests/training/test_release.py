@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tests.training.conftest import FourPairs
 
@@ -27,3 +28,26 @@ def test_released_folder_is_whole_and_measured(tmp_path: Path, monkeypatch: pyte
     assert all(
         told["f1_fp32"] - told[f"f1_{name}"] <= release.MAX_LOSS_F1 for name in model.file.runtime.prefer
     )
+
+
+def _answers(large: float, false: float) -> release._Answers:
+    """One picture of 0.02 km2: ten roofs of 81 m2 of chance ``large``, ten patches of chance ``false``."""
+    chance, truth = np.zeros((2, 480, 480), np.float32), np.zeros((2, 480, 480), np.uint8)
+    for n in range(10):
+        rows, column = np.s_[40 * n : 40 * n + 30], 100
+        chance[0, rows, column : column + 30] = large + 0.005 * n
+        truth[0, rows, column : column + 30] = 1
+        chance[1, rows, column + 200 : column + 230] = false + 0.005 * n
+    return release._Answers(chance=[chance], truth=[truth])
+
+
+@pytest.mark.parametrize(
+    ("large", "false", "least", "most"),
+    [(0.9, 0.5, 0.535, 0.561), (0.6, 0.8, 0.58, 0.611), (0.9, 0.2, 0.3, 0.301)],
+)
+def test_threshold_rises_until_false_alarms_are_few_or_large_buildings_would_be_lost(
+    large: float, false: float, least: float, most: float
+) -> None:
+    """It passes the false ones where it can, stops where 80 % of the large are left, else stays."""
+    found = release.wary_threshold(_answers(large, false), 1.0, 0.0, 0.3, 0.3)
+    assert least <= found <= most

@@ -18,6 +18,7 @@ from aerial.progress import SILENT, Progress
 from aerial_training.batches import Source
 from aerial_training.calibration import fit_platt, unchanged_weight
 from aerial_training.export import export_model, write_toml
+from aerial_training.metrics import count
 from aerial_training.quantise import quantise
 from aerial_training.recipes import Recipe
 from aerial_training.sample import EITHER, UNKNOWN
@@ -28,6 +29,8 @@ MAX_LOSS_F1 = 0.5
 # Share of the pixels that changed where the network is to work. Published survey pairs, years apart and
 # chosen for their changes, hold 1 to 5 % (S2Looking, LEVIR-CD); flights repeated every two weeks less.
 CHANGED_SHARE = 0.03
+# What an officer's time allows, and what must not be given up for it.
+FALSE_PER_KM2, RECALL = 30.0, 0.80
 # Pixels of each sample that calibration looks at: neighbours say the same.
 _EVERY = 37
 # Where a processor computes both, eight bits gain a tenth over bf16 and lose some exactness; where it
@@ -49,8 +52,8 @@ def release(
     """Write a whole model folder to ``out`` and return what was measured.
 
     ``source``: the training source with a seed of its own. The threshold is the probability of best
-    F1 there, were ``CHANGED_SHARE`` of it changed; a precision is preferred that loses at most
-    ``MAX_LOSS_F1`` against fp32.
+    F1 there, were ``CHANGED_SHARE`` of it changed, and higher where false alarms ask for it
+    (``wary_threshold``); a precision is preferred that loses at most ``MAX_LOSS_F1`` against fp32.
     """
     export_model(checkpoint, out, recipe)
     quantise(out, recipe, source)
@@ -64,7 +67,8 @@ def release(
     logit, truth = _thinned(exact)
     unchanged = unchanged_weight(float(truth.mean()), CHANGED_SHARE)
     slope, offset = fit_platt(logit, truth, unchanged)
-    threshold = best_threshold(exact, slope, offset, unchanged)
+    best = best_threshold(exact, slope, offset, unchanged)
+    threshold = wary_threshold(exact, slope, offset, best, recipe.gsd_m)
     figures = {f"f1_{name}": _f1(found, _raw(threshold, slope, offset)) for name, found in answers.items()}
     prefer = [name for name in _PREFERRED if figures["f1_fp32"] - figures[f"f1_{name}"] <= MAX_LOSS_F1]
     write_toml(out, recipe, threshold=threshold, calibration=(slope, offset), prefer=prefer, measured=figures)
@@ -78,6 +82,36 @@ def best_threshold(answers: _Answers, slope: float, offset: float, unchanged: fl
     """
     candidates = np.arange(0.05, 0.951, 0.02)
     return float(max(candidates, key=lambda t: _f1(answers, _raw(float(t), slope, offset), unchanged)))
+
+
+def wary_threshold(answers: _Answers, slope: float, offset: float, best: float, gsd_m: float) -> float:
+    """Return the least probability from ``best`` on with at most ``FALSE_PER_KM2`` false objects a km2.
+
+    But never one that finds less than ``RECALL`` of the buildings of at least 50 m2, unless ``best`` does.
+    """
+    threshold = best
+    for candidate in np.arange(best, 0.951, 0.02):
+        counts = [
+            count(
+                np.asarray((chance >= _raw(float(candidate), slope, offset)).any(axis=0)),
+                _either(truth),
+                gsd_m,
+            )
+            for chance, truth in zip(answers.chance, answers.truth, strict=True)
+        ]
+        large, found = (sum(getattr(c, name)[2] for c in counts) for name in ("true_3", "found_3"))
+        if found < RECALL * large:
+            break
+        threshold = float(candidate)
+        if sum(c.false for c in counts) <= FALSE_PER_KM2 * sum(c.km2 for c in counts):
+            break
+    return threshold
+
+
+def _either(truth_2HW: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return 1 where anything changed, ``UNKNOWN`` where nobody can say, else 0."""
+    changed = ((truth_2HW == 1) | (truth_2HW == EITHER)).any(axis=0)
+    return np.where(changed, 1, np.where((truth_2HW == UNKNOWN).any(axis=0), UNKNOWN, 0)).astype(np.uint8)
 
 
 def _raw(threshold: float, slope: float, offset: float) -> float:
