@@ -11,7 +11,7 @@ from tests import models, pairs
 from tests.contracts.test_detectors import pair_of, score, tile_of
 from tests.pairs import before_and_after, ground, photographed
 
-from aerial.change.compare import Source, compare
+from aerial.change.compare import TILE_PX, Source, compare, tiling_of
 from aerial.change.detector import PairTile
 from aerial.change.fields import block_medians, neighbourhood_median
 from aerial.change.model import load_model
@@ -158,6 +158,23 @@ def test_a_killed_comparison_goes_on_where_it_was_and_ends_the_same(
     # Two of four stripes were done.
     assert (reads, place.reads) == (2 + 3 + 4 * 3, 2 + 3 + 2 * 3)
     assert [path] == list(path.parent.iterdir())
+
+
+@pytest.mark.parametrize("width_px", [1_667, 6_667, 13_337, 20_000])
+def test_wider_rasters_are_cut_smaller_for_what_they_keep(
+    width_px: int, detector: SiameseDetector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tile with its halo and the rows held over the whole width stay within the largest tile's memory."""
+    monkeypatch.setattr("aerial.change.compare.TILE_PX", TILE_PX)
+    wide_eyed = copy.copy(detector)
+    wide_eyed.halo_px = 128
+    grid = replace(pairs.grid(100, detector.gsd_m), width_px=width_px, height_px=width_px)
+    cuts = tiling_of(grid, [wide_eyed])
+    both = 2 * cuts.halo_px
+    # Up to a tile that is a multiple of the stride more.
+    held_px = (cuts.width_px - 32 + both) ** 2 + 0.15 * both * width_px
+    assert cuts.width_px * cuts.columns >= width_px
+    assert held_px <= (TILE_PX + both) ** 2
 
 
 def test_stripes_of_other_inputs_are_not_taken_up(tmp_path: Path, detector: SiameseDetector) -> None:

@@ -35,6 +35,9 @@ HEIGHT_BANDS = (
 )
 # The largest tiles that 512 MB hold with all else, without their halo: of pictures, and with heights.
 TILE_PX, TILE_WITH_HEIGHTS_PX = 1024, 960
+# What a pixel of the rows that two rows of tiles share takes of what a pixel of a tile does: it is held
+# over the whole width, twice while it is put together, but has no scores.
+_KEPT_SHARE = 0.15
 # Networks halve so often; a tile of other sides is scored as a whole picture is, which costs more.
 _STRIDE_PX = 32
 _READ_ROWS_PX = 320
@@ -93,11 +96,15 @@ def compare(
 def tiling_of(grid: Grid, detectors: Sequence[Detector]) -> Tiling:
     """Return the tiles of a comparison: the largest that memory allows, since their rims are scored twice."""
     with_heights = any(detector.needs_dsm for detector in detectors)
+    both = 2 * max(_halo_px(detector, grid) for detector in detectors)
+    largest_px = TILE_WITH_HEIGHTS_PX if with_heights else TILE_PX
+    # Wide rasters keep more beside: their tiles are smaller, so that all take the same memory.
+    left_px = (largest_px + both) ** 2 - _KEPT_SHARE * both * (grid.width_px + both)
     return tiling(
         grid,
-        most_px=TILE_WITH_HEIGHTS_PX if with_heights else TILE_PX,
+        most_px=max(largest_px // 2, int(max(left_px, 0.0) ** 0.5) - both),
         unit_px=_STRIDE_PX * max(_factor(detector, grid) for detector in detectors),
-        halo_px=max(_halo_px(detector, grid) for detector in detectors),
+        halo_px=both // 2,
         # Opening a surface model to resample it takes longer than the pixels do.
         read_rows_px=TILE_WITH_HEIGHTS_PX if with_heights else _READ_ROWS_PX,
     )

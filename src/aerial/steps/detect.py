@@ -136,6 +136,7 @@ def detect_pair(
         files = PairFiles(aligned=aligned, dsm=_both(before, after))
         source = Source(pair=pair, view=files, read=files.read)
         compare(source, detectors, out / "change.tif", progress, key=_key(pair, detectors, aligned))
+        give_back_small()
         found, threshold = mission.find_on_mission(
             out / "change.tif", _context(before, after, pair, detectors, known_zones), false_alarms_per_km2
         )
