@@ -218,8 +218,12 @@ def _require_sound(info: RasterInfo, grid: Grid, window: WindowPx) -> None:
             _BLOCKS.require_sound(info.path, dataset, (*low.tolist(), *(high - low).tolist()))
 
 
-def read_small(path: Path, grid: Grid) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+def read_small(
+    path: Path, grid: Grid, *, resampling: Literal["nearest", "average"] = "nearest"
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """Read the image bands of a whole raster on its own ``grid``, scaled: pixels of the fitting overview.
+
+    ``average`` is for people to look at; it smooths what a statistic wants to see.
 
     Returns:
         ``data_CHW`` in the file's dtype (0 where invalid) and ``valid_HW``.
@@ -231,7 +235,11 @@ def read_small(path: Path, grid: Grid) -> tuple[NDArray[Any], NDArray[np.bool_]]
     shape = (grid.height_px, grid.width_px)
     _require_sound(info, grid, (0, 0, grid.width_px, grid.height_px))
     with _opened(path) as dataset:
-        data_CHW = dataset.read(list(range(1, info.bands + 1)), out_shape=(info.bands, *shape))
+        data_CHW = dataset.read(
+            list(range(1, info.bands + 1)),
+            out_shape=(info.bands, *shape),
+            resampling=Resampling[resampling],
+        )
         valid_HW = dataset.dataset_mask(out_shape=shape) > 0
     if data_CHW.dtype.kind == "f":
         valid_HW &= np.isfinite(data_CHW).all(axis=0)

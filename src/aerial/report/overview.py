@@ -8,7 +8,7 @@ import numpy as np
 from aerial.codec import replacing
 from aerial.errors import RasterError
 from aerial.raster.grid import Grid, gsd_m, scaled
-from aerial.raster.read import open_raster, read_on_grid
+from aerial.raster.read import open_raster, read_small
 
 
 def write_overview(ortho: Path, path: Path, *, side_px: int = 1600) -> Grid:
@@ -23,7 +23,7 @@ def write_overview(ortho: Path, path: Path, *, side_px: int = 1600) -> Grid:
     info = open_raster(ortho)
     factor = max(1.0, max(info.grid.width_px, info.grid.height_px) / side_px, 0.05 / gsd_m(info.grid))
     grid = scaled(info.grid, factor)
-    data_CHW, valid_HW = read_on_grid(ortho, grid, resampling="average")
+    data_CHW, valid_HW = read_small(ortho, grid, resampling="average")
     rgb_HWC = np.moveaxis(data_CHW[[0, 1, 2]] if len(data_CHW) >= 3 else data_CHW[[0, 0, 0]], 0, -1)
     if rgb_HWC.dtype != np.uint8:
         values = rgb_HWC[valid_HW]
