@@ -10,7 +10,9 @@ from aerial_cli.material import FILE, learnt_from, material
 
 
 @click.command()
-@click.argument("recipe", type=click.Choice(["debug", "cpu_default", "gpu_large", "finetune_reviewed"]))
+@click.argument(
+    "recipe", type=click.Choice(["debug", "cpu_default", "cpu_longer", "gpu_large", "finetune_reviewed"])
+)
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Run folder.")
 @learnt_from
 @click.option("--start-from", type=FILE, help="Weights or a checkpoint (safetensors) to begin from.")

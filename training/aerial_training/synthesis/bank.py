@@ -15,10 +15,19 @@ from aerial_training.synthesis.sources import LEVEL_GSD_M, Picture
 from aerial_training.synthesis.sprites import Sprite, save
 from aerial_training.synthesis.texture import Rng
 
-_VERSION = 7
+_VERSION = 8
 _SEED = 20240611
 _PROCEDURAL = {"shed": 160, "house": 420, "hall": 260, "giant": 70, "block": 320, "walls": 70}
-_OTHERS = {"tree": 420, "hedge": 90, "car": 90, "lorry": 50, "tarp": 70, "court": 140, "greenhouse": 14}
+_OTHERS = {
+    "tree": 420,
+    "hedge": 90,
+    "car": 90,
+    "lorry": 50,
+    "goods": 90,
+    "tarp": 70,
+    "court": 140,
+    "greenhouse": 14,
+}
 _STAGES = {"pad": 50, "slab": 60, "frame": 40}
 
 
@@ -88,6 +97,8 @@ def _other(rng: Rng, kind: str, leaves: Sequence[NDArray[np.uint8]]) -> Sprite:
         return things.tree(rng, leaves[int(rng.integers(len(leaves)))], hedge=kind == "hedge")
     if kind in ("car", "lorry"):
         return things.vehicle(rng, lorry=kind == "lorry")
+    if kind == "goods":
+        return things.goods(rng)
     if kind == "tarp":
         return things.tarp(rng)
     return things.court(rng) if kind == "court" else things.greenhouse(rng)

@@ -148,7 +148,7 @@ def _mark(truth: NDArray[np.uint8], here: NDArray[np.bool_], thing: Thing) -> No
         return
     if thing.building:
         truth[here] = PASTED | BUILDING | (CHANGED if thing.changed else 0)
-    elif thing.height_m >= _LOW and thing.sprite.kind not in ("car", "lorry", "tarp"):
+    elif thing.height_m >= _LOW and thing.sprite.kind not in ("car", "lorry", "goods", "tarp"):
         truth[here] &= ~np.uint8(BUILDING | CHANGED)
 
 

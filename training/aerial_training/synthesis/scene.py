@@ -16,8 +16,9 @@ BOTH, FIRST, SECOND = (True, True), (True, False), (False, True)
 _HEIGHTS_M = {
     "shed": (2.2, 3.8), "house": (3.0, 9.0), "hall": (5.0, 14.0), "giant": (6.0, 16.0),
     "block": (6.0, 30.0), "walls": (2.2, 6.0),
-    "tree": (3.0, 14.0), "hedge": (1.0, 3.5), "car": (1.4, 1.9), "lorry": (2.4, 3.8), "tarp": (0.2, 2.5),
-    "court": (0.0, 0.0), "pad": (0.0, 0.0), "slab": (0.0, 0.3), "frame": (1.0, 3.0), "greenhouse": (0.3, 1.5),
+    "tree": (3.0, 14.0), "hedge": (1.0, 3.5), "car": (1.4, 1.9), "lorry": (2.4, 3.8), "goods": (0.6, 2.4),
+    "tarp": (0.2, 2.5), "court": (0.0, 0.0), "pad": (0.0, 0.0), "slab": (0.0, 0.3), "frame": (1.0, 3.0),
+    "greenhouse": (0.3, 1.5),
 }  # fmt: skip
 _BUILDING_NAMES = ("house", "shed", "hall", "block", "walls")
 _BUILDING_ODDS = (0.38, 0.22, 0.20, 0.16, 0.04)
@@ -234,6 +235,7 @@ def bystanders(rng: Rng, room: Room, bank: Stock) -> None:
         ("court", int(rng.geometric(0.5)) - 1, 0.55), ("pad", int(rng.random() < 0.1), 0.8),
         ("slab", int(rng.random() < 0.05), 0.8), ("frame", int(rng.random() < 0.05), 0.8),
         ("greenhouse", int(rng.random() < 0.04), 0.7), ("tarp", int(rng.random() < 0.2), 0.7),
+        ("goods", int(rng.geometric(0.7)) - 1, 0.8),
         ("car", int(rng.geometric(0.27)) - 1, 0.85), ("lorry", int(rng.geometric(0.6)) - 1, 0.85),
         ("hedge", int(rng.geometric(0.65)) - 1, 0.4), ("tree", int(rng.geometric(0.2)) - 1, 0.35),
     )  # fmt: skip

@@ -28,9 +28,9 @@ class Sprite:
 
     ``rgba_HW4``: uint8, colour without the sun's direction. ``gsd_m``: its pixel size. ``outline``: ring
     in metres around its middle. ``kind``: ``shed``, ``house``, ``hall``, ``giant``, ``block``,
-    ``walls`` (buildings);
-    ``slab``, ``frame``, ``tree``, ``hedge``, ``car``, ``lorry``, ``tarp``, ``court``, ``greenhouse``,
-    ``box`` (no buildings by themselves). ``real``: cut from a picture, with its own light.
+    ``walls`` (buildings); ``slab``, ``frame``, ``tree``, ``hedge``, ``car``, ``lorry``, ``goods``,
+    ``tarp``, ``court``, ``greenhouse``, ``box`` (no buildings by themselves).
+    ``real``: cut from a picture, with its own light.
     """
 
     rgba_HW4: NDArray[np.uint8]

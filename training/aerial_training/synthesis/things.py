@@ -1,4 +1,4 @@
-"""What is no finished building: crowns, vehicles, canvas, courts, slabs, frames, roofless walls."""
+"""What is no finished building: crowns, vehicles, goods, canvas, courts, slabs, frames, roofless walls."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -88,6 +88,34 @@ def vehicle(rng: Rng, lorry: bool = False) -> Sprite:
         pane = rectangle((x, -width * 0.42, x + 0.7, width * 0.42))
         cv2.fillPoly(image, [_px(pane, mask.shape)], glass, cv2.LINE_AA, 4)
     return _sprite(image, mask, "lorry" if lorry else "car", body)
+
+
+def goods(rng: Rng) -> Sprite:
+    """Pallets, pipes, bricks, crates in rows: what lies about in yards and on building sites."""
+    columns, rows = int(rng.integers(2, 13)), int(rng.integers(1, 7))
+    piece = rng.uniform(0.7, 2.6, 2)
+    pitch = piece + rng.uniform(0.05, 0.9, 2)
+    width, height = (float(part) for part in pitch * (columns, rows))
+    image, mask = _blank(width, height)
+    palette = (
+        (170, 140, 100), (150, 148, 144), (215, 212, 206), (70, 72, 76), (60, 95, 150), (165, 95, 70),
+        (120, 105, 85), (90, 120, 90), (200, 170, 60),
+    )  # fmt: skip
+    shades = [
+        tinted(rng, palette[int(rng.integers(len(palette)))], 0.15) for _ in range(int(rng.integers(1, 4)))
+    ]
+    missing = rng.uniform(0.0, 0.35)
+    for row in range(rows):
+        for column in range(columns):
+            if rng.random() < missing:
+                continue
+            at = pitch * (column, row) - np.array([width, height]) / 2 + rng.normal(0, 0.08, 2)
+            body = rectangle((0.0, 0.0, float(piece[0]), float(piece[1]))) + at
+            shade = shades[int(rng.integers(len(shades)))] * np.float32(np.exp(rng.normal(0, 0.12)))
+            cv2.fillPoly(image, [_px(body, mask.shape)], shade.tolist(), cv2.LINE_AA, 4)
+            cv2.fillPoly(mask, [_px(body, mask.shape)], 255.0, cv2.LINE_AA, 4)
+    whole = rectangle((-width / 2, -height / 2, width / 2, height / 2))
+    return _sprite(image, mask, "goods", whole)
 
 
 def tarp(rng: Rng) -> Sprite:

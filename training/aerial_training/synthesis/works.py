@@ -109,6 +109,20 @@ def box(centre: Sequence[float] | Ring, extent_px: Sequence[float] | Ring, turn:
     return np.asarray(corners @ np.array([[cos, sin], [-sin, cos]]) + np.asarray(centre), dtype=np.float64)
 
 
+def _blot(rng: Rng, ring: Ring) -> Ring:
+    """A lumpy outline in place of a four-cornered one, about as large."""
+    middle, across = ring.mean(axis=0), (ring[1] - ring[0]) / 2
+    along = (ring[2] - ring[1]) / 2
+    angle = np.linspace(0, 2 * math.pi, 33)[:-1]
+    lumps = sum(
+        rng.normal(0, 0.22 / order) * np.sin(order * angle + rng.uniform(0, 2 * math.pi))
+        for order in range(2, 8)
+    )
+    reach = np.clip(1 + lumps, 0.3, 1.7)[:, None]
+    turned = np.cos(angle)[:, None] * across + np.sin(angle)[:, None] * along
+    return np.asarray(middle + reach * turned, dtype=np.float64)
+
+
 def parcels(rng: Rng, site: Site) -> None:
     """Some parcels anywhere: the same on both dates, or another crop, or laid on one date alone."""
     side = site.keep_HW.shape[0]
@@ -118,6 +132,10 @@ def parcels(rng: Rng, site: Site) -> None:
     for _ in range(count):
         extent = np.exp(rng.uniform(math.log(low), math.log(high), 2)) / site.gsd_m
         ring = box(rng.uniform(0, side, 2), extent, site.turn + float(rng.integers(2)) * math.pi / 2, rng)
+        soft = float(rng.choice([0.6, 1.0, 2.5]))
+        if rng.random() < 0.3:
+            # What grows, dries, floods or is trodden bare keeps to no parcel.
+            ring, soft = _blot(rng, ring), float(rng.choice([1.0, 3.0, 6.0]))
         first, second = _kind(rng), _kind(rng)
         throw = rng.random()
         kinds: tuple[str | None, str | None] = (first, first)
@@ -125,7 +143,7 @@ def parcels(rng: Rng, site: Site) -> None:
             kinds = (first, second)
         elif throw < 0.6:
             kinds = (first, None) if rng.random() < 0.5 else (None, first)
-        lay(rng, site, ring, kinds, float(rng.uniform(0.6, 1.0)), float(rng.choice([0.6, 1.0, 2.5])))
+        lay(rng, site, ring, kinds, float(rng.uniform(0.6, 1.0)), soft)
 
 
 def road(rng: Rng, site: Site, dates: tuple[bool, bool], through: Ring, turn: float) -> None:
