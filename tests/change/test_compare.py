@@ -84,6 +84,9 @@ class Place:
         self.reads += 1
         if self.reads > self.broken_at:
             raise RasterError("A block is broken.", hint="Copy it again.")
+        return self._cut(window)
+
+    def _cut(self, window: tuple[int, int, int, int]) -> PairTile:
         column, row, width, height = window
         tall, wide = self.before.shape[1:]
         y, x = np.arange(row, row + height), np.arange(column, column + width)
@@ -115,6 +118,11 @@ class Place:
     def samples(self, side_px: int, count: int) -> list[PairTile]:
         """Return nothing: the overview is at full resolution."""
         return []
+
+    def window(self, window: tuple[int, int, int, int], factor: int) -> PairTile:
+        """Return a window for a second look; it is not counted."""
+        assert factor == 1
+        return self._cut(window)
 
     def change(self, path: Path, detector: SiameseDetector) -> Path:
         """Write the change map."""

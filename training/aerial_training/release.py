@@ -58,17 +58,19 @@ def release(
     export_model(checkpoint, out, recipe)
     quantise(out, recipe, source)
     write_toml(out, recipe, threshold=0.5, calibration=(1.0, 0.0))
-    progress.phase("Measuring the precisions", len(_PREFERRED))
+    progress.phase("Measuring the precisions", len(get_args(Precision)) + 1)
     answers = {}
     for precision in get_args(Precision):
-        answers[precision] = _answers(out, precision, source)
+        answers[precision] = _answers(out, precision, source, careful=False)
         progress.advance()
-    exact = answers["fp32"]
-    logit, truth = _thinned(exact)
+    # With the second look, as the product answers.
+    whole = _answers(out, "fp32", source, careful=True)
+    progress.advance()
+    logit, truth = _thinned(whole)
     unchanged = unchanged_weight(float(truth.mean()), CHANGED_SHARE)
     slope, offset = fit_platt(logit, truth, unchanged)
-    best = best_threshold(exact, slope, offset, unchanged)
-    threshold = wary_threshold(exact, slope, offset, best, recipe.gsd_m)
+    best = best_threshold(whole, slope, offset, unchanged)
+    threshold = wary_threshold(whole, slope, offset, best, recipe.gsd_m)
     figures = {f"f1_{name}": _f1(found, _raw(threshold, slope, offset)) for name, found in answers.items()}
     prefer = [name for name in _PREFERRED if figures["f1_fp32"] - figures[f"f1_{name}"] <= MAX_LOSS_F1]
     write_toml(out, recipe, threshold=threshold, calibration=(slope, offset), prefer=prefer, measured=figures)
@@ -134,15 +136,16 @@ def _f1(answers: _Answers, raw_threshold: float, unchanged: float = 1.0) -> floa
     return float(200 * hit / max(2 * hit + unchanged * false + missed, 1))
 
 
-def _answers(folder: Path, precision: Precision, source: Source) -> _Answers:
+def _answers(folder: Path, precision: Precision, source: Source, *, careful: bool) -> _Answers:
     model = load_model(folder)
     chance, truth = [], []
     for index in range(SAMPLES):
         sample = source.sample(index)
         change = sample.height_change_HW if index % 2 else None
         scores_4HW = score_arrays(
-            model, sample.before_3HW, sample.after_3HW, None, sample.gsd_m, change, precision=precision
-        )
+            model, sample.before_3HW, sample.after_3HW, None, sample.gsd_m, change,
+            precision=precision, careful=careful,
+        )  # fmt: skip
         chance.append(scores_4HW[:2])
         truth.append(np.stack([sample.appeared_HW, sample.gone_HW]))
     return _Answers(chance=chance, truth=truth)

@@ -7,13 +7,14 @@ so that a killed run goes on where it was.
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from aerial.change.detector import Detector, PairTile, PairView, TileScores
+from aerial.change.detector import CarefulScorer, Detector, PairTile, PairView, Scorer, TileScores
 from aerial.change.tiling import ReadTile, TileReader, Tiling, cut, tiling
 from aerial.codec import sha256_json
 from aerial.progress import SILENT, Progress
@@ -85,12 +86,25 @@ def compare(
     progress.advance(cuts.columns * (cuts.rows - len(missing)))
     if missing:
         scorers = [
-            (detector.prepare(source.pair, source.view), _halo_px(detector, cuts.grid))
+            _Asked(
+                scorer=detector.prepare(source.pair, source.view),
+                halo_px=_halo_px(detector, cuts.grid),
+                factor=_factor(detector, cuts.grid),
+            )
             for detector in detectors
         ]
-        _score_stripes(TileReader(source.read, cuts), cuts, scorers, striped, missing, layout, progress)
+        _score_stripes(source, cuts, scorers, striped, missing, layout, progress)
     striped.finish()
     progress.advance()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """A scorer of the pair, the surroundings that it needs, and how many pixels one of its own is wide."""
+
+    scorer: Scorer
+    halo_px: int
+    factor: int
 
 
 def tiling_of(grid: Grid, detectors: Sequence[Detector]) -> Tiling:
@@ -119,9 +133,9 @@ def _halo_px(detector: Detector, grid: Grid) -> int:
 
 
 def _score_stripes(
-    reader: TileReader,
+    source: Source,
     cuts: Tiling,
-    scorers: Sequence[tuple[Callable[[Sequence[PairTile]], Sequence[TileScores]], int]],
+    scorers: Sequence[_Asked],
     striped: StripedRaster,
     missing: Sequence[int],
     layout: Layout,
@@ -129,13 +143,18 @@ def _score_stripes(
 ) -> None:
     """Score the missing stripes; the next tile is read and the last one written meanwhile."""
     with ThreadPoolExecutor(1, "reader") as reading, ThreadPoolExecutor(1, "writer") as writer:
-        ahead = _ahead(reading, reader.tiles(missing))
+
+        def again(window: WindowPx, factor: int) -> PairTile:
+            # In the one thread that reads: files are not open twice at once.
+            return reading.submit(source.view.window, window, factor).result()
+
+        ahead = _ahead(reading, TileReader(source.read, cuts).tiles(missing))
         for number in missing:
             with striped.stripe(number) as write:
                 behind: list[Future[None]] = []
                 try:
                     for window in cuts.row(number):
-                        bands = _scored(next(ahead), scorers, cuts.halo_px, window)
+                        bands = _scored(next(ahead), scorers, cuts.halo_px, window, again)
                         while behind:
                             behind.pop().result()
                         behind.append(writer.submit(write, window, _stored(bands, window, layout)))
@@ -157,9 +176,10 @@ def _ahead(reading: ThreadPoolExecutor, tiles: Iterator[PairTile]) -> Iterator[P
 
 def _scored(
     tile: PairTile,
-    scorers: Sequence[tuple[Callable[[Sequence[PairTile]], Sequence[TileScores]], int]],
+    scorers: Sequence[_Asked],
     halo: int,
     window: WindowPx,
+    again: Callable[..., PairTile],
 ) -> dict[str, Floats]:
     """Return the bands of one window, NaN where nothing is comparable."""
     width, height = window[2:]
@@ -168,17 +188,21 @@ def _scored(
     if not valid_HW.any():
         return found
     everywhere = bool(valid_HW.all())
-    for scorer, own in scorers:
+    for asked in scorers:
+        own = asked.halo_px
         # Each detector gets the surroundings that it asked for, not those of the widest.
-        scores = next(iter(scorer([cut(tile, halo - own)])))
+        scores = next(iter(asked.scorer([cut(tile, halo - own)])))
         inner = np.s_[own : own + height, own : own + width]
-        for name, band_HW in bands_of(scores).items():
-            inside_HW = band_HW[inner]
-            if not everywhere and inside_HW.flags.writeable:
-                inside_HW[~valid_HW] = np.nan
+        bands = {name: band_HW[inner] for name, band_HW in bands_of(scores).items()}
+        if isinstance(asked.scorer, CarefulScorer):
+            pictures = [bands[name] for name in PICTURE_BANDS]
+            asked.scorer.again(pictures, window, asked.factor, partial(again, factor=asked.factor))
+        for name, band_HW in bands.items():
+            if not everywhere and band_HW.flags.writeable:
+                band_HW[~valid_HW] = np.nan
             elif not everywhere:
-                inside_HW = np.where(valid_HW, inside_HW, np.float32(np.nan))
-            found[name] = inside_HW
+                bands[name] = np.where(valid_HW, band_HW, np.float32(np.nan))
+        found |= bands
     return found
 
 

@@ -3,14 +3,15 @@
 The runtime owns tiling and I/O; a detector sees whole-pair statistics once and then tiles.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aerial.raster.grid import Grid
+from aerial.raster.read import WindowPx
 from aerial.records import Pair
 
 
@@ -59,6 +60,10 @@ class TileScores:
     vegetation_HW: NDArray[np.float32] | None = None
 
 
+# A window (column, row, width, height) in, its tile out.
+Read = Callable[[WindowPx], PairTile]
+
+
 class PairView(Protocol):
     """The whole pair, for statistics."""
 
@@ -70,12 +75,32 @@ class PairView(Protocol):
         """Return up to ``count`` tiles at full resolution, spread over the pair, the same each time."""
         ...
 
+    def window(self, window: WindowPx, factor: int) -> PairTile:
+        """Return a window (column, row, width, height) of the pair on pixels ``factor`` times as large.
+
+        It may reach over the rim, where nothing is valid.
+        """
+        ...
+
 
 class Scorer(Protocol):
     """Scores tiles; pure: the same tile gives the same scores."""
 
     def __call__(self, tiles: Sequence[PairTile]) -> Sequence[TileScores]:
         """Return the scores of each tile, of the tile's own shape."""
+        ...
+
+
+@runtime_checkable
+class CarefulScorer(Scorer, Protocol):
+    """A scorer that looks again, slowly, where its first answer found something."""
+
+    def again(self, bands: Sequence[NDArray[np.float32]], window: WindowPx, factor: int, read: Read) -> None:
+        """Better ``appeared``, ``gone`` and both building maps of a window of the pair's grid, in place.
+
+        ``factor``: how many of its pixels a pixel of the detector is wide; ``read``: windows of the pair on
+        the detector's pixels.
+        """
         ...
 
 

@@ -7,14 +7,15 @@ is scored as the pair is.
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from aerial.change.detector import PairTile, PairView, Scorer, TileScores
+from aerial.change import looks
+from aerial.change.detector import PairTile, PairView, Read, Scorer, TileScores
 from aerial.change.engine import Engine, Runner, enlarged, wants_gpu
 from aerial.change.fields import Field, block_medians, neighbourhood_median
 from aerial.change.inputs import (
@@ -29,6 +30,7 @@ from aerial.change.inputs import (
 from aerial.change.model import Model, Precision, load_model
 from aerial.errors import RasterError
 from aerial.raster import grid as grids
+from aerial.raster.read import WindowPx
 from aerial.records import Pair
 
 Image = NDArray[np.uint8]
@@ -44,7 +46,7 @@ class SiameseDetector:
     """New and removed buildings in two pictures, and the buildings of each date."""
 
     name = "siamese"
-    version = "1"
+    version = "2"
     needs_dsm = False
 
     def __init__(
@@ -69,6 +71,7 @@ class SiameseDetector:
             "height_scale_m": file.height_scale_m,
             "calibration_slope": file.calibration.slope,
             "calibration_offset": file.calibration.offset,
+            "looks": len(looks.LOOKS),
         }
 
     def prepare(self, pair: Pair, view: PairView) -> Scorer:
@@ -106,11 +109,14 @@ class SiameseScorer:
 
     def _score(self, tile: PairTile) -> TileScores:
         factor = max(1, round(self._engine.model.file.gsd_m / grids.gsd_m(tile.grid)))
-        change_HW = None
-        if self._bias is not None and tile.before_dsm_HW is not None and tile.after_dsm_HW is not None:
-            change_HW = tile.after_dsm_HW - tile.before_dsm_HW - self._bias.on(tile.grid)[0]
         scores_4HW = scored(
-            self._engine, self._norm, tile.before_CHW, tile.after_CHW, tile.valid_HW, change_HW, factor
+            self._engine,
+            self._norm,
+            tile.before_CHW,
+            tile.after_CHW,
+            tile.valid_HW,
+            self._height_change(tile),
+            factor,
         )
         if not tile.valid_HW.all():
             scores_4HW[:, ~tile.valid_HW] = 0
@@ -127,6 +133,25 @@ class SiameseScorer:
             building_after_HW=after,
         )
 
+    def again(self, bands: Sequence[Floats], window: WindowPx, factor: int, read: Read) -> None:
+        """Look again where the first answer found something (``looks``); ``bands`` are changed in place."""
+
+        def see(where: WindowPx) -> looks.Seen:
+            tile = read(where)
+            return looks.Seen(
+                before_CHW=tile.before_CHW,
+                after_CHW=tile.after_CHW,
+                valid_HW=tile.valid_HW,
+                height_change_HW=self._height_change(tile),
+            )
+
+        looks.again(self._engine, self._norm, bands, window, factor, see)
+
+    def _height_change(self, tile: PairTile) -> Floats | None:
+        if self._bias is None or tile.before_dsm_HW is None or tile.after_dsm_HW is None:
+            return None
+        return np.asarray(tile.after_dsm_HW - tile.before_dsm_HW - self._bias.on(tile.grid)[0])
+
 
 def score_arrays(
     model: Model,
@@ -138,12 +163,14 @@ def score_arrays(
     *,
     precision: Precision | None = None,
     threads: int | None = None,
+    careful: bool = True,
 ) -> Floats:
     """Return (4, H, W) probabilities (appeared, gone, building before, building after) of two pictures.
 
     ``before_CHW``, ``after_CHW``: uint8 RGB on one grid of ``gsd_m`` metres a pixel, any size that
-    fits in memory. Resampled to the model's pixel size, scored as one tile, and resampled back;
-    0 where not valid. ``height_change_HW``: metres, NaN where unknown.
+    fits in memory. Resampled to the model's pixel size, scored as one tile, looked at again where
+    something was found (``careful``; without it, the first answer), and resampled back; 0 where not
+    valid. ``height_change_HW``: metres, NaN where unknown.
     """
     file, engine = model.file, _engine(model, precision, threads)
     height, width = before_CHW.shape[1:]
@@ -158,6 +185,9 @@ def score_arrays(
     if height_change_HW is not None:
         small_height = _resized_height(height_change_HW, size)
     scores_4HW = scored(engine, norm, small[0], small[1], small_valid, small_height, 1)
+    if careful:
+        see = partial(_cut_out, small, small_valid, small_height)
+        looks.again(engine, norm, list(scores_4HW), (0, 0, *size), 1, see)
     if (width, height) != size:
         scores_4HW = np.stack(
             [
@@ -168,6 +198,25 @@ def score_arrays(
             ]
         )
     return np.where(valid_HW, scores_4HW, np.float32(0)).astype(np.float32)
+
+
+def _cut_out(
+    dates: Sequence[Image], valid_HW: NDArray[np.bool_], height_HW: Floats | None, window: WindowPx
+) -> looks.Seen:
+    """Return a window of two pictures in memory; beyond their rim nothing is valid."""
+    column, row, width, height = window
+    tall, wide = valid_HW.shape
+    y, x = np.arange(row, row + height), np.arange(column, column + width)
+    inside_HW = ((y >= 0) & (y < tall))[:, None] & ((x >= 0) & (x < wide))[None]
+    at = np.ix_(np.clip(y, 0, tall - 1), np.clip(x, 0, wide - 1))
+    before_CHW, after_CHW = (np.stack([band[at] for band in date]) for date in dates)
+    change_HW = None if height_HW is None else np.where(inside_HW, height_HW[at], np.float32(np.nan))
+    return looks.Seen(
+        before_CHW=before_CHW,
+        after_CHW=after_CHW,
+        valid_HW=valid_HW[at] & inside_HW,
+        height_change_HW=change_HW,
+    )
 
 
 def scored(

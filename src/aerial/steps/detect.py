@@ -242,6 +242,12 @@ class PairFiles:
             valid_HW=valid_HW,
         )
 
+    def window(self, window: WindowPx, factor: int) -> PairTile:
+        """Return a window of the pair on pixels ``factor`` times as large."""
+        if factor == 1:
+            return self.read(window)
+        return PairFiles(aligned=self.aligned.coarser(factor), dsm=self.dsm).read(window)
+
     def overview(self, side_px: int) -> PairTile:
         """Return the whole pair as one coarse tile."""
         grid = self.aligned.grid

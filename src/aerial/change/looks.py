@@ -1,0 +1,171 @@
+"""A second look at what the network found: turned, mirrored, from nearer and from farther off.
+
+One answer of a network hangs on chance: on how a roof lies to the pixels, on which side its shadow falls.
+What is there is seen in every position; what is not comes and goes. So the chance that counts is the mean
+of eight looks, in log odds (test-time augmentation; Simonyan and Zisserman 2015 for the mean over views).
+It costs sixty times the ground, and is paid only where the first answer found something: unchanged ground,
+nearly all of a fortnight's, is read once. Measured in docs/measured.md.
+
+Looks lie on a lattice that the whole pair shares, with all the surroundings that an answer depends on: it
+makes no difference how the pair was cut into tiles.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from aerial.change.engine import Runner, enlarged
+from aerial.change.inputs import HEIGHT_STRIDE, Normalisation, height_planes, mirrored
+from aerial.raster.read import WindowPx
+
+Floats = NDArray[np.float32]
+
+# The ground is looked at again in squares of so many pixels of the network, and what was found counts for
+# cells of so many.
+BLOCK_PX, CELL_PX = 256, 32
+# The first chance from which on a second look counts at all, and from which on it alone counts; a cell
+# between the two takes a share of both, so that rounding never decides.
+_FROM, _WHOLLY = 0.15, 0.25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """How a square is shown: mirrored or not, then turned; ``zoom`` = (numerator, denominator)."""
+
+    quarter_turns: int
+    mirror: bool
+    zoom: tuple[int, int]
+
+
+# Each of the eight positions of a square once.
+LOOKS = (
+    Look(quarter_turns=0, mirror=False, zoom=(1, 1)),
+    Look(quarter_turns=2, mirror=False, zoom=(1, 1)),
+    Look(quarter_turns=1, mirror=True, zoom=(1, 1)),
+    Look(quarter_turns=3, mirror=True, zoom=(1, 1)),
+    Look(quarter_turns=1, mirror=False, zoom=(3, 4)),
+    Look(quarter_turns=0, mirror=True, zoom=(3, 4)),
+    Look(quarter_turns=3, mirror=False, zoom=(5, 4)),
+    Look(quarter_turns=2, mirror=True, zoom=(5, 4)),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A window of a pair on the network's own pixels: uint8 RGB, where it is valid, heights (or None)."""
+
+    before_CHW: NDArray[np.uint8]
+    after_CHW: NDArray[np.uint8]
+    valid_HW: NDArray[np.bool_]
+    height_change_HW: Floats | None
+
+
+See = Callable[[WindowPx], Seen]
+
+
+def again(
+    engine: Runner, norm: Normalisation, bands: Sequence[Floats], window: WindowPx, factor: int, see: See
+) -> None:
+    """Better the answers of a window where something was found, in place.
+
+    ``bands``: the calibrated chances of ``appeared`` and ``gone`` and the building maps, (H, W) each, on
+    ``window`` of the pair's grid, whose pixels are ``factor`` times as fine as the network's; its corner
+    is a multiple of ``CELL_PX * factor``. ``see`` gives windows of the pair on the network's pixels, also
+    beyond the rim of the pair, where nothing is valid.
+    """
+    column, row, width, height = window
+    cell, block = CELL_PX * factor, BLOCK_PX * factor
+    weight = _weight(bands, cell)
+    for top in range(row // block * block, row + height, block):
+        for left in range(column // block * block, column + width, block):
+            y0, y1 = max(top, row), min(top + block, row + height)
+            x0, x1 = max(left, column), min(left + block, column + width)
+            cells = np.s_[
+                (y0 - row) // cell : -((row - y1) // cell), (x0 - column) // cell : -((column - x1) // cell)
+            ]
+            if not weight[cells].any():
+                continue
+            found_4HW = _look(engine, norm, (left // factor, top // factor), see)
+            found_4HW = enlarged(found_4HW, block, block)[:, y0 - top : y1 - top, x0 - left : x1 - left]
+            share = weight[cells].repeat(cell, 0).repeat(cell, 1)[: y1 - y0, : x1 - x0]
+            for band_HW, better_HW in zip(bands, found_4HW, strict=True):
+                first_HW = band_HW[y0 - row : y1 - row, x0 - column : x1 - column]
+                first_HW += share * (better_HW - first_HW)
+
+
+def _weight(bands: Sequence[Floats], cell: int) -> Floats:
+    """Return what the second look counts in each cell, by the largest first chance in it."""
+    most_HW = np.maximum(bands[0], bands[1])
+    height, width = most_HW.shape
+    rows, columns = -(-height // cell), -(-width // cell)
+    padded = np.zeros((rows * cell, columns * cell), np.float32)
+    padded[:height, :width] = most_HW
+    most = padded.reshape(rows, cell, columns, cell).max(axis=(1, 3))
+    return np.asarray(np.clip((most - _FROM) / (_WHOLLY - _FROM), 0, 1), np.float32)
+
+
+def _look(engine: Runner, norm: Normalisation, corner: tuple[int, int], see: See) -> Floats:
+    """Return the calibrated (4, BLOCK_PX, BLOCK_PX) mean of all looks at a block."""
+    file = engine.model.file
+    reach = [_halo_px(look, file.halo_px, file.stride_px) for look in LOOKS]
+    halo = max(reach)
+    side = BLOCK_PX + 2 * halo
+    seen = see((corner[0] - halo, corner[1] - halo, side, side))
+    dates = mirrored((seen.before_CHW, seen.after_CHW), seen.valid_HW)
+    planes_2HW = height_planes(seen.height_change_HW, (side, side), file.height_scale_m)
+    total_4HW = np.zeros((4, BLOCK_PX, BLOCK_PX), np.float32)
+    for look, own in zip(LOOKS, reach, strict=True):
+        inner = np.s_[:, halo - own : halo + BLOCK_PX + own, halo - own : halo + BLOCK_PX + own]
+        shown = [_shown(date_CHW[inner], look) for date_CHW in dates]
+        coarse = slice((halo - own) // HEIGHT_STRIDE, (halo + BLOCK_PX + own) // HEIGHT_STRIDE)
+        heights_2HW = _shown(planes_2HW[:, coarse, coarse], look, cv2.INTER_NEAREST)
+        chance_4HW = engine.run(shown[0], shown[1], norm.gain_2C, norm.offset_2C, heights_2HW)
+        odds_4HW = _turned_back(_logit(chance_4HW), look)
+        whole_4HW = enlarged(odds_4HW, BLOCK_PX + 2 * own, BLOCK_PX + 2 * own)
+        total_4HW += whole_4HW[:, own : own + BLOCK_PX, own : own + BLOCK_PX]
+    total_4HW /= len(LOOKS)
+    total_4HW[:2] = file.calibration.slope * total_4HW[:2] + file.calibration.offset
+    found_4HW = 1 / (1 + np.exp(-total_4HW))
+    found_4HW[:, ~seen.valid_HW[halo : halo + BLOCK_PX, halo : halo + BLOCK_PX]] = 0
+    return np.asarray(found_4HW, np.float32)
+
+
+def _halo_px(look: Look, halo_px: int, stride_px: int) -> int:
+    """Return the surroundings of a block for a look: what an answer depends on, in whole strides.
+
+    Zoomed, a stride of the network is ``stride / zoom`` pixels; the halo is the least whole number of
+    pixels that holds whole strides, or several of it: every square begins where a stride begins.
+    """
+    above, below = look.zoom
+    step = stride_px * below // math.gcd(stride_px * below, above)
+    return -(-halo_px * below // (above * step)) * step
+
+
+def _shown(image_CHW: NDArray[Any], look: Look, how: int | None = None) -> NDArray[Any]:
+    """Return a square as a look shows it."""
+    above, below = look.zoom
+    if above != below:
+        if how is None:
+            how = cv2.INTER_AREA if above < below else cv2.INTER_CUBIC
+        size = image_CHW.shape[-1] * above // below
+        image_CHW = np.stack(
+            [cv2.resize(np.ascontiguousarray(band), (size, size), interpolation=how) for band in image_CHW]
+        )
+    if look.mirror:
+        image_CHW = image_CHW[..., ::-1]
+    return np.ascontiguousarray(np.rot90(image_CHW, look.quarter_turns, axes=(-2, -1)))
+
+
+def _turned_back(image_CHW: Floats, look: Look) -> Floats:
+    image_CHW = np.rot90(image_CHW, -look.quarter_turns, axes=(-2, -1))
+    return np.ascontiguousarray(image_CHW[..., ::-1] if look.mirror else image_CHW)
+
+
+def _logit(chance: Floats) -> Floats:
+    p = np.clip(chance, 1e-6, 1 - 1e-6)
+    return np.asarray(np.log(p / (1 - p)), np.float32)
