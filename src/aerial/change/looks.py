@@ -3,7 +3,7 @@
 One answer of a network hangs on chance: on how a roof lies to the pixels, on which side its shadow falls.
 What is there is seen in every position; what is not comes and goes. So the chance that counts is the mean
 of eight looks, in log odds (test-time augmentation; Simonyan and Zisserman 2015 for the mean over views).
-It costs sixty times the ground, and is paid only where the first answer found something: unchanged ground,
+It costs forty times the ground, and is paid only where the first answer found something: unchanged ground,
 nearly all of a fortnight's, is read once. Measured in docs/measured.md.
 
 Looks lie on a lattice that the whole pair shares, with all the surroundings that an answer depends on: it
@@ -27,7 +27,8 @@ Floats = NDArray[np.float32]
 
 # The ground is looked at again in squares of so many pixels of the network, and what was found counts for
 # cells of so many.
-BLOCK_PX, CELL_PX = 256, 32
+# Squares begin where all looks begin a stride: at 3/4 of 128 pixels, and at 5/4 of them.
+BLOCK_PX, CELL_PX, _LATTICE_PX = 256, 32, 128
 # The first chance from which on a second look counts at all, and from which on it alone counts; a cell
 # between the two takes a share of both, so that rounding never decides.
 _FROM, _WHOLLY = 0.15, 0.25
@@ -81,21 +82,35 @@ def again(
     column, row, width, height = window
     cell, block = CELL_PX * factor, BLOCK_PX * factor
     weight = _weight(bands, cell)
-    for top in range(row // block * block, row + height, block):
-        for left in range(column // block * block, column + width, block):
-            y0, y1 = max(top, row), min(top + block, row + height)
-            x0, x1 = max(left, column), min(left + block, column + width)
-            cells = np.s_[
-                (y0 - row) // cell : -((row - y1) // cell), (x0 - column) // cell : -((column - x1) // cell)
-            ]
-            if not weight[cells].any():
-                continue
-            found_4HW = _look(engine, norm, (left // factor, top // factor), see)
-            found_4HW = enlarged(found_4HW, block, block)[:, y0 - top : y1 - top, x0 - left : x1 - left]
-            share = weight[cells].repeat(cell, 0).repeat(cell, 1)[: y1 - y0, : x1 - x0]
-            for band_HW, better_HW in zip(bands, found_4HW, strict=True):
-                first_HW = band_HW[y0 - row : y1 - row, x0 - column : x1 - column]
-                first_HW += share * (better_HW - first_HW)
+    for left, top in _blocks(weight > 0, (column // cell, row // cell)):
+        found_4HW = enlarged(_look(engine, norm, (left, top), see), block, block)
+        y0, x0 = top * factor - row, left * factor - column
+        # What of the block lies in the window, in the window's pixels.
+        here = np.s_[max(y0, 0) : min(y0 + block, height), max(x0, 0) : min(x0 + block, width)]
+        there = np.s_[:, here[0].start - y0 : here[0].stop - y0, here[1].start - x0 : here[1].stop - x0]
+        rows, columns = (slice(part.start // cell, -(-part.stop // cell)) for part in here)
+        share = weight[rows, columns].repeat(cell, 0).repeat(cell, 1)
+        # Each cell once, though blocks may overlap.
+        weight[rows, columns] = 0
+        for band_HW, better_HW in zip(bands, found_4HW[there], strict=True):
+            part_HW = band_HW[here]
+            part_HW += share[: part_HW.shape[0], : part_HW.shape[1]] * (better_HW - part_HW)
+
+
+def _blocks(wanted: NDArray[np.bool_], corner: tuple[int, int]) -> list[tuple[int, int]]:
+    """Return few blocks (left, top) on the lattice that together hold all wanted cells, in the net's pixels.
+
+    ``corner``: (column, row) of the first cell on the lattice of the pair.
+    """
+    open_cells = {(int(y) + corner[1], int(x) + corner[0]) for y, x in np.argwhere(wanted)}
+    step, side = _LATTICE_PX // CELL_PX, BLOCK_PX // CELL_PX
+    found = []
+    while open_cells:
+        top = min(open_cells)[0] // step * step
+        left = min(x for y, x in open_cells if y < top + side) // step * step
+        found.append((left * CELL_PX, top * CELL_PX))
+        open_cells -= {(y, x) for y in range(top, top + side) for x in range(left, left + side)}
+    return found
 
 
 def _weight(bands: Sequence[Floats], cell: int) -> Floats:
