@@ -125,16 +125,18 @@ def test_calibration_is_of_the_mean_and_of_the_changes_alone(model: Model) -> No
 
 @pytest.mark.parametrize("halo_px", [32, 160, 256])
 def test_every_look_holds_its_surroundings_in_whole_strides(halo_px: int, model: Model) -> None:
-    """Zoomed squares are multiples of the stride, so are their corners, and the halo is no smaller."""
+    """Zoomed, the halo is no smaller than asked and a multiple of the stride; one canvas holds all looks."""
     file = replace(model.file, halo_px=halo_px)
     eye = Eye(Model(folder=model.folder, file=file), lambda _, before: before[0] / 255)
     looks.again(eye, NORM, _bands(0.9), (0, 0, 512, 512), 1, _see(_place()))
-    assert all(side % file.stride_px == 0 for shape in eye.shapes for side in shape[1:])
-    for look, shape in zip(looks.LOOKS, eye.shapes, strict=False):
+    assert len(set(eye.shapes)) == 1
+    assert all(side % file.stride_px == 0 for side in eye.shapes[0][1:])
+    for look in looks.LOOKS:
         above, below = look.zoom
-        around = (shape[1] - looks.BLOCK_PX * above // below) / 2
+        around = looks._halo_px(look, halo_px, file.stride_px) * above / below
         assert around >= halo_px
         assert around % file.stride_px == 0
+        assert looks.BLOCK_PX * above // below + 2 * around <= eye.shapes[0][1]
 
 
 def test_pieces_of_a_place_are_answered_as_the_whole_is(model: Model) -> None:

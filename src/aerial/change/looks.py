@@ -133,15 +133,24 @@ def _look(engine: Runner, norm: Normalisation, corner: tuple[int, int], see: See
     seen = see((corner[0] - halo, corner[1] - halo, side, side))
     dates = mirrored((seen.before_CHW, seen.after_CHW), seen.valid_HW)
     planes_2HW = height_planes(seen.height_change_HW, (side, side), file.height_scale_m)
+    # One size for all looks, since a network is compiled for each.
+    canvas_px = max(_across(look, own) for look, own in zip(LOOKS, reach, strict=True))
     total_4HW = np.zeros((4, BLOCK_PX, BLOCK_PX), np.float32)
     for look, own in zip(LOOKS, reach, strict=True):
-        inner = np.s_[:, halo - own : halo + BLOCK_PX + own, halo - own : halo + BLOCK_PX + own]
-        shown = [_shown(date_CHW[inner], look) for date_CHW in dates]
-        coarse = slice((halo - own) // HEIGHT_STRIDE, (halo + BLOCK_PX + own) // HEIGHT_STRIDE)
+        low, high, across_px = halo - own, halo + BLOCK_PX + own, _across(look, own)
+        shown = [_shown(date_CHW[:, low:high, low:high], look) for date_CHW in dates]
+        coarse = slice(low // HEIGHT_STRIDE, high // HEIGHT_STRIDE)
         heights_2HW = _shown(planes_2HW[:, coarse, coarse], look, cv2.INTER_NEAREST)
-        chance_4HW = engine.run(shown[0], shown[1], norm.gain_2C, norm.offset_2C, heights_2HW)
-        odds_4HW = _turned_back(_logit(chance_4HW), look)
-        whole_4HW = enlarged(odds_4HW, BLOCK_PX + 2 * own, BLOCK_PX + 2 * own)
+        chance_4HW = engine.run(
+            _on_canvas(shown[0], canvas_px),
+            _on_canvas(shown[1], canvas_px),
+            norm.gain_2C,
+            norm.offset_2C,
+            _on_canvas(heights_2HW, canvas_px // HEIGHT_STRIDE),
+        )
+        half_px = across_px * chance_4HW.shape[-1] // canvas_px
+        odds_4HW = _turned_back(_logit(chance_4HW[:, :half_px, :half_px]), look)
+        whole_4HW = enlarged(odds_4HW, high - low, high - low)
         total_4HW += whole_4HW[:, own : own + BLOCK_PX, own : own + BLOCK_PX]
     total_4HW /= len(LOOKS)
     total_4HW[:2] = file.calibration.slope * total_4HW[:2] + file.calibration.offset
@@ -159,6 +168,18 @@ def _halo_px(look: Look, halo_px: int, stride_px: int) -> int:
     above, below = look.zoom
     step = stride_px * below // math.gcd(stride_px * below, above)
     return -(-halo_px * below // (above * step)) * step
+
+
+def _across(look: Look, halo_px: int) -> int:
+    """Return the side of a look at a block, in pixels of the network."""
+    above, below = look.zoom
+    return (BLOCK_PX + 2 * halo_px) * above // below
+
+
+def _on_canvas(image_CHW: NDArray[Any], side_px: int) -> NDArray[Any]:
+    """Return a square with nothing beside it, further off than an answer looks."""
+    room = side_px - image_CHW.shape[-1]
+    return np.pad(image_CHW, ((0, 0), (0, room), (0, room))) if room else image_CHW
 
 
 def _shown(image_CHW: NDArray[Any], look: Look, how: int | None = None) -> NDArray[Any]:
