@@ -101,6 +101,8 @@ def finetune_reviewed() -> Recipe:
 RECIPES = {
     recipe.__name__: recipe for recipe in (debug, cpu_default, cpu_longer, gpu_large, finetune_reviewed)
 }
+# These begin from weights that are there.
+GO_ON = ("cpu_longer", "finetune_reviewed")
 
 
 def build_network(recipe: Recipe) -> SiameseNet:

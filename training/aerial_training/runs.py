@@ -10,7 +10,7 @@ from aerial.progress import SILENT, Progress
 from aerial_training import loop
 from aerial_training.export import export_model
 from aerial_training.material import Material, shipped_weights, sources
-from aerial_training.recipes import RECIPES, Recipe
+from aerial_training.recipes import GO_ON, RECIPES, Recipe
 
 
 def train_recipe(
@@ -24,13 +24,13 @@ def train_recipe(
 ) -> Path:
     """Train by the recipe called ``name`` and return the checkpoint; goes on where it was stopped.
 
-    Fine-tuning begins from the shipped weights unless ``start_from`` names others.
+    Recipes that go on (``GO_ON``) begin from the shipped weights unless ``start_from`` names others.
 
     Raises:
         InputError: there is nothing to learn from, or the folder holds another run.
     """
     recipe = RECIPES[name]()
-    if start_from is None and name.startswith("finetune"):
+    if start_from is None and name in GO_ON:
         start_from = shipped_weights()
     source, checks = sources(material, recipe, progress)
     return loop.train(

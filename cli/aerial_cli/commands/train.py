@@ -21,7 +21,8 @@ def command(recipe: str, out: Path, start_from: Path | None, workers: int, **giv
     """Train a network by RECIPE; the same command goes on where it was stopped.
 
     Each kind of material that is given (--data, --pairs, --reviewed) makes the same share of the
-    samples. finetune_reviewed begins from the shipped weights unless --start-from names others.
+    samples. cpu_longer and finetune_reviewed begin from the shipped weights unless --start-from
+    names others.
 
     Example: aerial train finetune_reviewed --out run --reviewed reviewed.geojson
     """
