@@ -83,6 +83,24 @@ def test_killed_run_resumes_exactly(tmp_path: Path) -> None:
     assert all(torch.equal(expected[name], found[name]) for name in expected)
 
 
+def test_a_run_that_goes_on_ends_between_its_start_and_what_it_learnt(tmp_path: Path) -> None:
+    """With ``keep_start`` 0.25 the weights that count are a quarter of the start and the rest of its own."""
+    start = loop.train(TINY, FourPairs(64), tmp_path / "start", workers=0)
+    on = replace(TINY, seed=5)
+    own = loop.train(on, FourPairs(64), tmp_path / "own", workers=0, start_from=start)
+    mixed = loop.train(
+        replace(on, keep_start=0.25), FourPairs(64), tmp_path / "mixed", workers=0, start_from=start
+    )
+    tensors = [state.read(path)[0] for path in (start, own, mixed)]
+    names = [n for n, v in tensors[0].items() if n.startswith("average.") and v.is_floating_point()]
+    moved = 0.0
+    for name in names:
+        first, last, between = (each[name] for each in tensors)
+        torch.testing.assert_close(between, 0.25 * first + 0.75 * last)
+        moved = max(moved, float((first - last).abs().max()))
+    assert moved > 1e-3
+
+
 def test_other_recipe_is_refused(tmp_path: Path) -> None:
     """A folder that holds a run of other numbers is not continued, and is left as it was."""
     path = loop.train(TINY, FourPairs(64), tmp_path, workers=0)

@@ -51,3 +51,13 @@ def test_threshold_rises_until_false_alarms_are_few_or_large_buildings_would_be_
     """It passes the false ones where it can, stops where 80 % of the large are left, else stays."""
     found = release.wary_threshold(_answers(large, false), 1.0, 0.0, 0.3, 0.3)
     assert least <= found <= most
+
+
+def test_threshold_stops_rising_where_f1_is_lost() -> None:
+    """Of ten small roofs with chances of 0.4 to 0.49 few may be given up for the sake of false alarms."""
+    answers = _answers(0.9, 0.6)
+    for n in range(10):
+        rows, columns = np.s_[40 * n : 40 * n + 18], np.s_[20:38]
+        answers.chance[0][0, rows, columns] = 0.4 + 0.01 * n
+        answers.truth[0][0, rows, columns] = 1
+    assert 0.4 <= release.wary_threshold(answers, 1.0, 0.0, 0.3, 0.3) <= 0.44

@@ -72,9 +72,11 @@ def train(
                 rate = learning_rate(recipe, run.step)
                 loss, parts = _step(learner, run, batch.to(place.device), rate, recipe)
                 run.step += 1
+                last = run.step == recipe.steps
+                if last and start_from is not None and recipe.keep_start > 0:
+                    _towards(run, recipe, start_from)
                 if log:
                     log.row(run.step, loss, parts, rate)
-                    last = run.step == recipe.steps
                     if checks and (last or run.step % recipe.check_every == 0):
                         log.check(run, recipe, checks, place.device)
                     if last or run.step % recipe.save_every == 0:
@@ -216,6 +218,16 @@ def _follow(run: state.Run, decay: float) -> None:
     for mean, value in pairs:
         if not mean.dtype.is_floating_point:
             mean.copy_(value)
+
+
+@torch.no_grad()
+def _towards(run: state.Run, recipe: Recipe, start_from: Path) -> None:
+    """Move the running mean towards the weights that training began from, by ``keep_start``."""
+    start = build_network(recipe)
+    state.load_weights(start, start_from)
+    for mean, value in zip(run.average.state_dict().values(), start.state_dict().values(), strict=True):
+        if mean.dtype.is_floating_point:
+            mean.lerp_(value.to(mean.device), recipe.keep_start)
 
 
 class _Log:

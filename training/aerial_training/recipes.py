@@ -17,7 +17,8 @@ class Recipe:
     ``encoder``: None for the plain one, else a name of segmentation-models-pytorch. ``height_share``:
     in how many of the samples that have a height change it is shown. ``least_spread``,
     ``height_scale_m``: normalisation, stored with the model. ``towns``: simulated ones that take part
-    beside synthesised pairs.
+    beside synthesised pairs. ``keep_start``: share of the weights that it began from in the mean of both
+    that it ends with (Wortsman et al. 2022, robust fine-tuning).
     """
 
     name: str
@@ -40,6 +41,7 @@ class Recipe:
     network: NetworkSettings = PLAIN
     encoder: str | None = None
     towns: int = 0
+    keep_start: float = 0.0
 
 
 def debug() -> Recipe:
@@ -66,7 +68,16 @@ def cpu_default() -> Recipe:
 
 def cpu_longer() -> Recipe:
     """Half an hour and more beyond ``cpu_default``, from its weights, on samples that it never saw."""
-    return Recipe(name="cpu_longer", steps=5000, batch=16, size_px=256, learning_rate=1.2e-3, seed=2, towns=8)
+    return Recipe(
+        name="cpu_longer",
+        steps=5000,
+        batch=16,
+        size_px=256,
+        learning_rate=1.2e-3,
+        seed=2,
+        towns=8,
+        keep_start=0.5,
+    )
 
 
 def gpu_large() -> Recipe:

@@ -29,8 +29,9 @@ MAX_LOSS_F1 = 0.5
 # Share of the pixels that changed where the network is to work. Published survey pairs, years apart and
 # chosen for their changes, hold 1 to 5 % (S2Looking, LEVIR-CD); flights repeated every two weeks less.
 CHANGED_SHARE = 0.03
-# What an officer's time allows, and what must not be given up for it.
-FALSE_PER_KM2, RECALL = 30.0, 0.80
+# What an officer's time allows, and what must not be given up for it: large buildings, and of F1 (percent,
+# which is flat around its best) so much.
+FALSE_PER_KM2, RECALL, LOST_F1 = 30.0, 0.80, 2.0
 # Pixels of each sample that calibration looks at: neighbours say the same.
 _EVERY = 37
 # Eight bits gain a tenth over bf16, but swapping the dates then moves scores by up to 41/255 and up to a
@@ -70,7 +71,7 @@ def release(
     unchanged = unchanged_weight(float(truth.mean()), CHANGED_SHARE)
     slope, offset = fit_platt(logit, truth, unchanged)
     best = best_threshold(whole, slope, offset, unchanged)
-    threshold = wary_threshold(whole, slope, offset, best, recipe.gsd_m)
+    threshold = wary_threshold(whole, slope, offset, best, recipe.gsd_m, unchanged)
     figures = {f"f1_{name}": _f1(found, _raw(threshold, slope, offset)) for name, found in answers.items()}
     prefer = [name for name in _PREFERRED if figures["f1_fp32"] - figures[f"f1_{name}"] <= MAX_LOSS_F1]
     write_toml(out, recipe, threshold=threshold, calibration=(slope, offset), prefer=prefer, measured=figures)
@@ -86,12 +87,17 @@ def best_threshold(answers: _Answers, slope: float, offset: float, unchanged: fl
     return float(max(candidates, key=lambda t: _f1(answers, _raw(float(t), slope, offset), unchanged)))
 
 
-def wary_threshold(answers: _Answers, slope: float, offset: float, best: float, gsd_m: float) -> float:
+def wary_threshold(
+    answers: _Answers, slope: float, offset: float, best: float, gsd_m: float, unchanged: float = 1.0
+) -> float:
     """Return the least probability from ``best`` on with at most ``FALSE_PER_KM2`` false objects a km2.
 
-    But never one that finds less than ``RECALL`` of the buildings of at least 50 m2, unless ``best`` does.
+    But never one that finds less than ``RECALL`` of the buildings of at least 50 m2, or whose F1 is more
+    than ``LOST_F1`` below that of ``best``, unless ``best`` itself does. Samples crowd together what
+    is rare on the ground: few reach that few false objects.
     """
     threshold = best
+    least_f1 = _f1(answers, _raw(best, slope, offset), unchanged) - LOST_F1
     for candidate in np.arange(best, 0.951, 0.02):
         counts = [
             count(
@@ -102,7 +108,8 @@ def wary_threshold(answers: _Answers, slope: float, offset: float, best: float, 
             for chance, truth in zip(answers.chance, answers.truth, strict=True)
         ]
         large, found = (sum(getattr(c, name)[2] for c in counts) for name in ("true_3", "found_3"))
-        if found < RECALL * large:
+        f1 = _f1(answers, _raw(float(candidate), slope, offset), unchanged)
+        if found < RECALL * large or f1 < least_f1:
             break
         threshold = float(candidate)
         if sum(c.false for c in counts) <= FALSE_PER_KM2 * sum(c.km2 for c in counts):
