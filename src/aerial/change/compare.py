@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from aerial.change.detector import CarefulScorer, Detector, PairTile, PairView, Scorer, TileScores
 from aerial.change.tiling import ReadTile, TileReader, Tiling, cut, tiling
 from aerial.codec import sha256_json
+from aerial.memory import give_back_small
 from aerial.progress import SILENT, Progress
 from aerial.raster import grid as grids
 from aerial.raster.grid import Grid
@@ -195,6 +196,10 @@ def _scored(
         inner = np.s_[own : own + height, own : own + width]
         bands = {name: band_HW[inner] for name, band_HW in bands_of(scores).items()}
         if isinstance(asked.scorer, CarefulScorer):
+            # Without their surroundings: the second look needs memory of its own.
+            bands = {name: band_HW.copy() for name, band_HW in bands.items()}
+            del scores
+            give_back_small()
             pictures = [bands[name] for name in PICTURE_BANDS]
             asked.scorer.again(pictures, window, asked.factor, partial(again, factor=asked.factor))
         for name, band_HW in bands.items():

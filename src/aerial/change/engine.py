@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from aerial.change.inputs import HEIGHT_STRIDE
 from aerial.change.model import Model, Precision, weights_path
 from aerial.errors import ModelError
+from aerial.memory import give_back_small
 
 # What OpenVINO calls the ability to compute a precision by itself.
 _CAPABILITY = {"fp32": "FP32", "bf16": "BF16", "int8": "INT8"}
@@ -50,6 +51,10 @@ class Runner(Protocol):
         height_2HW: NDArray[np.float32],
     ) -> NDArray[np.float32]:
         """Return (4, h, w) probabilities as the network answers."""
+        ...
+
+    def ready(self, shape: tuple[int, int]) -> None:
+        """Do beforehand what pictures of a shape (H, W) need once."""
         ...
 
 
@@ -109,6 +114,10 @@ class Engine:
         found = request.infer(ready, share_inputs=True, share_outputs=True)
         return np.asarray(found["scores"][0], np.float32)
 
+    def ready(self, shape: tuple[int, int]) -> None:
+        """Compile the network for a shape (H, W): while little else is held, for it takes memory."""
+        self._request(shape)
+
     def _hint(self) -> str:
         # What an int8 network keeps in floating point is computed as bf16 where the processor can.
         able = "BF16" in capabilities(self._core)
@@ -122,6 +131,7 @@ class Engine:
             self._compiled.popitem(last=False)
         request = compiled(self._core, self.network_of(shape), self._hint(), self._threads)
         self._compiled[shape] = request
+        give_back_small()
         return request
 
     def network_of(self, shape: tuple[int, ...]) -> Any:

@@ -63,3 +63,6 @@ class TorchEngine:
         )
         with torch.inference_mode(), exact:
             return np.asarray(self._network(*given)[0].cpu().numpy(), np.float32)
+
+    def ready(self, shape: tuple[int, int]) -> None:
+        """Nothing is compiled for a shape."""

@@ -69,6 +69,12 @@ class Seen:
 See = Callable[[WindowPx], Seen]
 
 
+def ready(engine: Runner) -> None:
+    """Let the network get ready for looks."""
+    side = _canvas_px(engine)
+    engine.ready((side, side))
+
+
 def again(
     engine: Runner, norm: Normalisation, bands: Sequence[Floats], window: WindowPx, factor: int, see: See
 ) -> None:
@@ -133,8 +139,7 @@ def _look(engine: Runner, norm: Normalisation, corner: tuple[int, int], see: See
     seen = see((corner[0] - halo, corner[1] - halo, side, side))
     dates = mirrored((seen.before_CHW, seen.after_CHW), seen.valid_HW)
     planes_2HW = height_planes(seen.height_change_HW, (side, side), file.height_scale_m)
-    # One size for all looks, since a network is compiled for each.
-    canvas_px = max(_across(look, own) for look, own in zip(LOOKS, reach, strict=True))
+    canvas_px = _canvas_px(engine)
     total_4HW = np.zeros((4, BLOCK_PX, BLOCK_PX), np.float32)
     for look, own in zip(LOOKS, reach, strict=True):
         low, high, across_px = halo - own, halo + BLOCK_PX + own, _across(look, own)
@@ -168,6 +173,12 @@ def _halo_px(look: Look, halo_px: int, stride_px: int) -> int:
     above, below = look.zoom
     step = stride_px * below // math.gcd(stride_px * below, above)
     return -(-halo_px * below // (above * step)) * step
+
+
+def _canvas_px(engine: Runner) -> int:
+    """Return the one size in which all looks are shown, since a network is compiled for each size."""
+    file = engine.model.file
+    return max(_across(look, _halo_px(look, file.halo_px, file.stride_px)) for look in LOOKS)
 
 
 def _across(look: Look, halo_px: int) -> int:

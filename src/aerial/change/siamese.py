@@ -86,6 +86,7 @@ class SiameseDetector:
                 f"Pixels of {coarsest:.2f} m are too coarse to tell buildings.",
                 hint=f"Give pictures of at most {self.model.file.gsd_range_m[1]:g} m a pixel.",
             )
+        looks.ready(self.engine)
         overview = view.overview(_OVERVIEW_PX)
         factor = grids.gsd_m(overview.grid) / grids.gsd_m(pair.grid)
         samples = view.samples(256, 16) if factor > 1.01 else ()
