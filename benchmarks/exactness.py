@@ -10,17 +10,19 @@ transform by tests on north-up, rotated and geographic grids, which run here too
 import argparse
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
+from aerial.change import looks
 from aerial.change.compare import TILE_PX
 from aerial.change.engine import Engine
 from aerial.change.inputs import moments, normalisation
 from aerial.change.model import Model, load_model
-from aerial.change.siamese import score_arrays, scored
+from aerial.change.siamese import cut_out, score_arrays, scored
 from benchmarks.machine import DATA, emit
 
 STEP = 1 / 255
@@ -40,11 +42,13 @@ def blocks(side_px: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def tiled(engine: Engine, dates: tuple[np.ndarray, np.ndarray]) -> float:
-    """Return the largest difference of the scores of tiles from those of the whole."""
+    """Return the largest difference of the scores of tiles, second look included, from those of the whole."""
     halo, side = engine.model.file.halo_px, dates[0].shape[1]
     valid = np.ones((side, side), bool)
     norm = normalisation([moments(d, valid) for d in dates], engine.model.file.least_spread)
+    see = partial(cut_out, dates, valid, None)
     whole = scored(engine, norm, *dates, valid, None, 1)
+    looks.again(engine, norm, list(whole), (0, 0, side, side), 1, see)
     worst = 0.0
     for row in range(0, side, TILE_PX):
         for column in range(0, side, TILE_PX):
@@ -55,7 +59,9 @@ def tiled(engine: Engine, dates: tuple[np.ndarray, np.ndarray]) -> float:
             parts = [d[:, np.clip(y, 0, side - 1)[:, None], np.clip(x, 0, side - 1)[None]] for d in dates]
             found = scored(engine, norm, *parts, inside, None, 1)[:, halo:, halo:]
             height, width = whole[0][cut].shape
-            worst = max(worst, float(np.abs(found[:, :height, :width] - whole[(slice(None), *cut)]).max()))
+            found = found[:, :height, :width].copy()
+            looks.again(engine, norm, list(found), (column, row, width, height), 1, see)
+            worst = max(worst, float(np.abs(found - whole[(slice(None), *cut)]).max()))
     return worst
 
 

@@ -187,7 +187,7 @@ def score_arrays(
         small_height = _resized_height(height_change_HW, size)
     scores_4HW = scored(engine, norm, small[0], small[1], small_valid, small_height, 1)
     if careful:
-        see = partial(_cut_out, small, small_valid, small_height)
+        see = partial(cut_out, small, small_valid, small_height)
         looks.again(engine, norm, list(scores_4HW), (0, 0, *size), 1, see)
     if (width, height) != size:
         scores_4HW = np.stack(
@@ -201,7 +201,7 @@ def score_arrays(
     return np.where(valid_HW, scores_4HW, np.float32(0)).astype(np.float32)
 
 
-def _cut_out(
+def cut_out(
     dates: Sequence[Image], valid_HW: NDArray[np.bool_], height_HW: Floats | None, window: WindowPx
 ) -> looks.Seen:
     """Return a window of two pictures in memory; beyond their rim nothing is valid."""
