@@ -69,12 +69,12 @@ def _bands(value: float, side_px: int = 512) -> list[np.ndarray]:
 
 
 def test_where_nothing_was_found_nobody_looks_again(model: Model) -> None:
-    """First chances of at most 0.15 stay as they are, and the network is not asked."""
+    """First chances of at most 0.3 stay as they are, and the network is not asked."""
     eye = Eye(model, lambda _, before: before[0] / 255)
-    bands = _bands(0.14)
+    bands = _bands(0.29)
     looks.again(eye, NORM, bands, (0, 0, 512, 512), 1, _see(_place()))
     assert eye.calls == 0
-    assert all((band == np.float32(0.14)).all() for band in bands)
+    assert all((band == np.float32(0.29)).all() for band in bands)
 
 
 def test_all_looks_at_one_place_show_the_same_place(model: Model) -> None:
@@ -97,10 +97,10 @@ def test_what_one_look_alone_shows_is_no_finding(model: Model) -> None:
 
 
 def test_only_the_cell_that_was_found_changes(model: Model) -> None:
-    """One pixel of 0.9 brings its cell of 32 pixels before the eye, and no other; 0.2 counts by half."""
+    """One pixel of 0.9 brings its cell of 32 pixels before the eye, and no other; 0.35 counts by half."""
     eye = Eye(model, lambda _, before: np.full(before.shape[1:], 0.6))
     bands = _bands(0.0)
-    bands[0][40, 70], bands[1][300, 300] = 0.9, 0.2
+    bands[0][40, 70], bands[1][300, 300] = 0.9, 0.35
     seen: list[tuple[int, ...]] = []
     looks.again(eye, NORM, bands, (0, 0, 512, 512), 1, _see(_place(), seen))
     assert len(seen) == 2

@@ -36,7 +36,7 @@ HEIGHT_BANDS = (
     "vegetation",
 )
 # The largest tiles that 512 MB hold with all else, without their halo: of pictures, and with heights.
-TILE_PX, TILE_WITH_HEIGHTS_PX = 1024, 960
+TILE_PX, TILE_WITH_HEIGHTS_PX = 1000, 960
 # What a pixel of the rows that two rows of tiles share takes of what a pixel of a tile does: it is held
 # over the whole width, twice while it is put together, but has no scores.
 _KEPT_SHARE = 0.15

@@ -31,7 +31,7 @@ Floats = NDArray[np.float32]
 BLOCK_PX, CELL_PX, _LATTICE_PX = 256, 32, 128
 # The first chance from which on a second look counts at all, and from which on it alone counts; a cell
 # between the two takes a share of both, so that rounding never decides.
-_FROM, _WHOLLY = 0.15, 0.25
+_FROM, _WHOLLY = 0.3, 0.4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
