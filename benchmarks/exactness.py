@@ -54,10 +54,9 @@ def tiled(engine: Engine, dates: tuple[np.ndarray, np.ndarray]) -> float:
         for column in range(0, side, TILE_PX):
             cut = np.s_[row : min(row + TILE_PX, side), column : min(column + TILE_PX, side)]
             size = TILE_PX + 2 * halo
-            y, x = np.arange(row - halo, row - halo + size), np.arange(column - halo, column - halo + size)
-            inside = ((y >= 0) & (y < side))[:, None] & ((x >= 0) & (x < side))[None]
-            parts = [d[:, np.clip(y, 0, side - 1)[:, None], np.clip(x, 0, side - 1)[None]] for d in dates]
-            found = scored(engine, norm, *parts, inside, None, 1)[:, halo:, halo:]
+            seen = see((column - halo, row - halo, size, size))
+            parts = seen.before_CHW, seen.after_CHW, seen.valid_HW
+            found = scored(engine, norm, *parts, None, 1)[:, halo:, halo:]
             height, width = whole[0][cut].shape
             found = found[:, :height, :width].copy()
             looks.again(engine, norm, list(found), (column, row, width, height), 1, see)

@@ -1,6 +1,6 @@
 """What is trained, with every number: a recipe is a function that returns a frozen record."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from aerial.change.network import NetworkSettings, SiameseNet
@@ -68,16 +68,7 @@ def cpu_default() -> Recipe:
 
 def cpu_longer() -> Recipe:
     """Half an hour and more beyond ``cpu_default``, from its weights, on samples that it never saw."""
-    return Recipe(
-        name="cpu_longer",
-        steps=5000,
-        batch=16,
-        size_px=256,
-        learning_rate=1.2e-3,
-        seed=2,
-        towns=8,
-        keep_start=0.5,
-    )
+    return replace(cpu_default(), name="cpu_longer", steps=5000, learning_rate=1.2e-3, seed=2, keep_start=0.5)
 
 
 def gpu_large() -> Recipe:

@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from aerial.change.detector import CarefulScorer, Detector, PairTile, PairView, Scorer, TileScores
-from aerial.change.tiling import ReadTile, TileReader, Tiling, cut, tiling
+from aerial.change.detector import CarefulScorer, Detector, PairTile, PairView, ReadTile, Scorer, TileScores
+from aerial.change.tiling import TileReader, Tiling, cut, tiling
 from aerial.codec import sha256_json
 from aerial.memory import give_back_small
 from aerial.progress import SILENT, Progress

@@ -60,8 +60,8 @@ class TileScores:
     vegetation_HW: NDArray[np.float32] | None = None
 
 
-# A window (column, row, width, height) in, its tile out.
-Read = Callable[[WindowPx], PairTile]
+# (column, row, width, height) in, its tile out; may reach over the rim, where nothing is valid
+ReadTile = Callable[[WindowPx], PairTile]
 
 
 class PairView(Protocol):
@@ -95,7 +95,9 @@ class Scorer(Protocol):
 class CarefulScorer(Scorer, Protocol):
     """A scorer that looks again, slowly, where its first answer found something."""
 
-    def again(self, bands: Sequence[NDArray[np.float32]], window: WindowPx, factor: int, read: Read) -> None:
+    def again(
+        self, bands: Sequence[NDArray[np.float32]], window: WindowPx, factor: int, read: ReadTile
+    ) -> None:
         """Better ``appeared``, ``gone`` and both building maps of a window of the pair's grid, in place.
 
         ``factor``: how many of its pixels a pixel of the detector is wide; ``read``: windows of the pair on

@@ -154,7 +154,7 @@ def _look(engine: Runner, norm: Normalisation, corner: tuple[int, int], see: See
             _on_canvas(heights_2HW, canvas_px // HEIGHT_STRIDE),
         )
         half_px = across_px * chance_4HW.shape[-1] // canvas_px
-        odds_4HW = _turned_back(_logit(chance_4HW[:, :half_px, :half_px]), look)
+        odds_4HW = _turned_back(log_odds(chance_4HW[:, :half_px, :half_px]), look)
         whole_4HW = enlarged(odds_4HW, high - low, high - low)
         total_4HW += whole_4HW[:, own : own + BLOCK_PX, own : own + BLOCK_PX]
     total_4HW /= len(LOOKS)
@@ -213,6 +213,7 @@ def _turned_back(image_CHW: Floats, look: Look) -> Floats:
     return np.ascontiguousarray(image_CHW[..., ::-1] if look.mirror else image_CHW)
 
 
-def _logit(chance: Floats) -> Floats:
+def log_odds(chance: Floats) -> Floats:
+    """Return the log odds of chances, those of 0 and 1 kept finite."""
     p = np.clip(chance, 1e-6, 1 - 1e-6)
     return np.asarray(np.log(p / (1 - p)), np.float32)

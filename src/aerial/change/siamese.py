@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aerial.change import looks
-from aerial.change.detector import PairTile, PairView, Read, Scorer, TileScores
+from aerial.change.detector import PairTile, PairView, ReadTile, Scorer, TileScores
 from aerial.change.engine import Engine, Runner, enlarged, wants_gpu
 from aerial.change.fields import Field, block_medians, neighbourhood_median
 from aerial.change.inputs import (
@@ -134,7 +134,7 @@ class SiameseScorer:
             building_after_HW=after,
         )
 
-    def again(self, bands: Sequence[Floats], window: WindowPx, factor: int, read: Read) -> None:
+    def again(self, bands: Sequence[Floats], window: WindowPx, factor: int, read: ReadTile) -> None:
         """Look again where the first answer found something (``looks``); ``bands`` are changed in place."""
 
         def see(where: WindowPx) -> looks.Seen:
@@ -321,8 +321,7 @@ def _calibrated(scores_4HW: Floats, slope: float, offset: float) -> Floats:
         return scores_4HW
     scores_4HW = scores_4HW.copy()
     for band_HW in scores_4HW[:2]:
-        p = np.clip(band_HW, 1e-6, 1 - 1e-6)
-        band_HW[:] = 1 / (1 + np.exp(-(slope * np.log(p / (1 - p)) + offset)))
+        band_HW[:] = 1 / (1 + np.exp(-(slope * looks.log_odds(band_HW) + offset)))
     return scores_4HW
 
 

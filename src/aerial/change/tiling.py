@@ -4,19 +4,16 @@ What two tiles share is kept, not read again: the columns between neighbours, an
 the rows between one row of tiles and the next.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aerial.change.detector import PairTile
+from aerial.change.detector import PairTile, ReadTile
 from aerial.raster.grid import Grid
 from aerial.raster.read import WindowPx
-
-# (column, row, width, height) on the pair's grid; may reach over its rim, where nothing is valid
-ReadTile = Callable[[WindowPx], PairTile]
 
 Arrays = dict[str, NDArray[Any]]
 
