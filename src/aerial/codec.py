@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import cattrs
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn
-from shapely.geometry import Polygon, mapping, shape
+from shapely.geometry import MultiPolygon, Polygon, mapping, shape
 
 from aerial.errors import InputError
 
@@ -36,6 +36,10 @@ def _converter() -> cattrs.Converter:
     converter.register_structure_hook(datetime, aware)
     converter.register_unstructure_hook(Polygon, mapping)
     converter.register_structure_hook(Polygon, lambda value, _: shape(value))
+    converter.register_unstructure_hook(MultiPolygon, mapping)
+    converter.register_structure_hook_func(
+        lambda kind: kind == Polygon | MultiPolygon, lambda value, _: shape(value)
+    )
 
     # Numbers are checked, not converted: "3" for a length or 2.7 for a count is a mistake to name.
     def number(value: Any, _: object) -> float:

@@ -160,3 +160,14 @@ def metres_per_unit(crs: str, x: float, y: float) -> tuple[float, float]:
     geod = pyproj.Geod(ellps="WGS84")
     _, _, metres = geod.inv([lon[0]] * 2, [lat[0]] * 2, lon[1:], lat[1:])
     return float(metres[0]) / step, float(metres[1]) / step
+
+
+def local_frame(position: LonLat) -> str:
+    """Return a metric CRS around ``position``: true to 1 in 10 million within 3 km, at any latitude.
+
+    A transverse Mercator projection of the ellipsoid with scale 1 at ``position``, which is (0, 0).
+    """
+    return (
+        f"+proj=tmerc +lat_0={position.lat_deg:.9f} +lon_0={position.lon_deg:.9f} +k=1 +x_0=0 +y_0=0 "
+        "+ellps=WGS84 +units=m +no_defs +type=crs"
+    )

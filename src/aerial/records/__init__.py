@@ -5,33 +5,57 @@ One file a noun. Names carry unit and datum. Fields may be added; names stay.
 
 from aerial.geo import LonLat
 from aerial.raster.grid import Grid
+from aerial.records.aircraft import Aircraft, CameraProfile
 from aerial.records.case import Case, Receipt
 from aerial.records.file import FileRef
 from aerial.records.finding import Finding
 from aerial.records.mosaic import Georef, Mosaic
 from aerial.records.pair import Alignment, Pair
 from aerial.records.photo import Photo, PhotoCheck
+from aerial.records.plan import (
+    Leg,
+    LegKind,
+    Parameters,
+    PathPoint,
+    Plan,
+    Sortie,
+    Totals,
+    Wind,
+)
 from aerial.records.stitch import StitchJob, StitchQuality
 from aerial.records.survey import Survey, SurveyPhoto
 from aerial.records.suspect import Kind, Suspect
+from aerial.records.zone import Zone, ZoneKind
 
 __all__ = [
+    "Aircraft",
     "Alignment",
+    "CameraProfile",
     "Case",
     "FileRef",
     "Finding",
     "Georef",
     "Grid",
     "Kind",
+    "Leg",
+    "LegKind",
     "LonLat",
     "Mosaic",
     "Pair",
+    "Parameters",
+    "PathPoint",
     "Photo",
     "PhotoCheck",
+    "Plan",
     "Receipt",
+    "Sortie",
     "StitchJob",
     "StitchQuality",
     "Survey",
     "SurveyPhoto",
     "Suspect",
+    "Totals",
+    "Wind",
+    "Zone",
+    "ZoneKind",
 ]
