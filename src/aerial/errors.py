@@ -8,6 +8,7 @@ The tree::
     │   ├── RasterError       a GeoTIFF: absent, broken, empty
     │   │   └── CrsError      without a CRS, or of one that does not fit
     │   └── ModelError        a model: absent, of another schema, its weights not the ones it names
+    ├── PlanError             no flight can be planned: nothing left, out of reach, too little battery
     ├── StitchError           the photographs do not make one block
     │   └── NodeError         the stitching node (NodeODM) refused, failed or is not there
     ├── AlignError            the two surveys cannot be laid over each other well enough
@@ -81,3 +82,7 @@ class WorkspaceError(AerialError):
 
 class PluginError(AerialError):
     """An engine or detector is not installed or does not load."""
+
+
+class PlanError(AerialError):
+    """No flight can be planned: nothing is left of the area, it is out of reach, a battery is too small."""
