@@ -8,14 +8,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from shapely.geometry import MultiPolygon, box
+from tests.plan.samples import plans, sample_plan
 
 from aerial.errors import InputError
 from aerial.plan.export.mapping2d import mapping2d, read_mapping2d, write_mapping2d
 from aerial.plan.export.wpml import TEMPLATE, WAYLINES, mission, read_wpml, write_wpml
 from aerial.plan.profiles import read_aircraft
 from aerial.records import Plan
-
-from tests.plan.samples import plans, sample_plan
 
 M3E = read_aircraft("dji_mavic3_enterprise")
 
@@ -45,7 +44,7 @@ def test_a_wpml_file_says_exactly_the_mission(tmp_path_factory: pytest.TempPathF
 
 
 def test_the_mission_holds_the_lines_photographs_and_safe_answers(tmp_path: Path) -> None:
-    """Indices run from 0, longitude is first, the reference point is latitude first, a lost radio means home."""
+    """Indices run from 0, longitude is first but in the reference point, and a lost radio means home."""
     plan = sample_plan(lines=3, sorties=1)
     path = tmp_path / "a.kmz"
     write_wpml(plan.sorties[0], path, M3E)

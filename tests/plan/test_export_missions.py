@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from shapely.geometry import Point, Polygon
+from tests.plan.samples import plans, sample_plan
 
 from aerial.errors import InputError
 from aerial.geo import LonLat
@@ -18,8 +19,6 @@ from aerial.plan.export.waypoints import read_waypoints, waypoint_rows, write_wa
 from aerial.plan.items import check_items, item_count, mission_items
 from aerial.plan.triggers import trigger_points
 from aerial.records import Leg, MissionItem, PathPoint, Plan
-
-from tests.plan.samples import plans, sample_plan
 
 AUTOPILOTS = ("ardupilot", "px4")
 
@@ -93,7 +92,7 @@ def test_a_line_of_two_legs_is_not_photographed_twice_at_the_joint() -> None:
 @settings(max_examples=40, deadline=None)
 @given(plans())
 def test_trigger_points_start_each_line_and_keep_the_distance(plan: Plan) -> None:
-    """The first is the line's start, steps are the trigger distance within 2 mm and 1 in 2000, none is past."""
+    """The first is the line's start, steps are the trigger distance, and none lies past the end."""
     from pyproj import Geod
 
     geod = Geod(ellps="WGS84")

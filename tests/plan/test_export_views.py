@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
+from tests.plan.samples import plans, sample_plan
 
 from aerial.errors import InputError
 from aerial.geo import LonLat
@@ -14,8 +15,6 @@ from aerial.plan.export.kml import kml_plan, read_kml, write_kml
 from aerial.plan.export.photos_csv import read_photos_csv, write_photos_csv
 from aerial.plan.triggers import trigger_points
 from aerial.records import PathPoint, Plan
-
-from tests.plan.samples import plans, sample_plan
 
 
 def lines_of(plan: Plan) -> tuple[Line, ...]:

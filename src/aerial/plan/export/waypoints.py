@@ -49,7 +49,7 @@ def read_waypoints(path: Path) -> tuple[MissionItem, ...]:
         raise InputError(f"{path} is not text.", hint="Give a .waypoints file.") from exc
     if not lines or lines[0].strip() != _HEAD:
         raise InputError(f"{path} does not begin with {_HEAD}.", hint="Give a .waypoints file.")
-    items = []
+    items: list[MissionItem] = []
     for number, line in enumerate(lines[1:], start=2):
         columns = line.split()
         if not columns:

@@ -1,0 +1,35 @@
+"""plan.json → files for ground stations, aircraft and eyes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from aerial.codec import read_record
+from aerial.errors import InputError
+from aerial.plan.export import export_plan
+from aerial.plan.profiles import read_aircraft
+from aerial.records import Plan
+
+PLAN_FILE = "plan.json"
+
+
+def export_plan_file(
+    source: Path, out: Path | None, formats: Sequence[str] | None, *, aircraft: str | None = None
+) -> list[Path]:
+    """Export the plan in ``source`` (its folder, or the JSON itself) and return the files written.
+
+    ``out``: None is the plan's own folder. ``formats``: None is every one that applies. ``aircraft``:
+    name or file of another aircraft than the plan's.
+
+    Raises:
+        InputError: there is no plan, a check of it failed, or a format does not apply.
+    """
+    path = source / PLAN_FILE if source.is_dir() else source
+    plan = read_record(Plan, path)
+    if plan.schema != 1:
+        raise InputError(f"{path} is of schema {plan.schema}; this aerial knows 1.", hint="Update aerial.")
+    return export_plan(
+        plan,
+        path.parent if out is None else out,
+        formats,
+        aircraft=read_aircraft(aircraft or plan.aircraft),
+    )
