@@ -12,7 +12,7 @@ from aerial.plan.export import FLIGHT_FORMATS, FORMATS, VIEW_FORMATS, export_pla
 from aerial.plan.export.wpml import read_wpml
 from aerial.plan.profiles import read_aircraft
 from aerial_cli.commands.plan_export import _FORMATS
-from aerial_cli.main import main
+from aerial_cli.main import COMMANDS, run
 
 M3E = read_aircraft("dji_mavic3_enterprise")
 X500 = read_aircraft("holybro_x500_v2")
@@ -111,16 +111,14 @@ def test_the_command_exports_a_plan_folder(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """``plan export`` reads plan.json, writes beside it, lists the files; a failed plan is exit code 1."""
-    from aerial_cli import main as module
-
-    monkeypatch.setitem(module.COMMANDS, "plan-export", ("plan_export", "Export a plan."))
+    monkeypatch.setitem(COMMANDS, "plan-export", ("plan_export", "Export a plan."))
     write_json(tmp_path / "plan.json", sample_plan())
-    assert main(["plan-export", str(tmp_path), "--format", "wpml", "--format", "geojson"]) == 0
+    assert run(["plan-export", str(tmp_path), "--format", "wpml", "--format", "geojson"]) == 0
     assert "A1-s2.kmz" in capsys.readouterr().out
     assert len(read_wpml(tmp_path / "A1-s1.kmz").waylines) == 1
-    assert main(["plan-export", str(tmp_path), "--aircraft", "holybro_x500_v2", "--format", "plan"]) == 0
+    assert run(["plan-export", str(tmp_path), "--aircraft", "holybro_x500_v2", "--format", "plan"]) == 0
     write_json(tmp_path / "plan.json", failed(sample_plan()))
-    assert main(["plan-export", str(tmp_path / "plan.json"), "--format", "wpml"]) == 1
+    assert run(["plan-export", str(tmp_path / "plan.json"), "--format", "wpml"]) == 1
     assert "True height" in capsys.readouterr().err
 
 

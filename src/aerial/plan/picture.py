@@ -67,7 +67,7 @@ def draw_plan(plan: Plan, path: Path, *, title: str | None = None, zones: Sequen
     figure.text(0.02, 0.96, f"Flight plan {heading}".rstrip(), fontsize=17, fontweight="bold", family=fonts())
     _legend(figure, shown, place[1])
     draw_panel(figure, plan, wide=wide)
-    with replacing(path) as part:
+    with replacing(path, sync=False) as part:
         figure.savefig(part, format="png", metadata={"Software": None})
 
 

@@ -1,13 +1,19 @@
 """Where the photographs of a plan are due: at the start of each line, then every trigger distance."""
 
+import math
+from itertools import pairwise
+
 import numpy as np
 
-from aerial.geo import WGS84, Floats, LonLat, local_frame, transform
+from aerial.geo import WGS84, LonLat, local_frame, transform
 from aerial.plan.items import camera_goes_on
 from aerial.records import Leg, Plan, Sortie, TriggerPoint
 
 # A line that is a whole number of distances long has a photograph at its end, whatever rounding says.
 _TOLERANCE_M = 1e-3
+
+Place = tuple[float, float, float]  # x east, y north, height over take-off, metres
+Shot = tuple[float, float, float, float]  # and the course, degrees from north
 
 
 def trigger_points(plan: Plan) -> tuple[TriggerPoint, ...]:
@@ -30,16 +36,19 @@ def _of_sortie(sortie: Sortie) -> list[TriggerPoint]:
         np.array([point.at.lon_deg for point in corners]),
         np.array([point.at.lat_deg for point in corners]),
     )
-    heights = np.array([point.height_above_takeoff_m for point in corners])
-    parts, lines, at, left = [], [], 0, 0.0
+    places = list(
+        zip(x.tolist(), y.tolist(), (point.height_above_takeoff_m for point in corners), strict=True)
+    )
+    shots: list[Shot] = []
+    lines: list[int | None] = []
+    at, left = 0, 0.0
     for continued, goes_on, leg in runs:
-        part = slice(at, at + len(leg.path))
+        path = places[at : at + len(leg.path)]
         at += len(leg.path)
-        path_N3 = np.column_stack([x[part], y[part], heights[part]])
-        shots_N4, left = _along(path_N3, leg.trigger_distance_m or 0.0, left if continued else 0.0, goes_on)
-        parts.append(shots_N4)
-        lines += [leg.line] * len(shots_N4)
-    shots_N4 = np.vstack(parts)
+        found, left = _along(path, leg.trigger_distance_m or 0.0, left if continued else 0.0, goes_on)
+        shots += found
+        lines += [leg.line] * len(found)
+    shots_N4 = np.array(shots).reshape(-1, 4)
     lon, lat = transform(frame, WGS84, shots_N4[:, 0], shots_N4[:, 1])
     return [
         TriggerPoint(
@@ -55,8 +64,8 @@ def _of_sortie(sortie: Sortie) -> list[TriggerPoint]:
                 lines,
                 lon.tolist(),
                 lat.tolist(),
-                shots_N4[:, 2].tolist(),
-                shots_N4[:, 3].tolist(),
+                (shot[2] for shot in shots),
+                (shot[3] for shot in shots),
                 strict=True,
             ),
             start=1,
@@ -84,21 +93,21 @@ def _runs(legs: tuple[Leg, ...]) -> list[tuple[bool, bool, Leg]]:
     return found
 
 
-def _along(path_N3: Floats, distance_m: float, first_m: float, goes_on: bool) -> tuple[Floats, float]:
-    """Return x, y, height and course of the shots on one path, and how far the next lies past its end."""
-    steps_N2 = np.diff(path_N3[:, :2], axis=0)
-    lengths_N = np.hypot(steps_N2[:, 0], steps_N2[:, 1])
-    way_N = np.concatenate([[0.0], np.cumsum(lengths_N)])
-    end = float(way_N[-1])
-    # Into a leg that goes on, the shot at the joint belongs to the next.
-    count = max(
-        int(np.ceil((end - first_m - _TOLERANCE_M) / distance_m))
-        if goes_on
-        else int(np.floor((end - first_m + _TOLERANCE_M) / distance_m)) + 1,
-        0,
-    )
-    shot_N = np.minimum(first_m + distance_m * np.arange(count), end)
-    part_N = np.clip(np.searchsorted(way_N, shot_N, side="right") - 1, 0, len(lengths_N) - 1)
-    course_N = np.degrees(np.arctan2(steps_N2[part_N, 0], steps_N2[part_N, 1])) % 360
-    xyz = [np.interp(shot_N, way_N, path_N3[:, axis]) for axis in range(3)]
-    return np.column_stack([*xyz, course_N]), first_m + distance_m * count - end
+def _along(path: list[Place], distance_m: float, first_m: float, goes_on: bool) -> tuple[list[Shot], float]:
+    """Return the shots on one path, and how far past its end the next is due.
+
+    Into a leg that goes on, the shot at the joint belongs to the next.
+    """
+    shots: list[Shot] = []
+    due, way = first_m, 0.0
+    last = len(path) - 2
+    for part, ((x0, y0, z0), (x1, y1, z1)) in enumerate(pairwise(path)):
+        length = math.hypot(x1 - x0, y1 - y0)
+        course = math.degrees(math.atan2(x1 - x0, y1 - y0)) % 360
+        reach = way + length + (_TOLERANCE_M if part == last and not goes_on else -_TOLERANCE_M)
+        while due < reach:
+            share = min((due - way) / length, 1.0) if length else 0.0
+            shots.append((x0 + share * (x1 - x0), y0 + share * (y1 - y0), z0 + share * (z1 - z0), course))
+            due = first_m + len(shots) * distance_m
+        way += length
+    return shots, max(due - way, 0.0)

@@ -4,6 +4,7 @@ Source: the Plan File Format of the QGroundControl developer guide. A mission ho
 plan of several batteries is several files. Home is no item of a .plan.
 """
 
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ from typing import Any
 from shapely.geometry import LineString, Polygon, box
 from shapely.geometry.base import BaseGeometry
 
-from aerial.codec import read_json, write_json
+from aerial.codec import read_json
 from aerial.errors import InputError
+from aerial.plan.export.files import write_text
 from aerial.plan.items import FRAME_OVER_HOME, Autopilot, mission_items
 from aerial.records import MissionItem, Plan, Sortie
 from aerial.records.record import record
@@ -75,7 +77,8 @@ def write_qgc_plan(plan: Plan, sortie: Sortie, path: Path, autopilot: Autopilot)
             "items": [_simple(item, number) for number, item in enumerate(items, start=1)],
         },
     }
-    write_json(path, data)
+    # Without indents json is written by its C part, ten times faster.
+    write_text(path, json.dumps(data, allow_nan=False) + "\n")
 
 
 def fence_rings(plan: Plan, sortie: Sortie) -> tuple[tuple[Ring, ...], tuple[Ring, ...]]:
