@@ -11,6 +11,8 @@ from aerial.errors import InputError
 from aerial.plan.export import FLIGHT_FORMATS, FORMATS, VIEW_FORMATS, export_plan, formats_for
 from aerial.plan.export.wpml import read_wpml
 from aerial.plan.profiles import read_aircraft
+from aerial.resources import aircraft_file
+from aerial.steps.plan_export import export_plan_file
 from aerial_cli.commands.plan_export import _FORMATS
 from aerial_cli.main import COMMANDS, run
 
@@ -116,10 +118,24 @@ def test_the_command_exports_a_plan_folder(
     assert run(["plan-export", str(tmp_path), "--format", "wpml", "--format", "geojson"]) == 0
     assert "A1-s2.kmz" in capsys.readouterr().out
     assert len(read_wpml(tmp_path / "A1-s1.kmz").waylines) == 1
-    assert run(["plan-export", str(tmp_path), "--aircraft", "holybro_x500_v2", "--format", "plan"]) == 0
+    assert run(["plan-export", str(tmp_path), "--format", "plan"]) == 1
+    assert "does not read" in capsys.readouterr().err
     write_json(tmp_path / "plan.json", failed(sample_plan()))
     assert run(["plan-export", str(tmp_path / "plan.json"), "--format", "wpml"]) == 1
     assert "True height" in capsys.readouterr().err
+
+
+def test_a_plan_is_exported_for_its_own_aircraft_only(tmp_path: Path) -> None:
+    """Another aircraft was not checked; a file of one's own counts by its name."""
+    write_json(tmp_path / "plan.json", replace(sample_plan(), aircraft="mine"))
+    with pytest.raises(InputError, match="No aircraft is called 'mine'"):
+        export_plan_file(tmp_path, None, ["kml"])
+    with pytest.raises(InputError, match="was not checked"):
+        export_plan_file(tmp_path, None, ["plan"], aircraft="holybro_x500_v2")
+    mine = tmp_path / "mine.toml"
+    mine.write_bytes(aircraft_file("holybro_x500_v2").read_bytes())
+    written = export_plan_file(tmp_path, tmp_path / "out", ["plan"], aircraft=str(mine))
+    assert names(written) == ["A1-s1.plan", "A1-s2.plan"]
 
 
 def test_the_command_offers_every_format() -> None:

@@ -108,6 +108,12 @@ def test_mapping2d_never_asks_for_less_overlap() -> None:
     assert mapping2d(replace(plan, parameters=parameters)).overlap_front_pct == 71
 
 
+def test_mapping2d_refuses_zones_beside_the_area() -> None:
+    """DJI's own lines may turn over a zone that only touches the area."""
+    with pytest.raises(InputError, match="no-fly zones"):
+        mapping2d(replace(sample_plan(), no_fly=(box(113.79, 22.79, 113.795, 22.795),)))
+
+
 def test_mapping2d_refuses_areas_of_several_parts() -> None:
     """The template has one outline."""
     parts = MultiPolygon([box(113.8, 22.8, 113.81, 22.81), box(113.9, 22.8, 113.91, 22.81)])

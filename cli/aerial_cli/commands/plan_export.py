@@ -20,7 +20,7 @@ _FORMATS = ("plan", "waypoints", "wpml", "mapping2d", "csv", "geojson", "kml", "
     help="Repeatable; default: every format that the aircraft reads, and those to look at.",
 )
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Default: the plan's folder.")
-@click.option("--aircraft", metavar="NAME|FILE", help="Default: the plan's; a TOML file of your own by path.")
+@click.option("--aircraft", metavar="FILE", help="The plan's aircraft, where it is of your own TOML file.")
 @click.option("--json", "as_json", is_flag=True, help="Print the files written as JSON.")
 def command(
     plan: Path, formats: tuple[str, ...], out: Path | None, aircraft: str | None, as_json: bool

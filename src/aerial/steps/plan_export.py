@@ -18,18 +18,20 @@ def export_plan_file(
     """Export the plan in ``source`` (its folder, or the JSON itself) and return the files written.
 
     ``out``: None is the plan's own folder. ``formats``: None is every one that applies. ``aircraft``:
-    name or file of another aircraft than the plan's.
+    the file of the plan's aircraft where it is none of those that ship.
 
     Raises:
-        InputError: there is no plan, a check of it failed, or a format does not apply.
+        InputError: there is no plan, a check of it failed, a format does not apply, or the aircraft is
+            another one than was planned for: its speeds and endurance were not checked.
     """
     path = source / PLAN_FILE if source.is_dir() else source
     plan = read_record(Plan, path)
     if plan.schema != 1:
         raise InputError(f"{path} is of schema {plan.schema}; this aerial knows 1.", hint="Update aerial.")
-    return export_plan(
-        plan,
-        path.parent if out is None else out,
-        formats,
-        aircraft=read_aircraft(aircraft or plan.aircraft),
-    )
+    flown = read_aircraft(aircraft or plan.aircraft)
+    if flown.name != Path(plan.aircraft).stem:
+        raise InputError(
+            f"The plan is for {plan.aircraft}; {flown.name} was not checked against it.",
+            hint="Plan the flight again with that aircraft.",
+        )
+    return export_plan(plan, path.parent if out is None else out, formats, aircraft=flown)
