@@ -141,21 +141,24 @@ def read_record(cls: type[T], path: Path) -> T:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, sync: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on success it is synced and renamed over ``path``.
 
     On an exception the temporary file is removed and ``path`` stays as it was. After a kill the
-    leftover is named ``.<name>.<hex>.part`` and can be deleted at any time.
+    leftover is named ``.<name>.<hex>.part`` and can be deleted at any time. ``sync=False`` is for what
+    one command makes anew: it survives a kill, not a power cut.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
+        if sync:
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
         temporary.replace(path)
-    finally:
+    except BaseException:
         temporary.unlink(missing_ok=True)
+        raise
 
 
 def sha256_file(path: Path) -> str:

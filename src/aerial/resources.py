@@ -1,4 +1,4 @@
-"""Where the data that ships with aerial lies: camera files and models.
+"""Where the data that ships with aerial lies: camera files, aircraft files and models.
 
 A wheel holds them as ``aerial/_data``; an editable install reads them from the checkout.
 """
@@ -22,8 +22,21 @@ def camera_file(name: str) -> Path:
     Raises:
         InputError: no such camera ships; the hint lists those that do.
     """
-    folder = data_folder() / "flightplans" / "cameras"
+    return _profile("camera", "cameras", name)
+
+
+def aircraft_file(name: str) -> Path:
+    """Return the TOML file of the aircraft called ``name``.
+
+    Raises:
+        InputError: no such aircraft ships; the hint lists those that do.
+    """
+    return _profile("aircraft", "aircraft", name)
+
+
+def _profile(what: str, folder_name: str, name: str) -> Path:
+    folder = data_folder() / "flightplans" / folder_name
     names = sorted(path.stem for path in folder.glob("*.toml"))
     if name not in names:
-        raise InputError(f"No camera is called {name!r}.", hint=f"Use one of: {', '.join(names)}.")
+        raise InputError(f"No {what} is called {name!r}.", hint=f"Use one of: {', '.join(names)}.")
     return folder / f"{name}.toml"

@@ -9,6 +9,7 @@ from aerial.records.aircraft import Aircraft, CameraProfile
 from aerial.records.case import Case, Receipt
 from aerial.records.file import FileRef
 from aerial.records.finding import Finding
+from aerial.records.mission import MissionItem
 from aerial.records.mosaic import Georef, Mosaic
 from aerial.records.pair import Alignment, Pair
 from aerial.records.photo import Photo, PhotoCheck
@@ -25,6 +26,7 @@ from aerial.records.plan import (
 from aerial.records.stitch import StitchJob, StitchQuality
 from aerial.records.survey import Survey, SurveyPhoto
 from aerial.records.suspect import Kind, Suspect
+from aerial.records.trigger import TriggerPoint
 from aerial.records.zone import Zone, ZoneKind
 
 __all__ = [
@@ -40,6 +42,7 @@ __all__ = [
     "Leg",
     "LegKind",
     "LonLat",
+    "MissionItem",
     "Mosaic",
     "Pair",
     "Parameters",
@@ -55,6 +58,7 @@ __all__ = [
     "SurveyPhoto",
     "Suspect",
     "Totals",
+    "TriggerPoint",
     "Wind",
     "Zone",
     "ZoneKind",

@@ -7,7 +7,11 @@ from aerial.records.record import record
 
 @record
 class CameraProfile:
-    """A mapping camera: sensor, lens, and how fast it can fire; ``source`` names the specification."""
+    """A mapping camera: sensor, lens, and how fast it can fire; ``source`` names the specification.
+
+    ``focal_35mm``: equivalent focal length as photographs state it. ``f_number``, ``exposure_s`` and
+    ``distortion`` (OpenCV order: k1, k2, p1, p2) serve the simulator; None where nobody asks.
+    """
 
     name: str
     make: str
@@ -19,6 +23,10 @@ class CameraProfile:
     focal_mm: float
     min_trigger_interval_s: float
     source: str
+    focal_35mm: int | None = None
+    f_number: float | None = None
+    exposure_s: float | None = None
+    distortion: tuple[float, float, float, float] | None = None
 
 
 @record

@@ -1,5 +1,6 @@
 """The survey flight: the camera as it really is, and where each photograph was taken."""
 
+import dataclasses
 import tomllib
 from datetime import datetime, timedelta, timezone
 
@@ -61,7 +62,8 @@ class Shot:
 def read_camera() -> CameraFile:
     """Return the camera that the simulator flies."""
     values = tomllib.loads(camera_file(CAMERA).read_text(encoding="utf-8"))
-    return CameraFile(**{**values, "distortion": tuple(values["distortion"])})
+    needed = {field.name: values[field.name] for field in dataclasses.fields(CameraFile)}
+    return CameraFile(**{**needed, "distortion": tuple(values["distortion"])})
 
 
 def true_camera(file: CameraFile, preset: Preset, seed: int, epoch: int) -> Camera:
