@@ -168,7 +168,7 @@ def _require_heights(info: RasterInfo) -> None:
     if info.unit.strip().lower() not in _METRES or unit_m not in (None, 1.0):
         raise InputError(
             f"{info.path} has its heights in {info.unit or geo.short_name(info.grid.crs)}, not in metres.",
-            hint="Convert them first, for example: gdal_calc.py -A FILE --calc='A*0.3048' --outfile=metres.tif.",
+            hint="Convert them first, for example: gdal_calc.py -A FILE --calc=A*0.3048 --outfile=metres.tif.",
         )
 
 

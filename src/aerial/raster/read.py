@@ -44,7 +44,7 @@ class RasterInfo:
     ``bands`` counts the image bands, alpha excluded. ``declares_validity``: it has a nodata value,
     an alpha band or a mask, so that its empty pixels are known. ``descriptions`` names every band, ""
     where the file does not. ``palette``: its numbers are not brightness but places in a table of colours.
-    ``scale``, ``offset`` and ``unit`` are the first band's: stored numbers times scale plus offset are in unit.
+    ``scale``, ``offset``, ``unit`` of the first band: stored numbers times scale plus offset are in unit.
     """
 
     path: Path
