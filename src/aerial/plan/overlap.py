@@ -55,12 +55,30 @@ class Overlaps:
     side_N: Floats
 
 
-def footprint_m(camera: CameraProfile, height_m: float) -> tuple[float, float]:
-    """Return what a picture from ``height_m`` straight down covers: across the line, along it."""
-    return (
-        height_m * camera.sensor_width_mm / camera.focal_mm,
-        height_m * camera.sensor_height_mm / camera.focal_mm,
-    )
+def footprint_m(camera: CameraProfile, height_m: float, pitch_deg: float = -90.0) -> tuple[float, float]:
+    """Return what a picture covers of flat ground: across the line at its widest, along it."""
+    forward, left, down = _rays(camera, pitch_deg)
+    return (float(np.ptp(left / down)) * height_m, float(np.ptp(forward / down)) * height_m)
+
+
+def flat_spacing_m(
+    camera: CameraProfile,
+    height_m: float,
+    overlap_front: float,
+    overlap_side: float,
+    pitch_deg: float = -90.0,
+) -> tuple[float, float]:
+    """Return the widest line spacing and trigger distance that give the overlaps on flat ground.
+
+    Off nadir a picture is narrower near the aircraft, and neighbouring lines are flown in opposite
+    directions, so that the narrow end of one meets the wide end of the other.
+    """
+    _, left, down = _rays(camera, pitch_deg)
+    across = (left / down).reshape(4, _BORDER) * height_m
+    wide, narrow = float(np.ptp(across[FRONT])), float(np.ptp(across[BACK]))
+    _, along = footprint_m(camera, height_m, pitch_deg)
+    spacing = (wide + narrow) / 2 - overlap_side * max(wide, narrow)
+    return spacing, along * (1 - overlap_front)
 
 
 def borders(
@@ -153,7 +171,9 @@ def turned(borders_N4n2: Floats, direction_rad: float, against_N: NDArray[np.boo
 
 def shared(a_N4n2: Floats, b_N4n2: Floats, way: Literal["front", "side"]) -> Floats:
     """Return the overlap of pictures ``a`` with ``b``, which lies ahead (front) or to the left (side)."""
-    along, far, near, one, other = (0, FRONT, BACK, LEFT, RIGHT) if way == "front" else (1, LEFT, RIGHT, FRONT, BACK)
+    along, far, near, one, other = (
+        (0, FRONT, BACK, LEFT, RIGHT) if way == "front" else (1, LEFT, RIGHT, FRONT, BACK)
+    )
     across = 1 - along
     # The rims of the ground that runs through both pictures: the other two borders at their innermost.
     top_N = np.minimum(*(np.min(c[:, one, :, across], axis=-1) for c in (a_N4n2, b_N4n2)))
@@ -182,8 +202,12 @@ def _edge(along_Nn: Floats, across_Nn: Floats, looks_NL: Floats, *, inner: str) 
     return np.where(np.isinf(out_NL), np.nan, out_NL)
 
 
-def overlaps(camera: CameraProfile, ground: Ground, shots: Shots) -> Overlaps:
-    """Return the overlaps that photographs achieve on the ground."""
+def overlaps(camera: CameraProfile, ground: Ground, shots: Shots, *, spacing_m: float) -> Overlaps:
+    """Return the overlaps that photographs achieve on the ground.
+
+    Lines of a piece further apart than 1.3 times ``spacing_m`` are no neighbours: what lies between is
+    not the piece.
+    """
     cast = borders(camera, ground, shots.xyz_N3, shots.yaw_rad_N, shots.pitch_deg)
     count = len(shots.xyz_N3)
     front_N, side_N = np.full(count, np.nan), np.full(count, np.nan)
@@ -200,18 +224,20 @@ def overlaps(camera: CameraProfile, ground: Ground, shots: Shots) -> Overlaps:
         ahead = np.where(against[follows], follows, follows + 1)
         behind = np.where(against[follows], follows + 1, follows)
         front_N[in_piece[follows]] = shared(uv[behind], uv[ahead], "front")
-        right, left = neighbours(place, line)
+        right, left = neighbours(place, line, 1.3 * spacing_m)
         side = shared(uv[right], uv[left], "side")
         for one in (right, left):
             np.fmin.at(side_N, in_piece[one], side)
     return Overlaps(front_N=front_N, side_N=side_N)
 
 
-def neighbours(place_N2: Floats, line_N: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def neighbours(
+    place_N2: Floats, line_N: NDArray[np.intp], widest_m: float
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return pairs (right, left) of pictures on neighbouring lines; ``place_N2`` is (u, v).
 
     The left neighbour of a picture is on the nearest line to its left that passes it, the picture
-    nearest along; likewise on its right.
+    nearest along; likewise on its right. Lines more than ``widest_m`` apart are no neighbours.
     """
     numbers = np.unique(line_N)
     members = [np.nonzero(line_N == number)[0] for number in numbers]
@@ -225,7 +251,7 @@ def neighbours(place_N2: Floats, line_N: NDArray[np.intp]) -> tuple[NDArray[np.i
             left_over = here
             others = range(k + 1, len(members)) if ahead else range(k - 1, -1, -1)
             for other in others:
-                if not left_over.size:
+                if not left_over.size or abs(across[other] - across[k]) > widest_m:
                     break
                 if abs(across[other] - across[k]) < 1e-3:
                     continue

@@ -212,8 +212,6 @@ def _cut(
         at_K[-1] = stop
         if len(at_K) < 2:
             at_K = np.array([start, stop])
-        legs.append(
-            np.column_stack([_places(path_N2, corner_M, at_K), np.interp(at_K, along_K, amsl_K)])
-        )
+        legs.append(np.column_stack([_places(path_N2, corner_M, at_K), np.interp(at_K, along_K, amsl_K)]))
         first = last
     return legs
