@@ -168,7 +168,7 @@ def _require_heights(info: RasterInfo) -> None:
     if info.unit.strip().lower() not in _METRES or unit_m not in (None, 1.0):
         raise InputError(
             f"{info.path} has its heights in {info.unit or geo.short_name(info.grid.crs)}, not in metres.",
-            hint="Convert them first, for example: gdal_calc.py -A FILE --calc=A*0.3048 --outfile=metres.tif.",
+            hint="Convert them first, for example: gdal_calc.py -A FILE --calc=A*0.3048 --outfile=m.tif.",
         )
 
 
@@ -231,7 +231,7 @@ def _fitted(path: Path, scaled_N2: Floats, pixels_N2: Floats, cell_2: Floats) ->
     """Return polynomials of the lowest degree that take scaled points to pixels within 5 mm."""
     for degree in (1, 2, 3, 4):
         terms = polynomial.polyvander2d(scaled_N2[:, 0], scaled_N2[:, 1], [degree, degree])
-        found, *_ = np.linalg.lstsq(terms, pixels_N2, rcond=None)
+        found: Floats = np.asarray(np.linalg.lstsq(terms, pixels_N2, rcond=None)[0], float)
         if np.abs((terms @ found - pixels_N2) * cell_2).max() <= 0.005:
             shape = (degree + 1, degree + 1)
             return found[:, 0].reshape(shape), found[:, 1].reshape(shape)

@@ -143,7 +143,7 @@ def _cast(ground: Ground, xyz_N3: Floats, slope_NR2: Floats) -> Floats:
         far_NR, under_NR = np.where(above_NR, far_NR, at_NR), np.where(above_NR, under_NR, now_NR)
     at_NR = near_NR + (far_NR - near_NR) * over_NR / np.maximum(over_NR - under_NR, 1e-12)
     fall_NR = start_N[:, None] + (end_N - start_N)[:, None] * at_NR
-    return xyz_N3[:, None, :2] + slope_NR2 * fall_NR[..., None]
+    return np.asarray(xyz_N3[:, None, :2] + slope_NR2 * fall_NR[..., None])
 
 
 def _over(

@@ -274,7 +274,7 @@ def _short_sides(
             Finding(
                 level="warn",
                 code="side_overlap",
-                message=f"Side overlap falls to {worst[0]:.1%} near {where}; {asked.overlap_side:.0%} was asked.",
+                message=f"Side overlap falls to {worst[0]:.1%} near {where}; asked: {asked.overlap_side:.0%}.",
                 hint="Look at the ground there: a cliff; fly it once more across, or accept it.",
             )
         )
@@ -303,12 +303,13 @@ def _short_fronts(
     swath, (trigger_m, share) = swaths[number], found[number]
     shares = _fronts(swath, trigger_m + asked.drift_m)
     u, v = swath.place_N2[int(np.nanargmin(shares))]
+    where = _named(ground, piece, float(u), float(v))
     return [
         Finding(
             level="warn",
             code="front_overlap",
-            message=f"Front overlap falls to {share:.1%} near {_named(ground, piece, float(u), float(v))} at the "
-            f"camera's shortest distance, {trigger_m:.1f} m; {asked.overlap_front:.0%} was asked.",
+            message=f"Front overlap falls to {share:.1%} near {where} at the camera's shortest distance, "
+            f"{trigger_m:.1f} m; asked: {asked.overlap_front:.0%}.",
             hint="Fly slower, so that the camera can fire at shorter distances.",
         )
     ]

@@ -44,27 +44,43 @@ class Stations:
 def stations(ground: Ground, path_N2: Floats) -> Stations:
     """Return the places along a path that tell the ground below it exactly."""
     length_M = _lengths(path_N2)
-    parts_S = np.maximum(1, np.ceil(np.diff(length_M) / min(ground.step_m, _STEP_M)).astype(int))
-    segment_N = np.repeat(np.arange(len(parts_S)), parts_S)
-    before_N = np.arange(parts_S.sum()) - np.repeat(np.cumsum(parts_S) - parts_S, parts_S)
-    share_N = before_N / parts_S[segment_N]
-    along_N = np.append(length_M[segment_N] + share_N * np.diff(length_M)[segment_N], length_M[-1])
-    colrow_N2 = ground.pixels(_places(path_N2, length_M, along_N)) - 0.5
-    cell_N2 = np.floor(colrow_N2)
-    crossings = [along_N]
-    for axis in (0, 1):
-        # A step is at most a cell, so that one edge of either kind lies in it at most.
-        (at_K,) = np.nonzero(np.diff(cell_N2[:, axis]))
-        edge_K = np.maximum(cell_N2[at_K, axis], cell_N2[at_K + 1, axis])
-        start_K, end_K = colrow_N2[at_K, axis], colrow_N2[at_K + 1, axis]
-        share_K = (edge_K - start_K) / (end_K - start_K)
-        crossings.append(along_N[at_K] + share_K * (along_N[at_K + 1] - along_N[at_K]))
-    along_N = np.sort(np.concatenate(crossings))
+    segment_K, share_K = cuts(ground, path_N2[:-1], path_N2[1:])
+    along_K = length_M[segment_K] + share_K * np.diff(length_M)[segment_K]
+    # The end of a segment is the start of the next one.
+    keep_K = (share_K < 1) | (np.arange(len(share_K)) == len(share_K) - 1)
+    along_N = along_K[keep_K]
     xy_N2 = _places(path_N2, length_M, along_N)
     ground_N = ground.at(xy_N2)
     middle_N = ground.at((xy_N2[1:] + xy_N2[:-1]) / 2)
     bulge_N = np.append(middle_N - (ground_N[1:] + ground_N[:-1]) / 2, 0.0)
     return Stations(along_N=along_N, xy_N2=xy_N2, ground_N=ground_N, bulge_N=bulge_N)
+
+
+def cuts(ground: Ground, start_S2: Floats, end_S2: Floats) -> tuple[NDArray[np.intp], Floats]:
+    """Return where segments are cut so that the ground below each part is a parabola.
+
+    Segment numbers and shares 0-1 of the way along them, both ends included, in order.
+    """
+    length_S = np.hypot(*(end_S2 - start_S2).T)
+    parts_S = np.maximum(1, np.ceil(length_S / min(ground.step_m, _STEP_M) - 1e-9)).astype(np.intp)
+    segment_N = np.repeat(np.arange(len(parts_S)), parts_S + 1)
+    share_N = (np.arange(len(segment_N)) - np.repeat(np.cumsum(parts_S + 1) - parts_S - 1, parts_S + 1)) / (
+        parts_S[segment_N]
+    )
+    place_N2 = start_S2[segment_N] + share_N[:, None] * (end_S2 - start_S2)[segment_N]
+    colrow_N2 = ground.pixels(place_N2) - 0.5
+    cell_N2 = np.floor(colrow_N2)
+    segments, shares = [segment_N], [share_N]
+    for axis in (0, 1):
+        # A step is at most a cell, so that one edge of either kind lies in it at most.
+        (at_K,) = np.nonzero((np.diff(cell_N2[:, axis]) != 0) & (np.diff(segment_N) == 0))
+        edge_K = np.maximum(cell_N2[at_K, axis], cell_N2[at_K + 1, axis])
+        from_K, to_K = colrow_N2[at_K, axis], colrow_N2[at_K + 1, axis]
+        segments.append(segment_N[at_K])
+        shares.append(share_N[at_K] + (edge_K - from_K) / (to_K - from_K) * np.diff(share_N)[at_K])
+    segment_K, share_K = np.concatenate(segments), np.concatenate(shares)
+    order = np.lexsort((share_K, segment_K))
+    return segment_K[order], share_K[order]
 
 
 def _lengths(path_N2: Floats) -> Floats:
