@@ -11,6 +11,7 @@ from shapely.geometry.base import BaseGeometry
 from aerial import geo
 from aerial.geo import WGS84
 from aerial.plan.flown import BESIDE_M, Margins, Segments, named
+from aerial.plan.found import found
 from aerial.plan.ground import Ground
 from aerial.plan.overlap import footprint_m
 from aerial.records.aircraft import CameraProfile
@@ -37,8 +38,7 @@ class Ways:
 
 def lines_of(segments: Segments) -> NDArray[np.object_]:
     """Return the segments as lines."""
-    lines: NDArray[np.object_] = shapely.linestrings(np.stack([segments.start_S2, segments.end_S2], axis=1))
-    return lines
+    return np.asarray(shapely.linestrings(np.stack([segments.start_S2, segments.end_S2], axis=1)), object)
 
 
 def check_borders(ways: Ways, zones: Sequence[Zone]) -> list[Finding]:
@@ -69,14 +69,14 @@ def _inside_no_fly(ways: Ways, no_fly: BaseGeometry) -> list[Finding]:
         return out
 
     inside_S, home_S = lengths(ways.path), lengths(ways.home)
-    findings = [_passed("no_fly", "No path enters a no-fly zone.")]
+    findings = [found("pass", "no_fly", "No path enters a no-fly zone.")]
     if inside_S.any():
         findings = [
-            Finding(
-                level="fail",
-                code="no_fly",
-                message=f"{_metres(inside_S)} of path lie in a no-fly zone: {_where(ways, ways.path, inside_S)}.",
-                hint="Plan the cell again with these zones.",
+            found(
+                "fail",
+                "no_fly",
+                f"{_metres(inside_S)} of path lie in a no-fly zone: {_where(ways, ways.path, inside_S)}.",
+                "Plan the cell again with these zones.",
             )
         ]
     return findings + _homeward(ways, home_S, "no_fly_return", "crosses a no-fly zone")
@@ -96,15 +96,14 @@ def _outside_fence(ways: Ways, fences: Sequence[BaseGeometry]) -> list[Finding]:
         return out
 
     outside_S, home_S = lengths(ways.path), lengths(ways.home)
-    findings = [_passed("fence", "The path stays inside the fence.")]
+    findings = [found("pass", "fence", "The path stays inside the fence.")]
     if outside_S.any():
         findings = [
-            Finding(
-                level="fail",
-                code="fence",
-                message=f"{_metres(outside_S)} of path lie outside the fence: "
-                f"{_where(ways, ways.path, outside_S)}.",
-                hint="Plan the cell again with this fence, or move the take-off point into it.",
+            found(
+                "fail",
+                "fence",
+                f"{_metres(outside_S)} of path lie outside the fence: {_where(ways, ways.path, outside_S)}.",
+                "Plan the cell again with this fence, or move the take-off point into it.",
             )
         ]
     return findings + _homeward(ways, home_S, "fence_return", "leaves the fence")
@@ -114,11 +113,11 @@ def _homeward(ways: Ways, length_S: Floats, code: str, what: str) -> list[Findin
     if not length_S.any():
         return []
     return [
-        Finding(
-            level="warn",
-            code=code,
-            message=f"The straight way home of a failsafe {what} from {_where(ways, ways.home, length_S)}.",
-            hint="Set a rally point to which the way is free, and have the pilot fly home by hand there.",
+        found(
+            "warn",
+            code,
+            f"The straight way home of a failsafe {what} from {_where(ways, ways.home, length_S)}.",
+            "Set a rally point to which the way is free, and have the pilot fly home by hand there.",
         )
     ]
 
@@ -172,18 +171,18 @@ def check_obstacles(
             least = low[0], obstacles[low[2]].name or "an obstacle"
     if not any(f.level == "fail" for f in findings):
         text = f"nearest is {least[1]}, {least[0]:.1f} m below" if least else "none is passed over"
-        findings.append(_passed("obstacle_clearance", f"Obstacle zones are cleared: {text}."))
+        findings.append(found("pass", "obstacle_clearance", f"Obstacle zones are cleared: {text}."))
     return findings
 
 
 def _unknown_obstacle(ways: Ways, segments: Segments, segment: int, zone: Zone, home: bool) -> Finding:
     way = "A way home" if home else "The path"
-    return Finding(
-        level="warn" if home else "fail",
-        code="obstacle_height_return" if home else "obstacle_height",
-        message=f"{way} passes over {zone.name or 'an obstacle'} of unknown height: "
-        f"{_leg(ways, segments, segment)}.",
-        hint="Give the obstacle a property height_agl_m, or make it a no_fly zone.",
+    return found(
+        "warn" if home else "fail",
+        "obstacle_height_return" if home else "obstacle_height",
+        f"{way} passes over {zone.name or 'an obstacle'} of unknown height: "
+        f"{leg_name(ways, segments, segment)}.",
+        "Give the obstacle a property height_agl_m, or make it a no_fly zone.",
     )
 
 
@@ -203,12 +202,12 @@ def _too_close(
     what = (
         "Raise the return height" if home else "Raise the flight, or make the obstacle a no_fly zone: raise"
     )
-    return Finding(
-        level="fail",
-        code="return_clearance" if home else "obstacle_clearance",
-        message=f"{way} passes {margin:.1f} m over {obstacles[number].name or 'an obstacle'}{over}, where "
-        f"{clearance_m:.0f} m are asked: {_leg(ways, segments, segment)}.",
-        hint=f"{what} by {need:.1f} m.",
+    return found(
+        "fail",
+        "return_clearance" if home else "obstacle_clearance",
+        f"{way} passes {margin:.1f} m over {obstacles[number].name or 'an obstacle'}{over}, where "
+        f"{clearance_m:.0f} m are asked: {leg_name(ways, segments, segment)}.",
+        f"{what} by {need:.1f} m.",
     )
 
 
@@ -251,20 +250,22 @@ def check_controlled(ways: Ways, zones: Sequence[Zone], over: Margins | None) ->
         floor = zone.floor_agl_m or 0.0
         name = zone.name or "a controlled zone"
         what = f"flies {highest:.1f} m high in {name}, controlled from {floor:.0f} m"
-        where = _leg(ways, ways.path, int(np.nonzero(hit_S)[0][0]))
+        where = leg_name(ways, ways.path, int(np.nonzero(hit_S)[0][0]))
         if highest < floor:
             findings.append(
-                _passed("controlled", f"The path stays below {name}, controlled from {floor:.0f} m.")
+                found("pass", "controlled", f"The path stays below {name}, controlled from {floor:.0f} m.")
             )
         elif zone.approval:
-            findings.append(_passed("controlled", f"The path {what}; approval {zone.approval} is recorded."))
+            findings.append(
+                found("pass", "controlled", f"The path {what}; approval {zone.approval} is recorded.")
+            )
         else:
             findings.append(
-                Finding(
-                    level="fail",
-                    code="controlled",
-                    message=f"The path {what}, without an approval: {where}.",
-                    hint="Apply for it and record the number as the zone's approval, or fly elsewhere.",
+                found(
+                    "fail",
+                    "controlled",
+                    f"The path {what}, without an approval: {where}.",
+                    "Apply for it and record the number as the zone's approval, or fly elsewhere.",
                 )
             )
     return findings
@@ -315,28 +316,25 @@ def check_sensitive(ways: Ways, zones: Sequence[Zone], camera: CameraProfile) ->
         outline = geo.reproject(zone.outline, WGS84, ways.crs)
         if lines.size and float(shapely.distance(lines, outline).min()) <= reach_m:
             findings.append(
-                Finding(
-                    level="warn",
-                    code="sensitive",
-                    message=f"Photographs show {zone.name or 'a sensitive zone'}.",
-                    hint="Ask whoever is responsible for it, or make it a no_fly zone.",
+                found(
+                    "warn",
+                    "sensitive",
+                    f"Photographs show {zone.name or 'a sensitive zone'}.",
+                    "Ask whoever is responsible for it, or make it a no_fly zone.",
                 )
             )
     return findings
-
-
-def _passed(code: str, message: str) -> Finding:
-    return Finding(level="pass", code=code, message=message)
 
 
 def _metres(length_S: Floats) -> str:
     return f"{length_S.sum():.2f} m"
 
 
-def _leg(ways: Ways, segments: Segments, segment: int) -> str:
+def leg_name(ways: Ways, segments: Segments, segment: int) -> str:
+    """Return what a person calls the leg of a segment."""
     return named(ways.plan.sorties[segments.sortie_S[segment]], int(segments.leg_S[segment]))
 
 
 def _where(ways: Ways, segments: Segments, length_S: Floats) -> str:
-    names = list(dict.fromkeys(_leg(ways, segments, int(s)) for s in np.nonzero(length_S)[0]))
+    names = list(dict.fromkeys(leg_name(ways, segments, int(s)) for s in np.nonzero(length_S)[0]))
     return "; ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -133,7 +133,7 @@ def ways_home(plan: Plan, frame_crs: str, path: Segments) -> Segments:
 
 def over_ground(ground: Ground, segments: Segments, takeoff_amsl_S: Floats) -> Margins:
     """Return the true height of segments over the ground straight below, exact between its cells."""
-    segment_K, share_K, xy_K2, z_K = _parts(ground, segments, takeoff_amsl_S)
+    segment_K, xy_K2, z_K = _parts(ground, segments, takeoff_amsl_S)
     (at,) = np.nonzero(np.diff(segment_K) == 0)
     over_K = z_K - ground.at(xy_K2)
     middle = (z_K[at] + z_K[at + 1]) / 2 - ground.at((xy_K2[at] + xy_K2[at + 1]) / 2)
@@ -154,7 +154,7 @@ def over_ground(ground: Ground, segments: Segments, takeoff_amsl_S: Floats) -> M
 
 def over_surface(surface: Ground, segments: Segments, takeoff_amsl_S: Floats) -> Margins:
     """Return the clearance of segments over the highest of the surface within ``BESIDE_M`` of them."""
-    segment_K, _, xy_K2, z_K = _parts(surface, segments, takeoff_amsl_S)
+    segment_K, xy_K2, z_K = _parts(surface, segments, takeoff_amsl_S)
     (at,) = np.nonzero(np.diff(segment_K) == 0)
     top_K = surface.max_within(xy_K2, BESIDE_M)
     low, high = np.minimum(z_K[at], z_K[at + 1]), np.maximum(z_K[at], z_K[at + 1])
@@ -171,12 +171,12 @@ def over_surface(surface: Ground, segments: Segments, takeoff_amsl_S: Floats) ->
 
 def _parts(
     model: Ground, segments: Segments, takeoff_amsl_S: Floats
-) -> tuple[NDArray[np.intp], Floats, Floats, Floats]:
+) -> tuple[NDArray[np.intp], Floats, Floats]:
     segment_K, share_K = cuts(model, segments.start_S2, segments.end_S2)
     xy_K2 = segments.start_S2[segment_K] + share_K[:, None] * (segments.end_S2 - segments.start_S2)[segment_K]
     rise_S = segments.end_above_S - segments.start_above_S
     z_K = (takeoff_amsl_S + segments.start_above_S)[segment_K] + share_K * rise_S[segment_K]
-    return segment_K, share_K, xy_K2, z_K
+    return segment_K, xy_K2, z_K
 
 
 def named(sortie: Sortie, leg: int) -> str:

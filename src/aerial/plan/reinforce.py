@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import minimum_filter1d
 
 from aerial import geo
+from aerial.plan.found import found as finding
 from aerial.plan.ground import Ground
 from aerial.plan.lines import Line, Piece
 from aerial.plan.overlap import borders, flat_spacing_m, footprint_m, neighbours, shared, turned
@@ -271,20 +272,20 @@ def _short_sides(
     if worst and worst[0] < asked.overlap_side - 1e-4:
         where = _named(ground, piece, worst[1], worst[2])
         findings.append(
-            Finding(
-                level="warn",
-                code="side_overlap",
-                message=f"Side overlap falls to {worst[0]:.1%} near {where}; asked: {asked.overlap_side:.0%}.",
-                hint="Look at the ground there: a cliff; fly it once more across, or accept it.",
+            finding(
+                "warn",
+                "side_overlap",
+                f"Side overlap falls to {worst[0]:.1%} near {where}; asked: {asked.overlap_side:.0%}.",
+                "Look at the ground there: a cliff; fly it once more across, or accept it.",
             )
         )
     if unknown:
         findings.append(
-            Finding(
-                level="warn",
-                code="overlap_unknown",
-                message=f"Overlap is unknown at {unknown} places: the elevation model has no heights there.",
-                hint="Give an elevation model that reaches a picture's width beyond the area.",
+            finding(
+                "warn",
+                "overlap_unknown",
+                f"Overlap is unknown at {unknown} places: the elevation model has no heights there.",
+                "Give an elevation model that reaches a picture's width beyond the area.",
             )
         )
     return findings
@@ -305,12 +306,12 @@ def _short_fronts(
     u, v = swath.place_N2[int(np.nanargmin(shares))]
     where = _named(ground, piece, float(u), float(v))
     return [
-        Finding(
-            level="warn",
-            code="front_overlap",
-            message=f"Front overlap falls to {share:.1%} near {where} at the camera's shortest distance, "
+        finding(
+            "warn",
+            "front_overlap",
+            f"Front overlap falls to {share:.1%} near {where} at the camera's shortest distance, "
             f"{trigger_m:.1f} m; asked: {asked.overlap_front:.0%}.",
-            hint="Fly slower, so that the camera can fire at shorter distances.",
+            "Fly slower, so that the camera can fire at shorter distances.",
         )
     ]
 
