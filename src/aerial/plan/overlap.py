@@ -7,12 +7,14 @@ The overlap of two pictures is the least share of the larger one that both show,
 (front) or row (side) of ground that runs through both pictures from border to border. On flat ground
 that is the classical 1 - distance / footprint. Where the ground rises at one side of the frame the
 columns there are short, and they decide: a mean over the frame would hide them behind the long
-columns of the low side. Ground hidden by other ground inside a frame is not looked for.
+columns of the low side. Front overlap is no more than the share of the larger picture's area either,
+which counts what lies beside those columns. Ground hidden by other ground inside a frame is not looked for.
 """
 
 from typing import Literal
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 
 from aerial.plan.ground import Ground
@@ -71,14 +73,18 @@ def flat_spacing_m(
     """Return the widest line spacing and trigger distance that give the overlaps on flat ground.
 
     Off nadir a picture is narrower near the aircraft, and neighbouring lines are flown in opposite
-    directions, so that the narrow end of one meets the wide end of the other.
+    directions, so that the narrow end of one meets the wide end of the other; the next picture of a
+    line shows less of this one's wide end than of its middle.
     """
     _, left, down = _rays(camera, pitch_deg)
     across = (left / down).reshape(4, _BORDER) * height_m
-    wide, narrow = float(np.ptp(across[FRONT])), float(np.ptp(across[BACK]))
+    widths = float(np.ptp(across[FRONT])), float(np.ptp(across[BACK]))
+    wide, narrow = max(widths), min(widths)
     _, along = footprint_m(camera, height_m, pitch_deg)
-    spacing = (wide + narrow) / 2 - overlap_side * max(wide, narrow)
-    return spacing, along * (1 - overlap_front)
+    # The shared part of two equal trapezoids, one ahead of the other: share * mean = narrow q + bend q2.
+    mean, bend = (wide + narrow) / 2, (wide - narrow) / 2
+    kept = 2 * overlap_front * mean / (narrow + float(np.sqrt(narrow**2 + 4 * bend * overlap_front * mean)))
+    return mean - overlap_side * wide, along * (1 - kept)
 
 
 def borders(
@@ -190,6 +196,26 @@ def shared(a_N4n2: Floats, b_N4n2: Floats, way: Literal["front", "side"]) -> Flo
     return np.where(top_N < low_N, 0.0, np.clip(share_NL.min(axis=1), 0.0, 1.0))
 
 
+def shared_area(a_N4n2: Floats, b_N4n2: Floats) -> Floats:
+    """Return what pictures share by area, as a share of the larger of the two."""
+    pair = [_outlines(picture) for picture in (a_N4n2, b_N4n2)]
+    larger_N = np.maximum(shapely.area(pair[0]), shapely.area(pair[1]))
+    both_N = shapely.area(shapely.intersection(*pair))
+    return np.asarray(np.where(larger_N > 0, both_N / np.where(larger_N > 0, larger_N, 1.0), np.nan))
+
+
+def _outlines(picture_N4n2: Floats) -> NDArray[np.object_]:
+    """Return the ground of pictures as polygons, empty where part of it is unknown."""
+    front, back, left, right = (picture_N4n2[:, side] for side in (FRONT, BACK, LEFT, RIGHT))
+    rings = np.concatenate([front, right[:, ::-1], back[:, ::-1], left], axis=1)
+    known_N = np.isfinite(rings).all(axis=(1, 2))
+    out = np.full(len(rings), shapely.Polygon(), object)
+    out[known_N] = shapely.polygons(rings[known_N])
+    folded = known_N & ~shapely.is_valid(out)
+    out[folded] = shapely.make_valid(out[folded])
+    return out
+
+
 def _edge(along_Nn: Floats, across_Nn: Floats, looks_NL: Floats, *, inner: str) -> Floats:
     """Return where a border lies at places across it; where it folds, the point nearest the middle."""
     merge, value = (np.fmin, np.inf) if inner == "far" else (np.fmax, -np.inf)
@@ -223,7 +249,9 @@ def overlaps(camera: CameraProfile, ground: Ground, shots: Shots, *, spacing_m: 
         follows = np.nonzero(line[1:] == line[:-1])[0]
         ahead = np.where(against[follows], follows, follows + 1)
         behind = np.where(against[follows], follows + 1, follows)
-        front_N[in_piece[follows]] = shared(uv[behind], uv[ahead], "front")
+        front_N[in_piece[follows]] = np.minimum(
+            shared(uv[behind], uv[ahead], "front"), shared_area(uv[behind], uv[ahead])
+        )
         right, left = neighbours(place, line, 1.3 * spacing_m)
         side = shared(uv[right], uv[left], "side")
         for one in (right, left):

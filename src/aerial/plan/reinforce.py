@@ -13,7 +13,7 @@ from aerial import geo
 from aerial.plan.found import found as finding
 from aerial.plan.ground import Ground
 from aerial.plan.lines import Line, Piece
-from aerial.plan.overlap import borders, flat_spacing_m, footprint_m, neighbours, shared, turned
+from aerial.plan.overlap import borders, flat_spacing_m, footprint_m, neighbours, shared, shared_area, turned
 from aerial.plan.terrain import TOLERANCE_M, Slope, profile
 from aerial.records.aircraft import CameraProfile
 from aerial.records.finding import Finding
@@ -223,7 +223,7 @@ def _stretches(short_K: Floats, along_m: float, low: float, high: float) -> list
     return found
 
 
-def _fronts(swath: _Swath, distance_m: float) -> Floats:
+def _fronts(swath: _Swath, distance_m: float, *, by_area: bool) -> Floats:
     """Return the front overlap of pictures ``distance_m`` apart, from each place that has a next one."""
     ahead = distance_m / swath.step_m
     first = int(ahead)
@@ -233,7 +233,8 @@ def _fronts(swath: _Swath, distance_m: float) -> Floats:
     share = ahead - first
     uv = swath.uv_N4n2
     next_N4n2 = uv[first : first + count] * (1 - share) + uv[first + 1 : first + 1 + count] * share
-    return shared(uv[:count], next_N4n2, "front")
+    fronts = shared(uv[:count], next_N4n2, "front")
+    return np.minimum(fronts, shared_area(uv[:count], next_N4n2)) if by_area else fronts
 
 
 def _trigger(swath: _Swath, asked: Asked) -> tuple[float, float]:
@@ -245,15 +246,21 @@ def _trigger(swath: _Swath, asked: Asked) -> tuple[float, float]:
     most = int((flat_m - asked.drift_m) / _TRIGGER_STEP_M + 1e-6)
     least = min(most, int(np.ceil(asked.least_trigger_m / _TRIGGER_STEP_M - 1e-6)))
 
-    def worst(tenths: int) -> float:
-        shares = _fronts(swath, tenths * _TRIGGER_STEP_M + asked.drift_m)
+    def worst(tenths: int, *, by_area: bool) -> float:
+        shares = _fronts(swath, tenths * _TRIGGER_STEP_M + asked.drift_m, by_area=by_area)
         return float(np.nanmin(shares)) if np.isfinite(shares).any() else 1.0
 
     low, high = least, most + 1
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if worst(middle) >= floor else (low, middle)
-    return round(low * _TRIGGER_STEP_M, 1), worst(low)
+        low, high = (middle, high) if worst(middle, by_area=False) >= floor else (low, middle)
+    # Areas are dear to compute and near to the columns: they only take off the last tenths.
+    share = worst(low, by_area=True)
+    while share < floor and low > least:
+        # Overlap falls by the distance's share of the frame, about.
+        low = max(least, low - max(1, int(low * (floor - share) / (1 - share))))
+        share = worst(low, by_area=True)
+    return round(low * _TRIGGER_STEP_M, 1), share
 
 
 def _short_sides(
@@ -302,7 +309,7 @@ def _short_fronts(
         return []
     number = int(np.argmin([share for _, share in found]))
     swath, (trigger_m, share) = swaths[number], found[number]
-    shares = _fronts(swath, trigger_m + asked.drift_m)
+    shares = _fronts(swath, trigger_m + asked.drift_m, by_area=True)
     u, v = swath.place_N2[int(np.nanargmin(shares))]
     where = _named(ground, piece, float(u), float(v))
     return [
