@@ -68,7 +68,7 @@ def write_model(
     store: Callable[[Floats], NDArray[Any]] = lambda z: z.astype(np.float32),
     **profile: Any,
 ) -> Path:
-    """Write ``height(x, y)`` of the local frame as a GeoTIFF around ``HOME``; ``pixel`` in units of ``crs``."""
+    """Write ``height(x, y)`` of the frame as a GeoTIFF around ``HOME``; ``pixel`` in units of ``crs``."""
     x0, y0 = geo.from_lonlat(crs or "EPSG:4547", HOME)
     half = half_m / geo.metres_per_unit(crs or "EPSG:4547", x0, y0)[1]
     grid = north_up(crs or "EPSG:4547", (x0 - half, y0 - half, x0 + half, y0 + half), pixel)

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import rasterio
 from rasterio.transform import Affine
+from tests.plan.made import FRAME, HOME, Floats, write_model
 
 from aerial import geo
 from aerial.errors import CrsError, InputError, RasterError
 from aerial.plan import ground as module
 from aerial.plan.ground import read_ground, read_surface
-from tests.plan.made import FRAME, HOME, Floats, write_model
 
 BOUNDS = (-400.0, -300.0, 500.0, 600.0)
 
@@ -72,7 +72,7 @@ def test_a_model_that_does_not_cover_is_refused_with_the_share(tmp_path: Path) -
     with pytest.raises(InputError, match=r"lacks 42\.\d%") as caught:
         read_ground(path, FRAME, (-400.0, -300.0, 1000.0, 300.0))
     assert "covers" in caught.value.hint
-    with pytest.raises(InputError, match="lacks 100.0%"):
+    with pytest.raises(InputError, match=r"lacks 100\.0%"):
         read_surface(path, FRAME, (5000.0, 5000.0, 6000.0, 6000.0))
 
 

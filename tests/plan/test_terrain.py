@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
+from tests.plan.made import CAMERA, Floats, ground_of
 
 from aerial.errors import InputError
 from aerial.plan.ground import Ground
@@ -15,10 +16,14 @@ from aerial.plan.lines import Line, Piece
 from aerial.plan.overlap import Shots, borders, flat_spacing_m, footprint_m, overlaps
 from aerial.plan.reinforce import Asked, Reinforced, reinforce, spacing_share
 from aerial.plan.terrain import Slope, follow, profile
-from tests.plan.made import CAMERA, Floats, ground_of
 
 SLOPE = Slope(climb=0.5, descent=0.3)
 HEIGHT_M = 100.0
+
+
+def level(x: Floats, _: Floats) -> Floats:
+    """Flat ground."""
+    return np.full(x.shape, 30.0)
 
 
 def rough(seed: int, relief_m: float = 60.0, *, half_m: float = 600.0) -> Ground:
@@ -99,7 +104,7 @@ def test_a_leg_may_have_a_height_and_a_slope_of_its_own() -> None:
 
 def test_unknown_ground_everywhere_is_refused() -> None:
     """No height is made up for a path over nothing but holes."""
-    ground = ground_of(lambda x, y: np.full(x.shape, np.nan))
+    ground = ground_of(lambda x, _: np.full(x.shape, np.nan))
     with pytest.raises(InputError, match="no heights anywhere"):
         profile(ground, np.array([[-50.0, 0.0], [50.0, 0.0]]), HEIGHT_M, SLOPE)
 
@@ -107,7 +112,7 @@ def test_unknown_ground_everywhere_is_refused() -> None:
 def lay(
     spacing_m: float, *, direction_rad: float = 0.4, half_m: float = 220.0, width_m: float = 300.0
 ) -> Piece:
-    """Return parallel lines of one piece around the middle."""
+    """Return parallel lines of one piece."""
     cos, sin = np.cos(direction_rad), np.sin(direction_rad)
     count = int(np.ceil(width_m / spacing_m)) + 1
     lines = []
@@ -136,8 +141,8 @@ def shoot(
         yaw += [float(np.arctan2(*(ends[1] - ends[0])[::-1]))] * len(at)
         line += [number] * len(at)
     return Shots(
-        xyz_N3=np.vstack(xyz), yaw_rad_N=np.array(yaw), line_N=np.array(line), piece_N=np.zeros(len(line), np.intp),
-        pitch_deg=pitch,
+        xyz_N3=np.vstack(xyz), yaw_rad_N=np.array(yaw), line_N=np.array(line),
+        piece_N=np.zeros(len(line), np.intp), pitch_deg=pitch,
     )  # fmt: skip
 
 
@@ -146,7 +151,7 @@ def shoot(
 )
 def test_flat_ground_gives_the_classical_overlap(front: float, side: float, pitch: float) -> None:
     """On flat ground the spacings for an overlap achieve it, off nadir and flown to and fro too."""
-    ground = ground_of(lambda x, y: np.full(x.shape, 30.0), half_m=600.0)
+    ground = ground_of(level, half_m=600.0)
     spacing, trigger = flat_spacing_m(CAMERA, HEIGHT_M, front, side, pitch)
     piece = lay(spacing)
     found = overlaps(
@@ -195,7 +200,7 @@ def seen_by(ground: Ground, xyz_3: Floats, yaw_rad: float, xy_N2: Floats) -> NDA
 
 
 def test_the_overlap_is_no_more_than_the_ground_that_both_show() -> None:
-    """On rough ground front overlap is within 1 % of, or below, the share of points that both pictures show."""
+    """On rough ground front overlap is at most 1 % over the share of points that both pictures show."""
     ground = rough(9)
     spacing, trigger = flat_spacing_m(CAMERA, HEIGHT_M, 0.8, 0.7)
     piece = lay(spacing)
@@ -239,7 +244,7 @@ def test_reinforced_lines_reach_the_overlap_where_plain_ones_do_not(seed: int) -
 
 
 def test_lines_are_added_between_their_neighbours_only() -> None:
-    """Added lines lie between two lines of the piece, within their ends, and the piece stays in order across."""
+    """Added lines lie between two lines, within their ends, and the piece stays in order across."""
     ground = rough(2)
     spacing, _ = flat_spacing_m(CAMERA, HEIGHT_M, 0.8, 0.7)
     piece = lay(spacing * 0.9)
@@ -258,7 +263,7 @@ def test_lines_are_added_between_their_neighbours_only() -> None:
 
 def test_even_ground_wants_hardly_more_lines() -> None:
     """On flat ground 2 % closer lines are all that the height's tolerance asks, and none is added."""
-    ground = ground_of(lambda x, y: np.full(x.shape, 30.0), half_m=600.0)
+    ground = ground_of(level, half_m=600.0)
     spacing, trigger = flat_spacing_m(CAMERA, HEIGHT_M, 0.8, 0.7)
     assert spacing_share(ground, [lay(spacing)], asked(), spacing) == 0.98
     result = reinforce(ground, [lay(spacing * 0.98)], asked())

@@ -65,7 +65,7 @@ def _inside_no_fly(ways: Ways, no_fly: BaseGeometry) -> list[Finding]:
         lines = lines_of(segments)
         hit = shapely.intersects(lines, inner)
         out = np.zeros(len(lines))
-        out[hit] = shapely.length(shapely.intersection(lines[hit], inner))
+        out[hit] = shapely.length(shapely.intersection(lines[hit], no_fly))
         return out
 
     inside_S, home_S = lengths(ways.path), lengths(ways.home)

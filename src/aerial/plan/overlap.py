@@ -149,7 +149,10 @@ def _cast(ground: Ground, xyz_N3: Floats, slope_NR2: Floats) -> Floats:
         far_NR, under_NR = np.where(above_NR, far_NR, at_NR), np.where(above_NR, under_NR, now_NR)
     at_NR = near_NR + (far_NR - near_NR) * over_NR / np.maximum(over_NR - under_NR, 1e-12)
     fall_NR = start_N[:, None] + (end_N - start_N)[:, None] * at_NR
-    return np.asarray(xyz_N3[:, None, :2] + slope_NR2 * fall_NR[..., None])
+    met_NR2 = xyz_N3[:, None, :2] + slope_NR2 * fall_NR[..., None]
+    # A camera below the ground sees nothing.
+    met_NR2[~(z_N > ground.at(xyz_N3[:, :2]))] = np.nan
+    return np.asarray(met_NR2)
 
 
 def _over(
@@ -212,7 +215,7 @@ def _outlines(picture_N4n2: Floats) -> NDArray[np.object_]:
     out = np.full(len(rings), shapely.Polygon(), object)
     out[known_N] = shapely.polygons(rings[known_N])
     folded = known_N & ~shapely.is_valid(out)
-    out[folded] = shapely.make_valid(out[folded])
+    out[folded] = shapely.buffer(out[folded], 0)
     return out
 
 
