@@ -26,11 +26,11 @@ from aerial.plan.flown import Segments, over_ground
 from aerial.plan.ground import Ground, read_ground
 from aerial.plan.lines import Line, Piece
 from aerial.plan.overlap import Shots, flat_spacing_m, footprint_m, overlaps
-from aerial.plan.reinforce import Asked, reinforce, spacing_share
+from aerial.plan.reinforce import Asked, reinforce, spacing_share, triggers
 from aerial.plan.terrain import Slope, follow
 from aerial.raster.grid import Grid, north_up
 from aerial.raster.write import write_cog
-from aerial.records import CameraProfile
+from aerial.records import CameraProfile, Finding
 from benchmarks.machine import emit
 
 Floats = NDArray[np.float64]
@@ -39,7 +39,8 @@ HOME = LonLat(lon_deg=113.95, lat_deg=22.88)
 RELIEF_M, PIXEL_M, HALF_M = 150.0, 5.0, 1000.0
 WIDTH_M, DEPTH_M, DIRECTION_RAD = 600.0, 500.0, 0.3
 HEIGHT_M, FRONT, SIDE = 100.0, 0.8, 0.7
-SLOPE = Slope(climb=0.5, descent=0.4)
+SPEED_M_S, CLIMB_M_S, DESCENT_M_S = 8.0, 6.0, 6.0  # those of the same aircraft, in normal mode
+SLOPE = Slope(climb=CLIMB_M_S / SPEED_M_S, descent=DESCENT_M_S / SPEED_M_S)
 SEEDS = (101, 102, 103, 104, 105, 106)  # none of them was used in development
 # Sensor and lens of the wide camera of DJI's Mavic 3 Enterprise (4/3 inch, 24 mm equivalent).
 CAMERA = CameraProfile(
@@ -97,10 +98,11 @@ def _turn() -> Floats:
     return np.array([[cos, sin], [-sin, cos]])
 
 
-def fly(
-    ground: Ground, piece: Piece, trigger_m: tuple[float, ...], flat_amsl_m: float | None
-) -> dict[str, Any]:
-    """Return the photographs and the path, flown to and fro: over the ground, or level."""
+def fly(ground: Ground, piece: Piece, asked: Asked, flat_m: tuple[float, float] | None) -> dict[str, Any]:
+    """Return photographs, path and findings, flown to and fro: over the ground, or level.
+
+    ``flat_m``: height in the ground's datum and trigger distance of the level flight.
+    """
     ends = [
         np.array([line.start, line.end] if k % 2 == 0 else [line.end, line.start])
         for k, line in enumerate(piece.lines)
@@ -110,10 +112,13 @@ def fly(
         if k:
             legs.append(np.vstack([ends[k - 1][1], line[0]]))
         legs.append(line)
-    if flat_amsl_m is None:
+    findings: tuple[Finding, ...] = ()
+    if flat_m is None:
         flown = follow(ground, legs, HEIGHT_M, SLOPE)
+        trigger_m, findings = triggers(ground, flown[::2], asked)
     else:
-        flown = [np.column_stack([leg, np.full(2, flat_amsl_m)]) for leg in legs]
+        flown = [np.column_stack([leg, np.full(2, flat_m[0])]) for leg in legs]
+        trigger_m = (flat_m[1],) * len(ends)
     xyz, yaw, number = [], [], []
     for k, (leg, trigger) in enumerate(zip(flown[::2], trigger_m, strict=True)):
         along = np.r_[0.0, np.cumsum(np.hypot(*np.diff(leg[:, :2], axis=0).T))]
@@ -125,7 +130,7 @@ def fly(
         xyz_N3=np.vstack(xyz), yaw_rad_N=np.array(yaw), line_N=np.array(number),
         piece_N=np.zeros(len(number), np.intp),
     )  # fmt: skip
-    return {"shots": shots, "path": flown}
+    return {"shots": shots, "path": flown, "findings": findings}
 
 
 def judge(ground: Ground, flight: dict[str, Any], spacing_m: float) -> dict[str, Any]:
@@ -137,6 +142,7 @@ def judge(ground: Ground, flight: dict[str, Any], spacing_m: float) -> dict[str,
     across, along = footprint_m(CAMERA, HEIGHT_M)
     place = np.abs(shots.xyz_N3[:, :2] @ _turn().T)
     inner = (place[:, 0] <= WIDTH_M / 2 - along) & (place[:, 1] <= DEPTH_M / 2 - across / 2)
+    has_next = inner & np.append(np.diff(shots.line_N) == 0, False)
     points = np.vstack([np.column_stack([leg[:-1], leg[1:]]) for leg in flight["path"]])
     segments = Segments(
         start_S2=points[:, :2], end_S2=points[:, 3:5], start_above_S=points[:, 2], end_above_S=points[:, 5],
@@ -148,7 +154,7 @@ def judge(ground: Ground, flight: dict[str, Any], spacing_m: float) -> dict[str,
         "photos": len(shots.line_N),
         "lines": int(shots.line_N.max()) + 1,
         "survey_m": round(float(sum(np.hypot(*(leg[-1, :2] - leg[0, :2])) for leg in flight["path"][::2]))),
-        "front_min": _least(found.front_N[inner]), "front_p1": _least(found.front_N[inner], 1),
+        "front_min": _least(found.front_N[has_next]), "front_p1": _least(found.front_N[has_next], 1),
         "side_min": _least(found.side_N[inner]), "side_p1": _least(found.side_N[inner], 1),
         "seen_min": int(seen.min()), "seen_p1": int(np.percentile(seen, 1)),
         "true_height_m": [round(float(over.least_K.min()), 1), round(float(over.most_K.max()), 1)],
@@ -194,7 +200,14 @@ def main() -> int:
     options = parser.parse_args()
     frame = geo.local_frame(HOME)
     spacing_m, trigger_m = flat_spacing_m(CAMERA, HEIGHT_M, FRONT, SIDE)
-    asked = Asked(camera=CAMERA, height_agl_m=HEIGHT_M, overlap_front=FRONT, overlap_side=SIDE, slope=SLOPE)
+    asked = Asked(
+        camera=CAMERA,
+        height_agl_m=HEIGHT_M,
+        overlap_front=FRONT,
+        overlap_side=SIDE,
+        slope=SLOPE,
+        least_trigger_m=SPEED_M_S * CAMERA.min_trigger_interval_s,
+    )
     implied = int(1 / (1 - FRONT) + 1e-9) * int(1 / (1 - SIDE) + 1e-9)
     rows, failed = {}, []
     for seed in options.seeds:
@@ -204,15 +217,15 @@ def main() -> int:
         start = time.perf_counter()
         share = spacing_share(ground, lines_of(spacing_m), asked, spacing_m)
         result = reinforce(ground, lines_of(spacing_m * share), asked)
-        seconds = time.perf_counter() - start
         (piece,) = result.pieces
-        ours = judge(ground, fly(ground, piece, result.trigger_m[0], None), spacing_m * share)
+        flight = fly(ground, piece, asked, None)
+        seconds = time.perf_counter() - start
+        ours = judge(ground, flight, spacing_m * share)
         ours |= {"spacing_share": share, "added": result.added, "plan_s": round(seconds, 2)}
-        ours |= {"said": [finding.message for finding in result.findings]}
+        ours |= {"said": [finding.message for finding in (*result.findings, *flight["findings"])]}
         (plain,) = lines_of(spacing_m)
         takeoff_m = float(ground.at(np.zeros((1, 2)))[0])
-        triggers = (trigger_m,) * len(plain.lines)
-        flat = judge(ground, fly(ground, plain, triggers, takeoff_m + HEIGHT_M), spacing_m)
+        flat = judge(ground, fly(ground, plain, asked, (takeoff_m + HEIGHT_M, trigger_m)), spacing_m)
         rows[str(seed)] = {"ours": ours, "flat": flat}
         print(seed, rows[str(seed)], file=sys.stderr, flush=True)
         for key, wanted in (("front_min", FRONT), ("side_min", SIDE), ("seen_min", implied)):

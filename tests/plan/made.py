@@ -64,7 +64,7 @@ def write_model(
     *,
     crs: str | None = "EPSG:4547",
     pixel: float = 5.0,
-    half_m: float = 1000.0,
+    half_m: float = 700.0,
     store: Callable[[Floats], NDArray[Any]] = lambda z: z.astype(np.float32),
     **profile: Any,
 ) -> Path:

@@ -14,7 +14,7 @@ from aerial.errors import InputError
 from aerial.plan.ground import Ground
 from aerial.plan.lines import Line, Piece
 from aerial.plan.overlap import Shots, borders, flat_spacing_m, footprint_m, overlaps
-from aerial.plan.reinforce import Asked, Reinforced, reinforce, spacing_share
+from aerial.plan.reinforce import Asked, Reinforced, reinforce, spacing_share, triggers
 from aerial.plan.terrain import Slope, follow, profile
 
 SLOPE = Slope(climb=0.5, descent=0.3)
@@ -122,13 +122,20 @@ def lay(
     return Piece(direction_rad=direction_rad, lines=tuple(lines))
 
 
+def to_and_fro(piece: Piece) -> list[Floats]:
+    """Return the ends of the lines in the direction in which each is flown."""
+    return [
+        np.array([one.start, one.end] if number % 2 == 0 else [one.end, one.start])
+        for number, one in enumerate(piece.lines)
+    ]
+
+
 def shoot(
     ground: Ground, piece: Piece, trigger_m: tuple[float, ...], *, flat: bool = False, pitch: float = -90
 ) -> Shots:
     """Return the photographs of a piece flown to and fro, following the ground or level over its middle."""
     xyz, yaw, line = [], [], []
-    for number, (one, trigger) in enumerate(zip(piece.lines, trigger_m, strict=True)):
-        ends = np.array([one.start, one.end] if number % 2 == 0 else [one.end, one.start])
+    for number, (ends, trigger) in enumerate(zip(to_and_fro(piece), trigger_m, strict=True)):
         length = np.hypot(*(ends[1] - ends[0]))
         at = np.arange(0, length, trigger)
         xy = ends[0] + np.outer(at / length, ends[1] - ends[0])
@@ -238,7 +245,11 @@ def test_reinforced_lines_reach_the_overlap_where_plain_ones_do_not(seed: int) -
     assert np.nanmin(before.side_N) < 0.69
     spacing, result = reinforced(ground)
     assert not result.findings
-    after = overlaps(CAMERA, ground, shoot(ground, result.pieces[0], result.trigger_m[0]), spacing_m=spacing)
+    (piece,) = result.pieces
+    flown = [np.column_stack(profile(ground, ends, HEIGHT_M, SLOPE)) for ends in to_and_fro(piece)]
+    trigger_m, findings = triggers(ground, flown, asked())
+    assert not findings
+    after = overlaps(CAMERA, ground, shoot(ground, piece, trigger_m), spacing_m=spacing)
     assert np.nanmin(after.front_N) >= 0.8
     assert np.nanmin(after.side_N) >= 0.7
 

@@ -201,9 +201,9 @@ def shared(a_N4n2: Floats, b_N4n2: Floats, way: Literal["front", "side"]) -> Flo
 
 def shared_area(a_N4n2: Floats, b_N4n2: Floats) -> Floats:
     """Return what pictures share by area, as a share of the larger of the two."""
-    pair = [_outlines(picture) for picture in (a_N4n2, b_N4n2)]
-    larger_N = np.maximum(shapely.area(pair[0]), shapely.area(pair[1]))
-    both_N = shapely.area(shapely.intersection(*pair))
+    a_N, b_N = _outlines(a_N4n2), _outlines(b_N4n2)
+    larger_N = np.maximum(shapely.area(a_N), shapely.area(b_N))
+    both_N = shapely.area(shapely.intersection(a_N, b_N))
     return np.asarray(np.where(larger_N > 0, both_N / np.where(larger_N > 0, larger_N, 1.0), np.nan))
 
 

@@ -23,6 +23,8 @@ Floats = NDArray[np.float64]
 
 ROUNDS = 3
 _TRIGGER_STEP_M = 0.1
+_PLACES = 20  # looked at on the way of one footprint, to lay lines
+_PLACES_FLOWN = 45  # and once they are flown
 _SHARES = (1.0, 0.98, 0.96, 0.94, 0.92, 0.9, 0.87, 0.84, 0.8, 0.76, 0.72, 0.68, 0.64, 0.6, 0.55, 0.5)
 
 
@@ -60,6 +62,7 @@ class _Swath:
     """A line as it is flown: places every ``step_m`` along it, and the frame's borders at each, u and v."""
 
     line: Line
+    direction_rad: float
     step_m: float
     place_N2: Floats
     uv_N4n2: Floats
@@ -96,7 +99,8 @@ def spacing_share(ground: Ground, pieces: Sequence[Piece], asked: Asked, spacing
 def reinforce(ground: Ground, pieces: Sequence[Piece], asked: Asked) -> Reinforced:
     """Return the pieces with lines added where side overlap falls short, and each line's trigger distance.
 
-    A line is added in the middle between two lines of a piece over each short stretch and half a frame
+    Heights are those of lines flown in either direction, alone; see ``triggers`` for the path as it is
+    flown. A line is added in the middle between two lines of a piece over each short stretch and half a frame
     beyond either end, as far as both lines go; up to ``ROUNDS`` times. A trigger distance is the
     largest, in steps of 0.1 m, at which front overlap holds wherever the photographs fall.
     """
@@ -111,9 +115,9 @@ def reinforce(ground: Ground, pieces: Sequence[Piece], asked: Asked) -> Reinforc
             added += len(extra)
             swaths += [_flown(ground, line, piece, asked) for line in extra]
         swaths.sort(key=lambda swath: (round(float(swath.place_N2[:, 1].mean()), 3), swath.place_N2[0, 0]))
-        findings += _short_sides(ground, swaths, widest_m, piece, asked)
+        findings += _short_sides(ground, swaths, widest_m, asked)
         found = [_trigger(swath, asked) for swath in swaths]
-        findings += _short_fronts(ground, swaths, found, piece, asked)
+        findings += _short_fronts(ground, swaths, found, asked)
         triggers.append(tuple(trigger for trigger, _ in found))
         out.append(Piece(direction_rad=piece.direction_rad, lines=tuple(swath.line for swath in swaths)))
     return Reinforced(pieces=tuple(out), trigger_m=tuple(triggers), added=added, findings=tuple(findings))
@@ -124,25 +128,82 @@ def _floor(share: float, asked: Asked) -> float:
     return share + max(0.0, share - 0.5) * TOLERANCE_M / asked.height_agl_m
 
 
+def triggers(
+    ground: Ground, legs: Sequence[Floats], asked: Asked
+) -> tuple[tuple[float, ...], tuple[Finding, ...]]:
+    """Return the trigger distance of each survey leg as it is flown, and where overlap falls short.
+
+    ``legs``: x, y and height, from ``terrain.follow`` over the whole path. Direction of flight and the
+    way to the next line change heights by metres, so these count and those of ``reinforce`` are a forecast.
+    """
+    swaths, found = [], []
+    for leg_M3 in legs:
+        yaw = float(np.arctan2(*(leg_M3[-1, :2] - leg_M3[0, :2])[::-1]))
+        swaths.append(_swath(ground, leg_M3, yaw, asked, _PLACES_FLOWN))
+        found.append(_as_shot(ground, leg_M3, yaw, _trigger(swaths[-1], asked), asked))
+    return tuple(trigger for trigger, _ in found), tuple(_short_fronts(ground, swaths, found, asked))
+
+
 def _flown(ground: Ground, line: Line, piece: Piece, asked: Asked) -> _Swath:
+    """Return a line as it may be flown in either direction: no steeper than the lesser of two slopes."""
+    gentle = min(asked.slope.climb, asked.slope.descent)
+    slope = Slope(climb=gentle, descent=gentle)
     ends_22 = np.array([line.start, line.end], float)
-    length = float(np.hypot(*(ends_22[1] - ends_22[0])))
-    path_M2, amsl_M = profile(ground, ends_22, asked.height_agl_m, asked.slope, tolerance_m=1e-3)
+    path_M2, amsl_M = profile(ground, ends_22, asked.height_agl_m, slope, tolerance_m=1e-3)
+    return _swath(ground, np.column_stack([path_M2, amsl_M]), piece.direction_rad, asked, _PLACES)
+
+
+def _swath(ground: Ground, leg_M3: Floats, direction_rad: float, asked: Asked, places: int) -> _Swath:
+    start, end = leg_M3[0, :2], leg_M3[-1, :2]
+    length = float(np.hypot(*(end - start)))
     _, along_m = footprint_m(asked.camera, asked.height_agl_m, asked.pitch_deg)
-    count = max(2, int(np.ceil(length / (along_m / 20))) + 1)
-    at_N = np.linspace(0.0, length, count)
-    along_M = np.hypot(*(path_M2 - path_M2[0]).T)
-    xy_N2 = ends_22[0] + np.outer(at_N / max(length, 1e-9), ends_22[1] - ends_22[0])
-    xyz_N3 = np.column_stack([xy_N2, np.interp(at_N, along_M, amsl_M)])
-    yaw = float(np.arctan2(*(ends_22[1] - ends_22[0])[::-1]))
-    cast = borders(asked.camera, ground, xyz_N3, np.full(count, yaw), asked.pitch_deg)
-    cos, sin = np.cos(piece.direction_rad), np.sin(piece.direction_rad)
-    against = np.full(count, np.cos(yaw - piece.direction_rad) < 0)
-    place_N2 = xy_N2 @ np.array([[cos, -sin], [sin, cos]])
-    uv_N4n2 = turned(cast, piece.direction_rad, against)
-    if against[0]:
+    count = max(2, int(np.ceil(length / (along_m / places))) + 1)
+    place_N2, uv_N4n2 = _seen(ground, leg_M3, np.linspace(0.0, length, count), direction_rad, asked)
+    if place_N2[0, 0] > place_N2[-1, 0]:
         place_N2, uv_N4n2 = place_N2[::-1], uv_N4n2[::-1]
-    return _Swath(line=line, step_m=length / (count - 1), place_N2=place_N2, uv_N4n2=uv_N4n2)
+    return _Swath(
+        line=Line(start=(float(start[0]), float(start[1])), end=(float(end[0]), float(end[1]))),
+        direction_rad=direction_rad,
+        step_m=length / (count - 1),
+        place_N2=place_N2,
+        uv_N4n2=uv_N4n2,
+    )
+
+
+def _seen(
+    ground: Ground, leg_M3: Floats, at_N: Floats, direction_rad: float, asked: Asked
+) -> tuple[Floats, Floats]:
+    """Return places along a leg and the borders of the pictures taken there, as u and v of a direction."""
+    along_M = np.hypot(*(leg_M3[:, :2] - leg_M3[0, :2]).T)
+    xyz_N3 = np.column_stack([np.interp(at_N, along_M, leg_M3[:, axis]) for axis in range(3)])
+    yaw = float(np.arctan2(*(leg_M3[-1, :2] - leg_M3[0, :2])[::-1]))
+    cast = borders(asked.camera, ground, xyz_N3, np.full(len(at_N), yaw), asked.pitch_deg)
+    cos, sin = np.cos(direction_rad), np.sin(direction_rad)
+    against = np.full(len(at_N), np.cos(yaw - direction_rad) < 0)
+    return xyz_N3[:, :2] @ np.array([[cos, -sin], [sin, cos]]), turned(cast, direction_rad, against)
+
+
+def _as_shot(
+    ground: Ground, leg_M3: Floats, yaw: float, planned: tuple[float, float], asked: Asked
+) -> tuple[float, float]:
+    """Return a leg's trigger distance, shorter where its photographs themselves show that it must be.
+
+    Between the places looked at, steep ground may hide and show a border at once.
+    """
+    trigger_m, share = planned
+    length = float(np.hypot(*(leg_M3[-1, :2] - leg_M3[0, :2])))
+    while True:
+        next_m = trigger_m + asked.drift_m
+        at_N = np.arange(0.0, length - next_m, trigger_m)
+        if not at_N.size:
+            return trigger_m, share
+        _, uv_N4n2 = _seen(ground, leg_M3, np.concatenate([at_N, at_N + next_m]), yaw, asked)
+        one, two = uv_N4n2[: len(at_N)], uv_N4n2[len(at_N) :]
+        fronts = np.minimum(shared(one, two, "front"), shared_area(one, two))
+        least = float(np.nanmin(fronts)) if np.isfinite(fronts).any() else 1.0
+        if least >= asked.overlap_front or trigger_m <= asked.least_trigger_m:
+            return trigger_m, min(share, least)
+        trigger_m = max(round(trigger_m - 2 * _TRIGGER_STEP_M, 1), asked.least_trigger_m)
 
 
 @record
@@ -234,7 +295,9 @@ def _fronts(swath: _Swath, distance_m: float, *, by_area: bool) -> Floats:
     uv = swath.uv_N4n2
     next_N4n2 = uv[first : first + count] * (1 - share) + uv[first + 1 : first + 1 + count] * share
     fronts = shared(uv[:count], next_N4n2, "front")
-    return np.minimum(fronts, shared_area(uv[:count], next_N4n2)) if by_area else fronts
+    if by_area:
+        fronts[::2] = np.minimum(fronts[::2], shared_area(uv[:count:2], next_N4n2[::2]))
+    return fronts
 
 
 def _trigger(swath: _Swath, asked: Asked) -> tuple[float, float]:
@@ -263,9 +326,7 @@ def _trigger(swath: _Swath, asked: Asked) -> tuple[float, float]:
     return round(low * _TRIGGER_STEP_M, 1), share
 
 
-def _short_sides(
-    ground: Ground, swaths: Sequence[_Swath], widest_m: float, piece: Piece, asked: Asked
-) -> list[Finding]:
+def _short_sides(ground: Ground, swaths: Sequence[_Swath], widest_m: float, asked: Asked) -> list[Finding]:
     findings = []
     unknown = 0
     worst: tuple[float, float, float] | None = None
@@ -277,7 +338,7 @@ def _short_sides(
             across = (_across(swaths[gap.right]) + _across(swaths[gap.left])) / 2
             worst = float(known_K[at]), float(gap.along_K[at]), across
     if worst and worst[0] < asked.overlap_side - 1e-4:
-        where = _named(ground, piece, worst[1], worst[2])
+        where = _named(ground, swaths[0].direction_rad, worst[1], worst[2])
         findings.append(
             finding(
                 "warn",
@@ -302,7 +363,6 @@ def _short_fronts(
     ground: Ground,
     swaths: Sequence[_Swath],
     found: Sequence[tuple[float, float]],
-    piece: Piece,
     asked: Asked,
 ) -> list[Finding]:
     if not found or min(share for _, share in found) >= asked.overlap_front - 1e-4:
@@ -311,7 +371,7 @@ def _short_fronts(
     swath, (trigger_m, share) = swaths[number], found[number]
     shares = _fronts(swath, trigger_m + asked.drift_m, by_area=True)
     u, v = swath.place_N2[int(np.nanargmin(shares))]
-    where = _named(ground, piece, float(u), float(v))
+    where = _named(ground, swath.direction_rad, float(u), float(v))
     return [
         finding(
             "warn",
@@ -323,7 +383,7 @@ def _short_fronts(
     ]
 
 
-def _named(ground: Ground, piece: Piece, along: float, across: float) -> str:
-    cos, sin = np.cos(piece.direction_rad), np.sin(piece.direction_rad)
+def _named(ground: Ground, direction_rad: float, along: float, across: float) -> str:
+    cos, sin = np.cos(direction_rad), np.sin(direction_rad)
     at = geo.to_lonlat(ground.crs, along * cos - across * sin, along * sin + across * cos)
     return f"{at.lon_deg:.6f}, {at.lat_deg:.6f}"
