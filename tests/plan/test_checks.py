@@ -101,6 +101,28 @@ def test_true_height_is_that_over_every_metre_below(
         assert f"{height + depth:.1f} m" in found.message
 
 
+def wide(spacing_m: float, height_m: float = 90.0) -> Plan:
+    """Return a plan of lines 600 m long over 600 m."""
+    legs = []
+    for k, x in enumerate(np.arange(-300, 301, spacing_m).tolist()):
+        y = (-300.0, 300.0) if k % 2 == 0 else (300.0, -300.0)
+        line = leg("survey", (x, y[0], height_m), (x, y[1], height_m), line=k + 1)
+        legs.append(dataclasses.replace(line, trigger_distance_m=19.0))
+    around = (area(-310, -310, 310, 310),)
+    return plan(height_m, legs=tuple(legs), area=around, fence=around, line_spacing_m=spacing_m)
+
+
+def test_overlap_on_the_terrain_is_told() -> None:
+    """37 m of spacing keep 70 % on flat ground, not over a hill of 30 m; 39 m do not."""
+    flat = one(check(wide(37.0), ground=ground_of(level), zones=()), "overlap")
+    assert flat.level == "pass"
+    assert "side overlap is at least 70.8%" in flat.message
+    hill = ground_of(lambda x, y: 20 + 30 * np.exp(-((x - 20) ** 2 + y**2) / 80**2))
+    risen = one(check(wide(37.0), ground=hill, zones=()), "overlap")
+    assert risen.level == "warn"
+    assert one(check(wide(39.0), ground=ground_of(level), zones=()), "overlap").level == "warn"
+
+
 def test_without_terrain_the_height_over_take_off_is_bounded_too() -> None:
     """A plan at 125 m over take-off fails although no terrain model was given."""
     assert one(check(plan(125)), "true_height").level == "fail"

@@ -90,7 +90,7 @@ def test_a_surface_may_cover_a_part(tmp_path: Path) -> None:
     ("changes", "error", "words"),
     [
         ({"unit": "ft"}, InputError, "in ft, not in metres"),
-        ({"crs": "EPSG:4326+6360", "pixel": 1e-4}, InputError, "not in metres"),
+        ({"crs": "EPSG:4326+6360", "pixel": 1e-4, "unit": "metre"}, InputError, "not in metres"),
         ({"crs": None}, CrsError, "no coordinate reference system"),
         (
             {"store": lambda z: np.where(z > 100, -32768, z).astype(np.int16)},

@@ -1,4 +1,4 @@
-"""Whether a plan may be flown: heights, clearances, zones, camera, battery, limits.
+"""Whether a plan may be flown: heights, overlap, clearances, zones, camera, battery, limits.
 
 Limits of height and class are those of 无人驾驶航空器飞行管理暂行条例 (国令761, 2024-01-01): true height
 is that over the ground straight below. Nothing here says that a flight is legal.
@@ -13,6 +13,7 @@ from aerial import geo
 from aerial.errors import InputError
 from aerial.plan.check_aircraft import check_aircraft, check_storage, photo_every_s
 from aerial.plan.check_heights import check_heights, check_surface
+from aerial.plan.check_overlap import check_overlap
 from aerial.plan.check_zones import Ways, check_borders, check_controlled, check_obstacles, check_sensitive
 from aerial.plan.flown import (
     Margins,
@@ -110,6 +111,8 @@ def check_plan(
         clear = over_surface(surface, path, base_N[path.sortie_S])
         home_clear = over_surface(surface, ways.home, base_N[ways.home.sortie_S])
     findings += check_heights(ways, aircraft, over, home_over)
+    if ground:
+        findings += check_overlap(plan, camera, ground, base_N)
     findings += check_surface(ways, clear, home_clear, bases, surface)
     findings += _zones(ways, zones, ground, surface, bases, over, camera)
     findings += check_aircraft(plan, aircraft, camera)

@@ -68,7 +68,7 @@ def in_frame(frame_crs: str, positions: Sequence[LonLat]) -> Floats:
 
 
 def bounds_of(plan: Plan, frame_crs: str) -> Bounds:
-    """Return what a model must cover for the checks: the path, the ways home, and a little around."""
+    """Return what a surface must cover for the checks: the path, the ways home, and a little around."""
     points = [p.at for s in plan.sorties for leg in s.legs for p in leg.path]
     xy_N2 = in_frame(frame_crs, [*points, *(s.takeoff for s in plan.sorties), *plan.rally])
     low, high = xy_N2.min(axis=0) - _AROUND_M, xy_N2.max(axis=0) + _AROUND_M
