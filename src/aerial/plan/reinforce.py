@@ -284,7 +284,7 @@ def _stretches(short_K: Floats, along_m: float, low: float, high: float) -> list
     return found
 
 
-def _fronts(swath: _Swath, distance_m: float, *, by_area: bool) -> Floats:
+def _fronts(swath: _Swath, distance_m: float) -> Floats:
     """Return the front overlap of pictures ``distance_m`` apart, from each place that has a next one."""
     ahead = distance_m / swath.step_m
     first = int(ahead)
@@ -295,8 +295,8 @@ def _fronts(swath: _Swath, distance_m: float, *, by_area: bool) -> Floats:
     uv = swath.uv_N4n2
     next_N4n2 = uv[first : first + count] * (1 - share) + uv[first + 1 : first + 1 + count] * share
     fronts = shared(uv[:count], next_N4n2, "front")
-    if by_area:
-        fronts[::2] = np.minimum(fronts[::2], shared_area(uv[:count:2], next_N4n2[::2]))
+    # Areas are dear and change little from place to place.
+    fronts[::2] = np.minimum(fronts[::2], shared_area(uv[:count:2], next_N4n2[::2]))
     return fronts
 
 
@@ -309,21 +309,16 @@ def _trigger(swath: _Swath, asked: Asked) -> tuple[float, float]:
     most = int((flat_m - asked.drift_m) / _TRIGGER_STEP_M + 1e-6)
     least = min(most, int(np.ceil(asked.least_trigger_m / _TRIGGER_STEP_M - 1e-6)))
 
-    def worst(tenths: int, *, by_area: bool) -> float:
-        shares = _fronts(swath, tenths * _TRIGGER_STEP_M + asked.drift_m, by_area=by_area)
+    def worst(tenths: int) -> float:
+        shares = _fronts(swath, tenths * _TRIGGER_STEP_M + asked.drift_m)
         return float(np.nanmin(shares)) if np.isfinite(shares).any() else 1.0
 
-    low, high = least, most + 1
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if worst(middle, by_area=False) >= floor else (low, middle)
-    # Areas are dear to compute and near to the columns: they only take off the last tenths.
-    share = worst(low, by_area=True)
-    while share < floor and low > least:
-        # Overlap falls by the distance's share of the frame, about.
-        low = max(least, low - max(1, int(low * (floor - share) / (1 - share))))
-        share = worst(low, by_area=True)
-    return round(low * _TRIGGER_STEP_M, 1), share
+    trigger, share = most, worst(most)
+    while share < floor and trigger > least:
+        # Overlap falls by the distance's share of the frame, so that a step or two arrive.
+        trigger = max(least, trigger - max(1, int(trigger * (floor - share) / (1 - share))))
+        share = worst(trigger)
+    return round(trigger * _TRIGGER_STEP_M, 1), share
 
 
 def _short_sides(ground: Ground, swaths: Sequence[_Swath], widest_m: float, asked: Asked) -> list[Finding]:
@@ -369,7 +364,7 @@ def _short_fronts(
         return []
     number = int(np.argmin([share for _, share in found]))
     swath, (trigger_m, share) = swaths[number], found[number]
-    shares = _fronts(swath, trigger_m + asked.drift_m, by_area=True)
+    shares = _fronts(swath, trigger_m + asked.drift_m)
     u, v = swath.place_N2[int(np.nanargmin(shares))]
     where = _named(ground, swath.direction_rad, float(u), float(v))
     return [
