@@ -1,9 +1,12 @@
 """Heights that follow the ground, the overlap achieved on it, and lines added for it."""
 
 import time
+from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import pytest
+import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -11,6 +14,7 @@ from scipy.ndimage import gaussian_filter
 from tests.plan.made import CAMERA, Floats, ground_of
 
 from aerial.errors import InputError
+from aerial.plan.densify import densify, least_inside, shots_on
 from aerial.plan.ground import Ground
 from aerial.plan.lines import Line, Piece
 from aerial.plan.overlap import Shots, borders, flat_spacing_m, footprint_m, overlaps
@@ -120,6 +124,12 @@ def lay(
         ends = [(float(u * cos - v * sin), float(u * sin + v * cos)) for u in (-half_m, half_m)]
         lines.append(Line(start=ends[0], end=ends[1]))
     return Piece(direction_rad=direction_rad, lines=tuple(lines))
+
+
+def spacing_of(piece: Piece) -> float:
+    """Return the distance of the first two lines."""
+    away = np.subtract(piece.lines[1].start, piece.lines[0].start)
+    return abs(float(away[1] * np.cos(piece.direction_rad) - away[0] * np.sin(piece.direction_rad)))
 
 
 def to_and_fro(piece: Piece) -> list[Floats]:
@@ -254,6 +264,35 @@ def test_reinforced_lines_reach_the_overlap_where_plain_ones_do_not(seed: int) -
     assert np.nanmin(after.side_N) >= 0.7
 
 
+@pytest.mark.parametrize(("lift_m", "flights"), [(0.0, 1), (8.0, 2), (60.0, 3)])
+def test_lines_are_laid_again_until_overlap_holds_as_flown(lift_m: float, flights: int) -> None:
+    """Where every second line is lifted, closer lines make up for it, or a finding says what is left."""
+    ground = rough(8, 30.0)
+    spacing, _ = flat_spacing_m(CAMERA, HEIGHT_M, 0.8, 0.7)
+    seen: list[int] = []
+
+    def fly(pieces: Sequence[Piece]) -> list[Floats]:
+        ends = to_and_fro(pieces[0])
+        seen.append(len(ends))
+        legs = [ends[0]]
+        for last, line in pairwise(ends):
+            legs += [np.vstack([last[1], line[0]]), line]
+        lines = follow(ground, legs, HEIGHT_M, SLOPE)[::2]
+        return [line + np.array([0.0, 0.0, lift_m * (k % 2)]) for k, line in enumerate(lines)]
+
+    area = shapely.box(-200, -140, 200, 140)
+    dense = densify(ground, asked(), spacing, area, lay=lambda s: [lay(s)], fly=fly)
+    assert len(seen) == flights
+    assert len(dense.legs) == len(dense.trigger_m) == len(dense.pieces[0].lines)
+    shots = shots_on(dense.pieces, dense.legs, dense.trigger_m, -90.0)
+    found = overlaps(CAMERA, ground, shots, spacing_m=dense.spacing_m)
+    assert least_inside(found, shots, area, asked()) == (dense.front, dense.side)
+    assert dense.front >= 0.8
+    said = [f.message for f in dense.findings if f.code == "side_overlap"]
+    assert (dense.side >= 0.7) == (not said) == (flights < 3)
+    assert not said or f"{dense.side:.1%}" in said[0]
+
+
 def test_lines_are_added_between_their_neighbours_only() -> None:
     """Added lines lie between two lines, within their ends, and the piece stays in order across."""
     ground = rough(2)
@@ -267,6 +306,10 @@ def test_lines_are_added_between_their_neighbours_only() -> None:
     cos, sin = np.cos(0.4), np.sin(0.4)
     across = [line.start[1] * cos - line.start[0] * sin for line in out.lines]
     assert across == sorted(across)
+    gaps = np.diff(across)
+    # In the middle: half a spacing, or a quarter of it.
+    halves = np.log2(spacing_of(piece) / gaps[gaps > 0.01])
+    assert np.allclose(halves, np.round(halves), atol=0.02)
     for line in out.lines:
         along = sorted(p[0] * cos + p[1] * sin for p in (line.start, line.end))
         assert -220.001 <= along[0] < along[1] <= 220.001

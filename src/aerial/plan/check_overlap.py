@@ -54,10 +54,10 @@ def shots_of(plan: Plan, frame_crs: str, takeoff_amsl_N: Floats) -> Shots:
 
 
 def check_overlap(plan: Plan, camera: CameraProfile, ground: Ground, takeoff_amsl_N: Floats) -> list[Finding]:
-    """Return how much overlap photographs a footprint or more inside the area achieve on the ground."""
+    """Return how much overlap photographs half a footprint inside the area achieve on the ground."""
     shots = shots_of(plan, ground.crs, takeoff_amsl_N)
     asked = plan.parameters
-    reach_m = float(max(footprint_m(camera, asked.height_agl_m, asked.pitch_deg)))
+    reach_m = float(max(footprint_m(camera, asked.height_agl_m, asked.pitch_deg))) / 2
     area = shapely.union_all([geo.reproject(part, WGS84, ground.crs) for part in plan.area])
     inner_N = shapely.contains_xy(area.buffer(-reach_m), shots.xyz_N3[:, :2])
     if not inner_N.any() or np.isnan(shots.xyz_N3[inner_N]).any():
@@ -74,6 +74,6 @@ def check_overlap(plan: Plan, camera: CameraProfile, ground: Ground, takeoff_ams
             texts.append(f"{name} overlap is at least {least:.1%} (asked: {wanted:.0%})")
     if not texts:
         return []
-    message = f"On this terrain {' and '.join(texts)}, a picture's width inside the border."
+    message = f"On this terrain {' and '.join(texts)}, half a picture inside the border."
     hint = "Plan the cell again with this terrain model, so that lines are added." if short else ""
     return [found("warn" if short else "pass", "overlap", message, hint)]
