@@ -90,3 +90,10 @@ def test_a_point_without_image_is_refused() -> None:
     """A transform that gives infinity raises instead of returning it."""
     with pytest.raises(CrsError, match="outside the reach"):
         geo.transform(geo.WGS84, "EPSG:32650", np.array([27.0]), np.array([0.0]))
+
+
+def test_the_unit_of_heights_is_that_of_the_vertical_crs() -> None:
+    """NAVD88 in US survey feet, EGM96 in metres, a plane CRS without heights."""
+    assert geo.height_unit_m("EPSG:4326+6360") == pytest.approx(0.3048006)
+    assert geo.height_unit_m("EPSG:4326+5773") == 1.0
+    assert geo.height_unit_m("EPSG:4547") is None

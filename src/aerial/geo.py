@@ -100,6 +100,17 @@ def is_metric(crs: str) -> bool:
     return all(abs(axis.unit_conversion_factor - 1.0) < 1e-12 for axis in parsed.axis_info[:2])
 
 
+def height_unit_m(crs: str) -> float | None:
+    """Return how many metres the unit of a CRS's heights is, negative for depths; None where it has none."""
+    signs = {"up": 1.0, "down": -1.0}
+    found = [
+        signs[axis.direction.lower()] * axis.unit_conversion_factor
+        for axis in _crs(crs).axis_info
+        if axis.direction.lower() in signs
+    ]
+    return float(found[0]) if found else None
+
+
 def metric_crs_at(position: LonLat) -> str:
     """Return the CRS for metric work around ``position``.
 

@@ -44,6 +44,7 @@ class RasterInfo:
     ``bands`` counts the image bands, alpha excluded. ``declares_validity``: it has a nodata value,
     an alpha band or a mask, so that its empty pixels are known. ``descriptions`` names every band, ""
     where the file does not. ``palette``: its numbers are not brightness but places in a table of colours.
+    ``scale``, ``offset``, ``unit`` of the first band: stored numbers times scale plus offset are in unit.
     """
 
     path: Path
@@ -55,6 +56,9 @@ class RasterInfo:
     overviews: tuple[int, ...]
     descriptions: tuple[str, ...] = ()
     palette: bool = False
+    scale: float = 1.0
+    offset: float = 0.0
+    unit: str = ""
 
 
 def open_raster(path: Path) -> RasterInfo:
@@ -92,6 +96,9 @@ def open_raster(path: Path) -> RasterInfo:
             overviews=tuple(dataset.overviews(1)),
             descriptions=tuple(text or "" for text in dataset.descriptions),
             palette=ColorInterp.palette in dataset.colorinterp,
+            scale=dataset.scales[0],
+            offset=dataset.offsets[0],
+            unit=dataset.units[0] or "",
         )
 
 
