@@ -11,12 +11,11 @@ and in the WGS 84 UTM zone elsewhere, never in EPSG:3857: its areas are 17.7 % t
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pyproj
 from numpy.typing import NDArray
-from pyproj.aoi import AreaOfInterest
 from pyproj.exceptions import CRSError
 from pyproj.transformer import TransformerGroup
 from shapely import transform as shapely_transform
@@ -207,7 +206,7 @@ def accuracy_m(crs: str, position: LonLat) -> float | None:
     if parsed.ellipsoid is not None and parsed.ellipsoid.name == "CGCS2000":
         return 1.0
     lon, lat = position.lon_deg, position.lat_deg
-    around = AreaOfInterest(
+    around = pyproj.transformer.AreaOfInterest(
         max(lon - 0.1, -180), max(lat - 0.1, -90), min(lon + 0.1, 180), min(lat + 0.1, 90)
     )
     group = TransformerGroup(parsed, _crs(WGS84), always_xy=True, area_of_interest=around)
@@ -252,17 +251,16 @@ def reproject_edges(geometry: G, from_crs: str, to_crs: str, *, within_m: float 
 
 
 def _each_ring(geometry: G, change: Callable[[Floats], Floats]) -> G:
-    def made(part: BaseGeometry) -> BaseGeometry:
+    def made(part: BaseGeometry) -> Any:
         if isinstance(part, Polygon):
             rings = [change(np.array(ring.coords)[:, :2]) for ring in (part.exterior, *part.interiors)]
             return Polygon(rings[0], rings[1:])
-        if isinstance(part, LineString):
-            return LineString(change(np.array(part.coords)[:, :2]))
-        if isinstance(part, MultiPolygon | MultiLineString):
-            return type(part)([made(inner) for inner in part.geoms])
-        raise TypeError(f"{part.geom_type} has no edges")
+        return LineString(change(np.array(part.coords)[:, :2]))
 
-    return made(geometry)  # type: ignore[return-value]
+    if isinstance(geometry, MultiPolygon | MultiLineString):
+        return type(geometry)([made(part) for part in geometry.geoms])
+    changed: G = made(geometry)
+    return changed
 
 
 def to_gcj02(lon_N: Floats, lat_N: Floats) -> tuple[Floats, Floats]:

@@ -19,7 +19,7 @@ from aerial import geo
 from aerial.areas.mesh import Mesh, meshed
 from aerial.areas.models import CELL_ID, Cell, Feature
 from aerial.errors import InputError
-from aerial.geo import Floats, LonLat
+from aerial.geo import Floats, G, LonLat
 from aerial.records.record import record
 
 # Of one flight: what less is than a part worth flying alone, and what is joined whenever it fits.
@@ -70,8 +70,8 @@ def cut_cells(
     pieces = _joined(meshed([area.outline.boundary, *near], area.outline), scale, limit_m2)
     parts = [part for piece in pieces for part in _split(piece, _flights(scale.area(piece), limit_m2), scale)]
     pieces = _joined(meshed([p.boundary for p in parts], area.outline, parts), scale, limit_m2)
-    pieces = _rescued(pieces, area.outline, scale, limit_m2)
-    return _named(pieces, near, scale, prefix, math.sqrt(limit_m2))
+    whole = _rescued(pieces, area.outline, scale, limit_m2)
+    return _named(whole, near, scale, prefix, math.sqrt(limit_m2))
 
 
 @record
@@ -85,10 +85,10 @@ class _Scale:
         x0, y0, x1, y1 = outline.bounds
         return cls(unit_12=np.array([geo.metres_per_unit(geo.WGS84, (x0 + x1) / 2, (y0 + y1) / 2)]))
 
-    def flat(self, shape: BaseGeometry) -> BaseGeometry:
+    def flat(self, shape: G) -> G:
         return transform(shape, lambda lonlat_N2: lonlat_N2 * self.unit_12)
 
-    def back(self, shape: BaseGeometry) -> BaseGeometry:
+    def back(self, shape: G) -> G:
         return transform(shape, lambda xy_N2: xy_N2 / self.unit_12)
 
     def area(self, shape: BaseGeometry) -> float:
@@ -241,7 +241,7 @@ def _takeoff(cell: Polygon, lines: Sequence[BaseGeometry], tree: STRtree | None,
         beside = _longest(
             line.intersection(cell.buffer(1.0)) for line in (lines[i] for i in tree.query(cell))
         )
-        target = beside or nearest_points(cell, lines[tree.nearest(cell)])[1]
+        target = beside or nearest_points(cell, lines[int(tree.nearest(cell))])[1]
         at = nearest_points(_inset(cell), target)[0]
     lon, lat = get_coordinates(scale.back(at))[0]
     return LonLat(lon_deg=float(lon), lat_deg=float(lat))

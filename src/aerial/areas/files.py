@@ -21,6 +21,7 @@ from aerial.areas.geojson import read_geojson
 from aerial.areas.kml import read_kml
 from aerial.areas.models import CELL_ID, Cell, Feature, Source
 from aerial.areas.ogr import Want, read_geopackage, read_shapefile
+from aerial.areas.shifted import refuse_gcj02
 from aerial.errors import CrsError, InputError
 from aerial.geo import LonLat
 from aerial.records.zone import Zone, ZoneKind
@@ -50,7 +51,7 @@ def read_cells(path: Path, area: Feature | None = None) -> tuple[Cell, ...]:
     """Return the flight cells of a file; each feature needs a property ``id``.
 
     In KML the name of a placemark serves where it has no ``id``. ``area``: refuse cells that lie
-    outside of it.
+    outside of it, or on it only as GCJ-02.
 
     Raises:
         InputError: an id is absent, of other characters, or used twice; a cell is outside; another
@@ -77,8 +78,6 @@ def read_cells(path: Path, area: Feature | None = None) -> tuple[Cell, ...]:
             )
         seen[name.casefold()] = name
         what = f"Cell {name} of {path}"
-        if area is not None:
-            _require_inside(what, feature.outline, area)
         cells.append(
             Cell(
                 id=name,
@@ -89,6 +88,10 @@ def read_cells(path: Path, area: Feature | None = None) -> tuple[Cell, ...]:
                 takeoffs=_takeoffs(feature, what),
             )
         )
+    if area is not None:
+        refuse_gcj02(cells, [area], str(path))
+        for cell in cells:
+            _require_inside(f"Cell {cell.id} of {path}", cell.outline, area)
     return tuple(cells)
 
 

@@ -36,7 +36,7 @@ def polygons(source: Source, path: Path, *, bounded: bool) -> tuple[Feature, ...
         what = f"Feature {number} of {path}"
         outline = _on_wgs84(_flat(item, what, (Polygon, MultiPolygon), "polygon"), source, what)
         # A figure of eight has no area by the signs of its halves; that is another mistake.
-        if outline.convex_hull.area == 0:
+        if not isinstance(outline, Polygon | MultiPolygon) or outline.convex_hull.area == 0:
             raise InputError(f"{what} has no area.", hint="Draw its outline again.")
         if not outline.is_valid:
             raise InputError(

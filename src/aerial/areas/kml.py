@@ -5,7 +5,7 @@ another name, and split nested folders into layers.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from aerial.geo import WGS84
 _ENCODING = re.compile(rb"""^\s*<\?xml[^>]*encoding\s*=\s*["']([A-Za-z0-9._-]+)["'][^>]*\?>""")
 _DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
 _GEOMETRIES = ("Point", "LineString", "LinearRing", "Polygon", "MultiGeometry")
-_MULTI: dict[str, type[BaseGeometry]] = {
+_MULTI: dict[str, Callable[[list[Any]], BaseGeometry]] = {
     "Point": MultiPoint,
     "LineString": MultiLineString,
     "Polygon": MultiPolygon,

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from shapely import covers, line_interpolate_point, prepare, transform, unary_union
+from shapely.geometry import box
 from shapely.geometry.base import BaseGeometry
 
 from aerial import geo
@@ -52,12 +53,13 @@ def refuse_gcj02(features: Sequence[Feature | Cell], reference: Sequence[Feature
     outlines = [one.outline for one in features]
     candidates = [*outlines, unary_union(outlines)] if len(outlines) > 1 else outlines
 
+    # Further away than the shift reaches nothing can be told.
+    around = box(*known.bounds).buffer(0.02)
     shifted = False
     for outline in candidates:
-        as_is = geo.reproject(outline, geo.WGS84, frame)
-        # Where neither the one nor the other could reach, nothing needs to be sampled.
-        if as_is.distance(whole) > 2_000:
+        if not around.intersects(outline):
             continue
+        as_is = geo.reproject(outline, geo.WGS84, frame)
         without = geo.reproject(transform(outline, _taken_back), geo.WGS84, frame)
         share, share_without = (_share(shape, along) for shape in (as_is, without))
         if share >= _SAME and share_without < _SAME:
@@ -71,7 +73,8 @@ def refuse_gcj02(features: Sequence[Feature | Cell], reference: Sequence[Feature
 def _share(shape: BaseGeometry, along: BaseGeometry) -> float:
     """Return which share of the border lies along known borders."""
     border = shape.boundary
-    points = line_interpolate_point(border, (np.arange(_SAMPLES) + 0.5) / _SAMPLES, normalized=True)
+    shares = (np.arange(_SAMPLES) + 0.5) / _SAMPLES
+    points = line_interpolate_point(border, shares, normalized=True)  # type: ignore[arg-type]
     return float(np.mean(covers(along, points)))
 
 
