@@ -8,16 +8,20 @@ and in the WGS 84 UTM zone elsewhere, never in EPSG:3857: its areas are 17.7 % t
 22.8 degrees north.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pyproj
 from numpy.typing import NDArray
 from pyproj.exceptions import CRSError
+from pyproj.transformer import TransformerGroup
 from shapely import transform as shapely_transform
+from shapely.geometry import LineString, MultiLineString, MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
+from shapely.geometry.polygon import orient
 
 from aerial.errors import CrsError, InputError
 
@@ -25,6 +29,9 @@ Floats = NDArray[np.float64]
 G = TypeVar("G", bound=BaseGeometry)
 
 WGS84 = "EPSG:4326"
+# The ellipsoid and the rectangle that the public descriptions of GCJ-02 name.
+_GCJ_AXIS_M, _GCJ_E2 = 6378245.0, 0.00669342162296594323
+_GCJ_WEST, _GCJ_EAST, _GCJ_SOUTH, _GCJ_NORTH = 72.004, 137.8347, 0.8293, 55.8271
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +118,15 @@ def height_unit_m(crs: str) -> float | None:
     return float(found[0]) if found else None
 
 
+def says_where(crs: str) -> bool:
+    """Tell whether the CRS ties its numbers to a place on Earth: a known datum, degrees or a projection."""
+    parsed = _crs(crs)
+    if not (parsed.is_geographic or parsed.is_projected) or parsed.geodetic_crs is None:
+        return False
+    names = (parsed.name, parsed.geodetic_crs.datum.name if parsed.geodetic_crs.datum else "")
+    return not any(name.lower().startswith(("undefined", "unknown")) for name in names)
+
+
 def metric_crs_at(position: LonLat) -> str:
     """Return the CRS for metric work around ``position``.
 
@@ -182,3 +198,117 @@ def local_frame(position: LonLat) -> str:
         f"+proj=tmerc +lat_0={position.lat_deg:.9f} +lon_0={position.lon_deg:.9f} +k=1 +x_0=0 +y_0=0 "
         "+ellps=WGS84 +units=m +no_defs +type=crs"
     )
+
+
+def reach(crs: str) -> tuple[float, float, float, float] | None:
+    """Return west, south, east, north (degrees) of where the CRS is meant for; None: not known."""
+    authority = _crs(crs).to_authority(min_confidence=70)
+    area = (_crs(":".join(authority)) if authority else _crs(crs)).area_of_use
+    return None if area is None else (area.west, area.south, area.east, area.north)
+
+
+def accuracy_m(crs: str, position: LonLat) -> float | None:
+    """Return how well coordinates of ``crs`` around ``position`` become WGS 84; None: not known.
+
+    CGCS2000 counts as 1 m: it and WGS 84 of today are about 0.8 m apart and no public parameters
+    relate them. Of older Chinese datums the parameters are local and secret.
+    """
+    parsed = _crs(crs)
+    if parsed.ellipsoid is not None and parsed.ellipsoid.name == "CGCS2000":
+        return 1.0
+    lon, lat = position.lon_deg, position.lat_deg
+    around = pyproj.transformer.AreaOfInterest(
+        max(lon - 0.1, -180), max(lat - 0.1, -90), min(lon + 0.1, 180), min(lat + 0.1, 90)
+    )
+    group = TransformerGroup(parsed, _crs(WGS84), always_xy=True, area_of_interest=around)
+    known = [float(way.accuracy) for way in group.transformers if way.accuracy >= 0]
+    return min(known, default=None)
+
+
+def area_m2(outline: BaseGeometry) -> float:
+    """Return the area of a polygon (lon, lat on WGS 84) on the ellipsoid."""
+    # The signs of rings say which are holes.
+    wound = MultiPolygon([orient(part, 1.0) for part in getattr(outline, "geoms", [outline])])
+    return float(pyproj.Geod(ellps="WGS84").geometry_area_perimeter(wound)[0])
+
+
+def reproject_edges(geometry: G, from_crs: str, to_crs: str, *, within_m: float = 0.01) -> G:
+    """Return polygons or lines transformed, with points added where a straight edge would bend.
+
+    The edge between two vertices of the result stays within ``within_m`` of the straight edge of
+    ``from_crs``. An edge gets the same points from both of its sides.
+    """
+
+    def fine(xy_N2: Floats) -> Floats:
+        if len(xy_N2) < 2:
+            return xy_N2
+        start_N2, step_N2 = xy_N2[:-1], np.diff(xy_N2, axis=0)
+        middle_N2 = start_N2 + step_N2 / 2
+        lon_N, lat_N = transform(from_crs, to_crs, xy_N2[:, 0], xy_N2[:, 1])
+        mid_lon_N, mid_lat_N = transform(from_crs, to_crs, middle_N2[:, 0], middle_N2[:, 1])
+        unit = metres_per_unit(to_crs, float(lon_N[0]), float(lat_N[0]))
+        bend_N = np.hypot(
+            (mid_lon_N - (lon_N[:-1] + lon_N[1:]) / 2) * unit[0],
+            (mid_lat_N - (lat_N[:-1] + lat_N[1:]) / 2) * unit[1],
+        )
+        # The bend of a part falls with the square of its length; half of the bound for what is not square.
+        parts_N = np.ceil(np.sqrt(np.maximum(bend_N / (within_m / 2), 1.0))).astype(int)
+        first_N = np.repeat(np.cumsum(parts_N) - parts_N, parts_N)
+        share_M = (np.arange(parts_N.sum()) - first_N) / np.repeat(parts_N, parts_N)
+        edge_M = np.repeat(np.arange(len(parts_N)), parts_N)
+        return np.vstack([start_N2[edge_M] + step_N2[edge_M] * share_M[:, None], xy_N2[-1:]])
+
+    return reproject(_each_ring(geometry, fine), from_crs, to_crs)
+
+
+def _each_ring(geometry: G, change: Callable[[Floats], Floats]) -> G:
+    def made(part: BaseGeometry) -> Any:
+        if isinstance(part, Polygon):
+            rings = [change(np.array(ring.coords)[:, :2]) for ring in (part.exterior, *part.interiors)]
+            return Polygon(rings[0], rings[1:])
+        return LineString(change(np.array(part.coords)[:, :2]))
+
+    if isinstance(geometry, MultiPolygon | MultiLineString):
+        return type(geometry)([made(part) for part in geometry.geoms])
+    changed: G = made(geometry)
+    return changed
+
+
+def to_gcj02(lon_N: Floats, lat_N: Floats) -> tuple[Floats, Floats]:
+    """Return WGS 84 positions (degrees) as the maps of Chinese providers shift them (GCJ-02).
+
+    The series and constants of the public descriptions (collected at github.com/googollee/eviltransform).
+    Outside of their rectangle nothing is shifted.
+    """
+    lon_N, lat_N = np.asarray(lon_N, float), np.asarray(lat_N, float)
+    x, y = lon_N - 105.0, lat_N - 35.0
+    root = np.sqrt(np.abs(x))
+
+    def waves(t: Floats, *terms: tuple[float, float]) -> Floats:
+        return np.asarray(sum(height * np.sin(t * np.pi / length) for height, length in terms)) * 2 / 3
+
+    shared = waves(x, (20.0, 1 / 6), (20.0, 1 / 2))
+    north = -100.0 + 2.0 * x + 3.0 * y + 0.2 * y * y + 0.1 * x * y + 0.2 * root + shared
+    north = north + waves(y, (20.0, 1.0), (40.0, 3.0), (160.0, 12.0), (320.0, 30.0))
+    east = 300.0 + x + 2.0 * y + 0.1 * x * x + 0.1 * x * y + 0.1 * root + shared
+    east = east + waves(x, (20.0, 1.0), (40.0, 3.0), (150.0, 12.0), (300.0, 30.0))
+    phi = np.radians(lat_N)
+    w2 = 1 - _GCJ_E2 * np.sin(phi) ** 2
+    meridian_m = _GCJ_AXIS_M * (1 - _GCJ_E2) / (w2 * np.sqrt(w2))
+    parallel_m = _GCJ_AXIS_M / np.sqrt(w2) * np.cos(phi)
+    inside = (lon_N >= _GCJ_WEST) & (lon_N <= _GCJ_EAST) & (lat_N >= _GCJ_SOUTH) & (lat_N <= _GCJ_NORTH)
+    return (
+        lon_N + np.where(inside, np.degrees(east / parallel_m), 0.0),
+        lat_N + np.where(inside, np.degrees(north / meridian_m), 0.0),
+    )
+
+
+def from_gcj02(lon_N: Floats, lat_N: Floats) -> tuple[Floats, Floats]:
+    """Return the WGS 84 positions of GCJ-02 positions (degrees), to a millimetre."""
+    lon_N, lat_N = np.asarray(lon_N, float), np.asarray(lat_N, float)
+    wgs_lon_N, wgs_lat_N = lon_N.copy(), lat_N.copy()
+    # The shift changes by less than 1 % over its own length: each round gains two digits or more.
+    for _ in range(6):
+        again_lon_N, again_lat_N = to_gcj02(wgs_lon_N, wgs_lat_N)
+        wgs_lon_N, wgs_lat_N = wgs_lon_N + lon_N - again_lon_N, wgs_lat_N + lat_N - again_lat_N
+    return wgs_lon_N, wgs_lat_N

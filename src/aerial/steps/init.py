@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from aerial.areas import read_area, read_cells, read_zones, write_features
+from aerial.areas import read_area, read_cells, read_zones, refuse_gcj02, write_features
 from aerial.errors import WorkspaceError
 from aerial.geo import LonLat, metric_crs_at
 from aerial.settings import Settings, write_settings
@@ -11,13 +11,14 @@ from aerial.workspace import Town
 
 
 def init_town(folder: Path, area: Path, cells: Path, zones: Sequence[Path] = ()) -> Town:
-    """Make ``folder`` a town from GeoJSON files and return it.
+    """Make ``folder`` a town from files of any format that ``areas`` reads and return it.
 
     All files are read and judged before anything is written; ``aerial.toml``, which makes the folder
     a town, is written last. The metric CRS of the place is recorded there.
 
     Raises:
         InputError: a file is not what it should be.
+        CrsError: a file declares no CRS, or is in GCJ-02 while the others are not.
         WorkspaceError: the folder is a town already.
     """
     town = Town(root=folder)
@@ -27,7 +28,10 @@ def init_town(folder: Path, area: Path, cells: Path, zones: Sequence[Path] = ())
         )
     outline = read_area(area)
     listed = read_cells(cells, outline)
+    refuse_gcj02([outline], listed, str(area))
     read = [(path, read_zones(path)) for path in zones]
+    for path, features in read:
+        refuse_gcj02(features, [outline, *listed], str(path))
     folder.mkdir(parents=True, exist_ok=True)
     write_features(town.area_file, [outline])
     write_features(town.cells_file, listed)
