@@ -1,5 +1,6 @@
 """Change maps to suspects: polygons, kinds, scores, keys."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,9 @@ from shapely.geometry import Polygon, box
 from tests import pairs
 from tests.suspects import maps
 
+from aerial.change.compare import HEIGHT_BANDS
 from aerial.raster.grid import Grid
+from aerial.raster.read import read_bands
 from aerial.suspects import pieces
 from aerial.suspects.find import Context, find_suspects, spread_ce95
 from aerial.suspects.regularise import regularise
@@ -154,6 +157,40 @@ def test_where_surface_models_are_silent_pictures_must_be_surer(tmp_path: Path) 
         bands["height_score"][:], bands["height_change_m"][:] = np.nan, np.nan
         found = find_suspects(maps.write(tmp_path / "c.tif", bands), WITH_DSM)
         assert expected == len(found), (score, doubtful)
+
+
+def test_a_threshold_moves_no_score_of_known_height(tmp_path: Path) -> None:
+    """A shed of known height that the network half sees scores the same at 0.3, 0.51 and 0.71."""
+    path = maps.boxes(tmp_path / "c.tif", [(50, 50, 60, 60, 3.0, 0.0)], side=300)
+    bands = {name: read_bands(path, (0, 0, 300, 300), (name,))[name] for name in HEIGHT_BANDS}
+    bands |= {"appeared": maps.blank(300), "building_after": maps.blank(300, 0.8)}
+    bands["appeared"][50:110, 50:110] = 0.6
+    maps.write(path, bands)
+    scores = {find_suspects(path, replace(WITH_DSM, threshold=t))[0].suspect.score for t in (0.3, 0.51, 0.71)}
+    assert len(scores) == 1
+    assert 0.5 < scores.pop() < 0.99
+
+
+def test_a_pit_counts_though_the_network_says_no(tmp_path: Path) -> None:
+    """Ground that sank 3.4 m is an excavation though the network sees no change: it was taught so."""
+    path = maps.boxes(tmp_path / "c.tif", [(50, 50, 90, 90, -3.4, 0.2)], side=300)
+    sure = {name: maps.blank(300, 1e-3) for name in ("appeared", "gone", "building_before", "building_after")}
+    bands = {name: read_bands(path, (0, 0, 300, 300), (name,))[name] for name in HEIGHT_BANDS}
+    maps.write(path, bands | {"steepness": maps.blank(300, 0.2)} | sure)
+    (one,) = find_suspects(path, WITH_DSM)
+    assert one.suspect.kind == "excavation"
+
+
+@pytest.mark.parametrize(("building", "kind"), [(0.02, "new"), (0.9, "extended"), (float("nan"), "extended")])
+def test_a_shed_beside_a_crown_is_new(building: float, kind: str, tmp_path: Path) -> None:
+    """What stood 6 m high beside it counts as a building unless the network, where it speaks, says no."""
+    path = maps.boxes(tmp_path / "c.tif", [(50, 50, 60, 60, 3.0, 0.0)], side=300)
+    bands = {name: read_bands(path, (0, 0, 300, 300), (name,))[name] for name in HEIGHT_BANDS}
+    bands |= {"building_before": maps.blank(300), "building_after": maps.blank(300, 0.9)}
+    bands["standing_before_m"][50:110, 112:160] = 6.0
+    bands["building_before"][50:110, 112:160] = building
+    (one,) = find_suspects(maps.write(path, bands), WITH_DSM)
+    assert one.suspect.kind == kind
 
 
 def test_what_both_witnesses_see_is_one_suspect_with_the_outline_of_the_heights(tmp_path: Path) -> None:

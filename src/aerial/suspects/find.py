@@ -23,7 +23,7 @@ from aerial.suspects.pieces import on_ground, windows
 from aerial.suspects.regularise import regularise
 from aerial.suspects.zones import Zone, labels_at
 
-VERSION = "2"
+VERSION = "3"
 # Corners closer than this to a straight line are pixels, not corners.
 _STRAIGHT_M = 0.3
 

@@ -7,8 +7,8 @@ from aerial.suspects.measure import Measured
 # What the rule weighs, in this order; every feature is about 0 to 3.
 FEATURES = ("stands_out", "unlevel", "steep", "green", "ragged", "building", "pictures")
 # Learnt by aerial_training.fusion; see docs/decisions/0007-height-and-pictures.md for data and figures.
-COEFFICIENTS = (1.22, -2.09, -1.54, -4.06, -1.55, 1.37, 0.51)
-INTERCEPT = -0.25
+COEFFICIENTS = (1.12, -2.02, -1.53, -4.07, -1.54, 1.27, 0.76)
+INTERCEPT = 0.04
 # The network's word counts no more than so many units of log odds, and its no less than its yes: it may
 # not know the roofs of a place, and a room on a roof hardly changes the picture.
 _MOST_ODDS = 3.0
@@ -26,8 +26,9 @@ def features(m: Measured) -> tuple[float, ...]:
     ``unlevel``: spread of the change over the change; ``steep``: its steepness inside; ``green``:
     share of vegetation; ``ragged``: 1 - rectangularity; ``building``: log odds that the network takes
     what stands for a building, on the date on which it stands, at least 2 for what rises from a roof
-    (heights tell), 0 for what was dug; ``pictures``: log odds of a change over those of its threshold.
-    Both 0 where the network is silent.
+    (heights tell); ``pictures``: log odds of a change, of the calibrated probability, so that a threshold
+    moves no score. Both 0 where the network is silent, and for what was dug: a pit is no building, and
+    the network was taught that it is no change.
     """
     change = abs(m.height_change_m or 0.0)
     needed = max(1.5, 3.5 * max(m.height_noise_m or 0.0, 0.15))
@@ -38,7 +39,7 @@ def features(m: Measured) -> tuple[float, ...]:
         m.vegetation,
         1.0 - m.rectangularity,
         _building(m),
-        float(np.clip(m.odds or 0.0, _LEAST_CHANGE_ODDS, _MOST_ODDS)),
+        0.0 if _dug(m) else float(np.clip(m.odds or 0.0, _LEAST_CHANGE_ODDS, _MOST_ODDS)),
     )
 
 
@@ -47,10 +48,14 @@ def fused(m: Measured) -> float:
     return float(1 / (1 + np.exp(-(np.dot(COEFFICIENTS, features(m)) + INTERCEPT))))
 
 
+def _dug(m: Measured) -> bool:
+    return m.direction == "gone" and (m.standing_before_m or 0.0) < _STANDING_M
+
+
 def _building(m: Measured) -> float:
-    standing_m = m.standing_before_m or 0.0
-    if m.direction == "gone" and standing_m < _STANDING_M:
+    if _dug(m):
         return 0.0
+    standing_m = m.standing_before_m or 0.0
     probability = m.building_after if m.direction == "appeared" else m.building_before
     odds = 0.0
     if probability is not None:

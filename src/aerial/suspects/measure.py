@@ -39,6 +39,9 @@ _RING_M = (0.4, 1.5)
 # So high stands a room, and so high nothing that drives.
 _ROOM_M, _HIGH_M = 2.0, 4.2
 _BUILDING = 0.5
+# Of what stands as high as a room, what the network takes for so little of a building is a crown; its
+# pixels of 0.3 m blur a roof's edge, hence less than a half.
+_CROWN = 0.3
 # The score of a piece is what so much of it reaches: a few pixels are no witness.
 SURE_M2 = 2.0
 # A median needs so much of the outline to be known.
@@ -50,14 +53,15 @@ class Measured:
     """An outline and what was measured in it; heights in metres, shares and probabilities 0-1.
 
     ``outline_px`` is in pixels of the change map. ``reach``: the network's probability of ``direction``
-    that 2 m2 of it reach, ``probability`` its mean inside, ``odds`` the log odds of that over those of
-    the threshold, ``other`` the mean of the other direction;
+    that 2 m2 of it reach, ``probability`` its mean inside, ``odds`` the log odds of that, whatever the
+    threshold, ``other`` the mean of the other direction;
     ``building_before`` and ``building_after`` its building maps inside, ``beside_building`` the share of
     the ring around (0.4 to 1.5 m) that was a building before. None where the network says nothing.
     ``height_change_m``: median inside, None where it is not known for half of it;
     ``height_spread_m`` half the middle 68 % of it, ``height_noise_m`` what unchanged surfaces like it
     differ by. ``standing_before_m``: height over the ground before; ``beside_standing`` the share of
-    the ring that stood as high as a room, ``beside_high`` higher than any lorry.
+    the ring that stood as high as a room and was no crown by the network's word, ``beside_high`` higher
+    than any lorry.
     ``doubtful_change_m``: median of the heights that cannot be relied on, too. ``steepness``: of the
     change inside (1 is 2 metres a metre). ``vegetation``: share that is green and rough where it stands.
     ``look_width_m``: width of what the network sees inside, None where it sees too little; pictures are
@@ -116,7 +120,7 @@ def measure(change: Path, grid: Grid, outline: Polygon, direction: Direction, th
         rectangularity=outline.area / max(box.area, 1e-9),
         reach=_reach(bands[own], inside, SURE_M2 / (gsd_m * step) ** 2),
         probability=probability,
-        odds=None if probability is None else _logit(probability) - _logit(threshold),
+        odds=None if probability is None else _logit(probability),
         other=_mean(bands[other], inside),
         building_before=_mean(bands["building_before"], inside),
         building_after=_mean(bands["building_after"], inside),
@@ -125,7 +129,7 @@ def measure(change: Path, grid: Grid, outline: Polygon, direction: Direction, th
         height_spread_m=float(np.diff(np.percentile(heights, [16, 84]))[0] / 2) if told else None,
         height_noise_m=_median(bands["height_noise_m"], inside),
         standing_before_m=_median(bands["standing_before_m"], inside),
-        beside_standing=_share(bands["standing_before_m"], ring, _ROOM_M),
+        beside_standing=_share(_but_crowns(bands), ring, _ROOM_M),
         beside_high=_share(bands["standing_before_m"], ring, _HIGH_M),
         doubtful_change_m=_median(bands["doubtful_change_m"], inside),
         steepness=_mean(bands["steepness"], core) or 0.0,
@@ -175,6 +179,15 @@ def _share(values_HW: Floats, where_HW: NDArray[np.bool_], least: float) -> floa
 def _logit(probability: float) -> float:
     p = min(max(probability, 1e-4), 1 - 1e-4)
     return float(np.log(p / (1 - p)))
+
+
+def _but_crowns(bands: dict[str, Floats]) -> Floats:
+    """Return how high things stood before, NaN where unknown, at most 0 where the network saw no building.
+
+    Its silence (NaN) is no word.
+    """
+    standing_HW = bands["standing_before_m"]
+    return np.where(bands["building_before"] < _CROWN, np.minimum(standing_HW, 0), standing_HW)
 
 
 def _reach(values_HW: Floats, where_HW: NDArray[np.bool_], pixels: float) -> float | None:
