@@ -8,8 +8,9 @@ line; the metres of path, transit too, in zones and outside the fence; survey an
 bounds (B1 any path, B2 parallel lines over a convex area). Beside it, on the same polygons, the line
 rules of QGroundControl (as it comes, and with the best of 180 angles) and of Mission Planner, and the
 real package drone-flightplan where a Python that has it is named. Each peer is listed as it plans, and
-again at equal coverage: by closer lines or by a grown area, whichever is shorter. A peer's connectors
-are straight; what they cross is told in metres. The audit uses no code of the planner.
+again at equal coverage: by closer lines or by a grown area, whichever is shorter; the best angle is then
+the best of the shortest plan's and of the six hull edges that the area is narrowest across. A peer's
+connectors are straight; what they cross is told in metres. The audit uses no code of the planner.
 """
 
 import argparse
@@ -34,8 +35,8 @@ from benchmarks.machine import emit
 
 OURS = "aerial"
 HOTOSM = "drone-flightplan"
+QGC_BEST = "QGroundControl, best angle"
 ALLOWED_OVER_B2 = 1.08
-_METRE = 0.005  # what a table of metres shows as 0.00
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +74,19 @@ def peers(case: Case, python: Path | None) -> dict[str, Planner]:
     """Return every peer as (area, spacing) -> path."""
     found: dict[str, Planner] = {
         "QGroundControl": rules.qgroundcontrol,
-        "QGroundControl, best angle": lambda area, spacing: rules.qgroundcontrol_best(area, spacing)[0],
+        QGC_BEST: lambda area, spacing: rules.qgroundcontrol_best(area, spacing)[0],
         "Mission Planner": rules.mission_planner,
     }
     if python is not None:
         found[HOTOSM] = partial(_hotosm, python, case.no_fly)
     return found
+
+
+def _best_angles(case: Case) -> list[Planner]:
+    """Return QGroundControl at each angle that may be the best once all is covered."""
+    _, shortest = rules.qgroundcontrol_best(case.area, case.spacing_m)
+    angles = dict.fromkeys((shortest, *rules.worthy_angles_deg(case.area)))
+    return [partial(rules.qgroundcontrol, angle_deg=angle) for angle in angles]
 
 
 def _hotosm(python: Path, no_fly: BaseGeometry | None, area: BaseGeometry, spacing_m: float) -> list[Leg]:
@@ -90,7 +98,9 @@ def _hotosm(python: Path, no_fly: BaseGeometry | None, area: BaseGeometry, spaci
 
 def run_case(case: Case, python: Path | None) -> list[Result]:
     """Return what each planner does on one case; a planner that raises is told, not hidden."""
-    results = [_attempt(case, OURS, lambda: ours(case.area, case.spacing_m, case.inside, case.no_fly, case.takeoff))]
+    results = [
+        _attempt(case, OURS, lambda: ours(case.area, case.spacing_m, case.inside, case.no_fly, case.takeoff))
+    ]
     for name, plan in peers(case, python).items():
         plain = _attempt(case, name, partial(plan, case.area, case.spacing_m))
         results.append(plain if plain.plain is None else _made_equal(case, plain, plan))
@@ -113,9 +123,11 @@ def _made_equal(case: Case, plain: Result, plan: Planner) -> Result:
     if plain.equal is not None:
         return plain
     try:
-        equal = at_equal_coverage(case, plan)
+        equal = at_equal_coverage(case, _best_angles(case) if plain.planner == QGC_BEST else [plan])
     except Exception as exc:
-        return Result(case.name, plain.planner, plain.plain, None, plain.seconds, f"{type(exc).__name__}: {exc}"[:300])
+        return Result(
+            case.name, plain.planner, plain.plain, None, plain.seconds, f"{type(exc).__name__}: {exc}"[:300]
+        )
     return Result(case.name, plain.planner, plain.plain, equal, plain.seconds)
 
 
@@ -166,7 +178,7 @@ def _geomean(values: Sequence[float]) -> float | None:
     return math.exp(sum(math.log(v) for v in values) / len(values)) if values else None
 
 
-def shortfalls(given: Sequence[Case], results: Sequence[Result], rows: Sequence[Row]) -> list[str]:
+def shortfalls(results: Sequence[Result], rows: Sequence[Row]) -> list[str]:
     """Return what our own claim does not hold for."""
     failed = []
     for result in (r for r in results if r.planner == OURS):
@@ -192,29 +204,43 @@ def shortfalls(given: Sequence[Case], results: Sequence[Result], rows: Sequence[
 
 
 def print_table(rows: Sequence[Row]) -> None:
-    print(
-        f"{'set':8} {'planner':27} {'n':>3} {'L/B1':>6} {'L/B2':>6} {'uncovered mean, max':>19} {'in zones':>9} "
-        f"{'off fence':>10} | at equal coverage: {'reached':>7} {'L/B1':>6} {'over ours':>9} {'longer':>7}",
-        file=sys.stderr,
-    )
+    """Print each set's rows: as planned, then at equal coverage (``longer``: cases longer than ours)."""
+    names = ("set", "planner", "n", "L/B1", "L/B2", "uncovered", "at most", "in zones", "off fence")
+    names += ("equal: n", "L/B1", "over ours", "longer")
+    widths = (-8, -27, 4, 7, 7, 10, 10, 10, 10, 10, 7, 10, 8)
+    print(_line(names, widths), file=sys.stderr)
     for row in rows:
         f = row.figures
-        compared = "" if f["compared"] is None else f"{f['equal_behind_us']}/{f['compared']}"
-        print(
-            f"{row.group:8} {row.planner:27} {f['planned']:3} {_number(f['over_b1'])} {_number(f['over_b2'])} "
-            f"{_share(f['uncovered_mean'])} {_share(f['uncovered_max'])} {f['zone_m']:7.0f} m "
-            f"{f['outside_m']:8.0f} m | {'':18} {f['equal_cases']:3}/{f['cases']:<3} {_number(f['equal_over_b1'])} "
-            f"{_number(f['equal_over_aerial']):>9} {compared:>7}",
-            file=sys.stderr,
+        values = (
+            row.group,
+            row.planner,
+            str(f["planned"]),
+            _number(f["over_b1"]),
+            _number(f["over_b2"]),
+            _share(f["uncovered_mean"]),
+            _share(f["uncovered_max"]),
+            f"{f['zone_m']:.0f} m",
+            f"{f['outside_m']:.0f} m",
+            f"{f['equal_cases']}/{f['cases']}",
+            _number(f["equal_over_b1"]),
+            _number(f["equal_over_aerial"]),
+            "" if f["compared"] is None else f"{f['equal_behind_us']}/{f['compared']}",
         )
+        print(_line(values, widths), file=sys.stderr)
+
+
+def _line(values: Sequence[str], widths: Sequence[int]) -> str:
+    return " ".join(
+        v.ljust(-w) if w < 0 else v.rjust(w) for v, w in zip(values, widths, strict=True)
+    ).rstrip()
 
 
 def _number(value: float | None) -> str:
-    return f"{'-':>6}" if value is None else f"{value:6.3f}"
+    return "-" if value is None else f"{value:.3f}"
 
 
 def _share(value: float | None) -> str:
-    return f"{'-':>9}" if value is None else f"{value:9.4%}"
+    return "-" if value is None else f"{value:.4%}"
 
 
 def main() -> int:
@@ -244,7 +270,7 @@ def main() -> int:
         "rows": [asdict(row) for row in rows],
         "cases": [asdict(result) for result in results],
     }
-    return emit("survey", figures, failed=shortfalls(given, results, rows))
+    return emit("survey", figures, failed=shortfalls(results, rows))
 
 
 if __name__ == "__main__":

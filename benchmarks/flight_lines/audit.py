@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import shapely
@@ -33,7 +34,7 @@ class Leg:
     @property
     def length_m(self) -> float:
         """Length along the corners."""
-        return sum(math.dist(a, b) for a, b in zip(self.xy, self.xy[1:], strict=False))
+        return sum(math.dist(a, b) for a, b in pairwise(self.xy))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,9 @@ def audit(
     seen = _lines(lines).buffer(spacing_m / 2, quad_segs=_CORNERS_A_QUARTER)
     caps_m2 = 2 * len(lines) * _LOST_OF_A_CAP * math.pi * (spacing_m / 2) ** 2 / 2
     inside = default_fence(area, spacing_m) if fence is None else fence
-    sums = {kind: sum(leg.length_m for leg in legs if leg.kind == kind) for kind in ("survey", "turn", "transit")}
+    sums = {
+        kind: sum(leg.length_m for leg in legs if leg.kind == kind) for kind in ("survey", "turn", "transit")
+    }
     return Audit(
         area_m2=ground.area,
         uncovered=ground.difference(seen).area / ground.area,
@@ -108,11 +111,7 @@ def audit(
         transit_m=sums["transit"],
         turns=_turns(legs),
         photos=sum(int(leg.length_m / trigger_m) + 1 for leg in lines),
-        gaps_m=sum(
-            gap
-            for a, b in zip(legs, legs[1:], strict=False)
-            if (gap := math.dist(a.xy[-1], b.xy[0])) > _JOINT_M
-        ),
+        gaps_m=sum(gap for a, b in pairwise(legs) if (gap := math.dist(a.xy[-1], b.xy[0])) > _JOINT_M),
     )
 
 

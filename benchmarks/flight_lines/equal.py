@@ -36,13 +36,18 @@ def judge(case: Case, legs: Sequence[Leg]) -> Audit:
     )
 
 
-def at_equal_coverage(case: Case, plan: Planner) -> Equal | None:
-    """Return the shorter of two remedies that a user has, or None where neither reaches 99.99 %.
+def at_equal_coverage(case: Case, plans: Sequence[Planner]) -> Equal | None:
+    """Return the shortest of what two remedies make of ``plans``, or None where none reaches 99.99 %.
 
     Lines closer together, down to 0.3 of the spacing; or the area grown outwards, up to one spacing,
     before it is planned, so that lines end beyond the border. Coverage does not rise evenly with
     either, so each is tried step by step, and the last step is halved four times.
     """
+    reached = [one for plan in plans for one in _remedies(case, plan) if one is not None]
+    return min(reached, key=lambda one: one.audit.length_m) if reached else None
+
+
+def _remedies(case: Case, plan: Planner) -> tuple[Equal | None, Equal | None]:
     narrower = _first(case, _NARROWER, lambda share: plan(case.area, share * case.spacing_m), "spacing x")
     wider = _first(
         case,
@@ -52,13 +57,10 @@ def at_equal_coverage(case: Case, plan: Planner) -> Equal | None:
         ),
         "grown by spacings",
     )
-    reached = [one for one in (narrower, wider) if one is not None]
-    return min(reached, key=lambda one: one.audit.length_m) if reached else None
+    return narrower, wider
 
 
-def _first(
-    case: Case, steps: Sequence[float], at: Callable[[float], list[Leg]], how: str
-) -> Equal | None:
+def _first(case: Case, steps: Sequence[float], at: Callable[[float], list[Leg]], how: str) -> Equal | None:
     good: tuple[float, Audit] | None = None
     short = steps[0]
     for step in steps:

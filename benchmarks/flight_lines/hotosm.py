@@ -18,12 +18,11 @@ from shapely import transform
 from shapely.geometry import mapping
 from shapely.geometry.base import BaseGeometry
 
+from aerial.geo import LonLat, local_frame
 from benchmarks.flight_lines.audit import Leg
 
 LON_DEG, LAT_DEG = 113.8, 22.8
-FRAME = (
-    f"+proj=tmerc +lat_0={LAT_DEG} +lon_0={LON_DEG} +k=1 +x_0=0 +y_0=0 +ellps=WGS84 +units=m +no_defs +type=crs"
-)
+FRAME = local_frame(LonLat(lon_deg=LON_DEG, lat_deg=LAT_DEG))
 # What the package itself proposes.
 _OVERLAP_PERCENT = 70.0
 

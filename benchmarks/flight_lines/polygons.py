@@ -7,6 +7,7 @@ the fence is in one piece that reaches every part of the area.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from random import Random
 
 import shapely
@@ -43,7 +44,7 @@ class Case:
 
     @property
     def trigger_m(self) -> float:
-        """Distance of photographs: half the spacing, as at 80 % front and 70 % side overlap of a 4:3 frame."""
+        """Distance of photographs: half the spacing, as 80 % front and 70 % side overlap of a 4:3 frame."""
         return self.spacing_m / 2
 
     @property
@@ -78,7 +79,9 @@ def cell(rng: Random) -> Polygon:
     """Return a town's cell: four sides of 330-560 m, corners moved by up to 6 %, turned."""
     width, height = rng.uniform(330, 560), rng.uniform(330, 560)
     corners = [(0.0, 0.0), (width, 0.0), (width, height), (0.0, height)]
-    moved = [(x + rng.uniform(-0.06, 0.06) * width, y + rng.uniform(-0.06, 0.06) * height) for x, y in corners]
+    moved = [
+        (x + rng.uniform(-0.06, 0.06) * width, y + rng.uniform(-0.06, 0.06) * height) for x, y in corners
+    ]
     return rotate(Polygon(moved), rng.uniform(0, 360), origin="centroid")
 
 
@@ -239,7 +242,11 @@ def _with_holes(area: Polygon, wanted: int, rng: Random) -> Polygon:
     for attempt in range(50 * _DRAWS):
         size = radius * 0.995 ** (attempt // 4) * rng.uniform(0.7, 1.3)
         at = _point_in(area, rng)
-        hole = at.buffer(size, quad_segs=rng.randint(1, 6)) if len(holes) % 2 == 0 else _blot(at, 1.3 * size, rng)
+        hole = (
+            at.buffer(size, quad_segs=rng.randint(1, 6))
+            if len(holes) % 2 == 0
+            else _blot(at, 1.3 * size, rng)
+        )
         clear = area.difference(unary_union(holes)) if holes else area
         if clear.buffer(-0.3 * radius).contains(hole):
             holes.append(hole)
@@ -248,9 +255,7 @@ def _with_holes(area: Polygon, wanted: int, rng: Random) -> Polygon:
     raise RuntimeError(f"{wanted} holes do not fit")
 
 
-def _sized(
-    name: str, group: str, area: Polygon, rng: Random, lines: tuple[float, float] = (5, 45)
-) -> Case:
+def _sized(name: str, group: str, area: Polygon, rng: Random, lines: tuple[float, float] = (5, 45)) -> Case:
     placed = _placed(area, _log_uniform(rng, 60, 3000), rng)
     # Lines as over a square of its size: a comb's width says nothing of how many it takes.
     spacing = math.sqrt(placed.area) / rng.uniform(*lines)
@@ -258,7 +263,11 @@ def _sized(
 
 
 def _replaced(
-    case: Case, *, area: Polygon | None = None, no_fly: BaseGeometry | None = None, fence: BaseGeometry | None = None
+    case: Case,
+    *,
+    area: Polygon | None = None,
+    no_fly: BaseGeometry | None = None,
+    fence: BaseGeometry | None = None,
 ) -> Case:
     return Case(
         case.name,
@@ -274,9 +283,11 @@ def _placed(area: BaseGeometry, size_m: float, rng: Random) -> Polygon:
     """Return the area with a longest extent of ``size_m``, turned, around (0, 0)."""
     x0, y0, x1, y1 = shapely.minimum_rotated_rectangle(area).bounds
     sides = list(shapely.minimum_rotated_rectangle(area).exterior.coords)
-    longest = max(math.dist(a, b) for a, b in zip(sides, sides[1:], strict=False))
+    longest = max(math.dist(a, b) for a, b in pairwise(sides))
     moved = translate(area, -(x0 + x1) / 2, -(y0 + y1) / 2)
-    placed = rotate(scale(moved, size_m / longest, size_m / longest, origin=(0, 0)), rng.uniform(0, 360), origin=(0, 0))
+    placed = rotate(
+        scale(moved, size_m / longest, size_m / longest, origin=(0, 0)), rng.uniform(0, 360), origin=(0, 0)
+    )
     if isinstance(placed, MultiPolygon) or not placed.is_valid:
         raise RuntimeError("a shape is not one valid polygon")
     return placed

@@ -38,6 +38,16 @@ def qgroundcontrol_best(area: Area, spacing_m: float) -> tuple[list[Leg], float]
     return min(tried, key=lambda one: sum(leg.length_m for leg in one[0]))
 
 
+def worthy_angles_deg(area: Area, keep: int = 6) -> list[float]:
+    """Return the directions of hull edges across which the area is narrowest, narrowest first."""
+    ring_N2 = np.asarray(area.convex_hull.exterior.coords)
+    found: dict[float, float] = {}
+    for dx, dy in np.diff(ring_N2, axis=0):
+        across_N = ring_N2 @ np.array([-dy, dx]) / math.hypot(dx, dy)
+        found[round(math.degrees(math.atan2(dy, dx)) % 180, 3)] = float(np.ptp(across_N))
+    return sorted(found, key=lambda angle: found[angle])[:keep]
+
+
 def mission_planner(area: Area, spacing_m: float) -> list[Leg]:
     """Lines along the longest side, cut at every crossing, then the nearest line next.
 
