@@ -111,8 +111,14 @@ def audit(
         transit_m=sums["transit"],
         turns=_turns(legs),
         photos=sum(int(leg.length_m / trigger_m) + 1 for leg in lines),
-        gaps_m=sum(gap for a, b in pairwise(legs) if (gap := math.dist(a.xy[-1], b.xy[0])) > _JOINT_M),
+        gaps_m=gaps_m(legs),
     )
+
+
+def gaps_m(legs: Sequence[Leg]) -> float:
+    """Return how far ends and starts of consecutive legs lie apart in all."""
+    apart = (math.dist(a.xy[-1], b.xy[0]) for a, b in pairwise(legs))
+    return sum(gap for gap in apart if gap > _JOINT_M)
 
 
 def _lines(legs: Iterable[Leg]) -> BaseGeometry:

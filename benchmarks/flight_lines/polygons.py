@@ -133,20 +133,20 @@ def _holes(seed: int) -> list[Case]:
     for number, wanted in enumerate((1, 1, 2, 3, 4, 6, 8, 10, 15)):
         outer = shapes.random_simple(rng, 14) if number % 3 == 2 else shapes.regular(rng.randint(4, 9))
         case = _sized(f"holes-{seed}-{number}", "holes", outer, rng, lines=(12, 40))
-        made.append(_replaced(case, area=_with_holes(case.area, wanted, rng)))
+        made.append(_replaced(case, area=with_holes(case.area, wanted, rng)))
     return made
 
 
 def _zones(seed: int) -> list[Case]:
     rng = Random(f"zones {seed}")
     makers: list[Callable[[Polygon, Random], BaseGeometry]] = [
-        _disc_on_border,
+        disc_on_border,
         _disc_inside,
         _polygon_on_border,
-        _polygon_inside,
+        polygon_inside,
         _cut_from_the_side,
         _cut_from_the_side,
-        lambda area, rng: unary_union([_disc_on_border(area, rng), _polygon_inside(area, rng)]),
+        lambda area, rng: unary_union([disc_on_border(area, rng), polygon_inside(area, rng)]),
         lambda area, rng: unary_union([_disc_inside(area, rng) for _ in range(4)]),
     ]
     made = []
@@ -155,7 +155,7 @@ def _zones(seed: int) -> list[Case]:
             outer = shapes.random_simple(rng, 12) if number % 2 else cell(rng)
             case = _sized(f"zones-{seed}-{number}", "zones", outer, rng, lines=(8, 35))
             if number == 7:
-                case = _replaced(case, area=_with_holes(case.area, 2, rng))
+                case = _replaced(case, area=with_holes(case.area, 2, rng))
             case = _replaced(case, no_fly=maker(case.area, rng))
             if can_be_flown(case):
                 made.append(case)
@@ -201,22 +201,22 @@ def _cut_in_two(seed: int, rng: Random) -> Case:
     return _replaced(case, no_fly=zone, fence=case.area.convex_hull.buffer(4 * case.spacing_m))
 
 
-def _disc_on_border(area: Polygon, rng: Random) -> BaseGeometry:
+def disc_on_border(area: Polygon, rng: Random) -> BaseGeometry:
     at = area.exterior.interpolate(rng.random(), normalized=True)
     return at.buffer(rng.uniform(0.1, 0.3) * math.sqrt(area.area))
 
 
 def _disc_inside(area: Polygon, rng: Random) -> BaseGeometry:
-    return _point_in(area, rng).buffer(rng.uniform(0.04, 0.15) * math.sqrt(area.area))
+    return point_in(area, rng).buffer(rng.uniform(0.04, 0.15) * math.sqrt(area.area))
 
 
 def _polygon_on_border(area: Polygon, rng: Random) -> BaseGeometry:
     at = area.exterior.interpolate(rng.random(), normalized=True)
-    return _blot(at, rng.uniform(0.15, 0.35) * math.sqrt(area.area), rng)
+    return blot(at, rng.uniform(0.15, 0.35) * math.sqrt(area.area), rng)
 
 
-def _polygon_inside(area: Polygon, rng: Random) -> BaseGeometry:
-    return _blot(_point_in(area, rng), rng.uniform(0.08, 0.2) * math.sqrt(area.area), rng)
+def polygon_inside(area: Polygon, rng: Random) -> BaseGeometry:
+    return blot(point_in(area, rng), rng.uniform(0.08, 0.2) * math.sqrt(area.area), rng)
 
 
 def _cut_from_the_side(area: Polygon, rng: Random) -> BaseGeometry:
@@ -228,30 +228,29 @@ def _cut_from_the_side(area: Polygon, rng: Random) -> BaseGeometry:
     return rotate(strip, rng.uniform(0, 360), origin=middle)
 
 
-def _blot(at: Point, radius_m: float, rng: Random) -> BaseGeometry:
+def blot(at: Point, radius_m: float, rng: Random) -> BaseGeometry:
     drawn = shapes.random_simple(rng, rng.randint(5, 12))
     grown = scale(drawn, radius_m, radius_m, origin=(0, 0))
     return translate(grown, at.x - grown.centroid.x, at.y - grown.centroid.y)
 
 
-def _with_holes(area: Polygon, wanted: int, rng: Random) -> Polygon:
+def with_holes(area: Polygon, wanted: int, rng: Random) -> Polygon:
     """Cut holes out, every other one concave, clear of the border and of each other."""
     share = rng.uniform(0.06, 0.25)
     radius = math.sqrt(share * area.area / wanted / math.pi)
     holes: list[Polygon] = []
+    clear = area.buffer(-0.3 * radius)
     for attempt in range(50 * _DRAWS):
+        # What does not fit comes back a little smaller.
         size = radius * 0.995 ** (attempt // 4) * rng.uniform(0.7, 1.3)
-        at = _point_in(area, rng)
-        hole = (
-            at.buffer(size, quad_segs=rng.randint(1, 6))
-            if len(holes) % 2 == 0
-            else _blot(at, 1.3 * size, rng)
-        )
-        clear = area.difference(unary_union(holes)) if holes else area
-        if clear.buffer(-0.3 * radius).contains(hole):
+        at = point_in(area, rng)
+        concave = len(holes) % 2 == 1
+        hole = blot(at, 1.3 * size, rng) if concave else at.buffer(size, quad_segs=rng.randint(1, 6))
+        if clear.contains(hole):
             holes.append(hole)
+            clear = clear.difference(hole.buffer(0.3 * radius))
         if len(holes) == wanted:
-            return Polygon(area.exterior, [hole.exterior for hole in holes])
+            return Polygon(area.exterior, [one.exterior for one in holes])
     raise RuntimeError(f"{wanted} holes do not fit")
 
 
@@ -293,7 +292,7 @@ def _placed(area: BaseGeometry, size_m: float, rng: Random) -> Polygon:
     return placed
 
 
-def _point_in(area: Polygon, rng: Random) -> Point:
+def point_in(area: Polygon, rng: Random) -> Point:
     x0, y0, x1, y1 = area.bounds
     while True:
         at = Point(rng.uniform(x0, x1), rng.uniform(y0, y1))
