@@ -29,7 +29,7 @@ from shapely.geometry.base import BaseGeometry
 from benchmarks.flight_lines import hotosm, rules
 from benchmarks.flight_lines.audit import MAY_MISS, Audit, Leg, Point
 from benchmarks.flight_lines.bounds import area_bound_m, one_direction_bound_m
-from benchmarks.flight_lines.equal import Equal, Planner, at_equal_coverage, judge
+from benchmarks.flight_lines.equal import COARSE, FINE, Equal, Planner, at_equal_coverage, judge
 from benchmarks.flight_lines.polygons import DEVELOPMENT_SEEDS, REPORT_SEEDS, SETS, Case, cases
 from benchmarks.machine import emit
 
@@ -123,7 +123,8 @@ def _made_equal(case: Case, plain: Result, plan: Planner) -> Result:
     if plain.equal is not None:
         return plain
     try:
-        equal = at_equal_coverage(case, _best_angles(case) if plain.planner == QGC_BEST else [plan])
+        plans = _best_angles(case) if plain.planner == QGC_BEST else [plan]
+        equal = at_equal_coverage(case, plans, COARSE if plain.planner == HOTOSM else FINE)
     except Exception as exc:
         return Result(
             case.name, plain.planner, plain.plain, None, plain.seconds, f"{type(exc).__name__}: {exc}"[:300]
