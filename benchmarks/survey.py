@@ -82,6 +82,17 @@ def peers(case: Case, python: Path | None) -> dict[str, Planner]:
     return found
 
 
+def _package(python: Path | None) -> tuple[Path | None, str]:
+    """Return the Python that runs the package, and what to say of it; None where it does not run."""
+    if python is None:
+        return None, f"{HOTOSM}: not installed (name a Python that has it with --{HOTOSM})"
+    try:
+        version, _ = hotosm.plan(python, [])
+    except (OSError, hotosm.PeerError) as exc:
+        return None, f"{HOTOSM}: not installed for {python.name}: {str(exc).splitlines()[-1]}"
+    return python, f"{HOTOSM} {version}"
+
+
 def _best_angles(case: Case) -> list[Planner]:
     """Return QGroundControl at each angle that may be the best once all is covered."""
     _, shortest = rules.qgroundcontrol_best(case.area, case.spacing_m)
@@ -254,14 +265,14 @@ def main() -> int:
     parser.add_argument("--drone-flightplan", type=Path, metavar="PYTHON")
     parser.add_argument("--workers", type=int, default=2)
     asked = parser.parse_args()
+    python, peer = _package(asked.drone_flightplan)
     seeds = asked.seeds or (DEVELOPMENT_SEEDS if asked.dev else REPORT_SEEDS)
     given = [case for case in cases(seeds) if case.group in asked.sets]
     with ProcessPoolExecutor(asked.workers) as pool:
-        runs = pool.map(partial(run_case, python=asked.drone_flightplan), given)
+        runs = pool.map(partial(run_case, python=python), given)
         results = [result for run in runs for result in run]
     rows = summarise(given, results)
     print_table(rows)
-    peer = HOTOSM if asked.drone_flightplan else f"{HOTOSM}: not installed (name a Python with --{HOTOSM})"
     print(peer, file=sys.stderr)
     tolerance = max((r.plain.tolerance for r in results if r.plain is not None), default=None)
     figures = {

@@ -1,6 +1,7 @@
 """The audit, the bounds and the peers of ``benchmarks.survey`` judge rightly: its claims rest on them."""
 
 import math
+import sys
 from pathlib import Path
 from random import Random
 
@@ -196,6 +197,16 @@ def _as_features(legs: list[Leg]) -> list[dict[str, object]]:
         }
         for seq, leg in enumerate(legs)
     ]
+
+
+def test_a_python_without_the_peers_package_is_said_to_have_none() -> None:
+    """The table says "not installed" and why; nothing of the package is imported or made up."""
+    python, told = survey._package(Path(sys.executable))
+    assert python is None
+    assert "not installed" in told
+    assert "No module named 'drone_flightplan'" in told
+    assert survey._package(None)[1].startswith("drone-flightplan: not installed")
+    assert survey.HOTOSM not in survey.peers(polygons.Case("c", "cells", SQUARE, S), python)
 
 
 def test_our_own_shortfalls_are_named_and_fail_the_run() -> None:
