@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("demo", "Render a town, survey it twice, report what changed, score the report."),
     "init": ("init", "Make a town's folder from its area, cells and zones."),
     "status": ("status", "List the cells: surveys, mosaics, reports."),
+    "plan": ("plan", "Plan the flights: over an area, over cells; check and export them."),
     "run": ("run", "Stitch, compare and report what is new in a cell."),
     "photos": ("photos", "Check photographs, import them into the town."),
     "stitch": ("stitch", "Make an orthomosaic and a surface model of photographs."),

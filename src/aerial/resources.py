@@ -34,6 +34,11 @@ def aircraft_file(name: str) -> Path:
     return _profile("aircraft", "aircraft", name)
 
 
+def aircraft_names() -> tuple[str, ...]:
+    """Return the names of the aircraft that ship."""
+    return tuple(sorted(path.stem for path in (data_folder() / "flightplans" / "aircraft").glob("*.toml")))
+
+
 def _profile(what: str, folder_name: str, name: str) -> Path:
     folder = data_folder() / "flightplans" / folder_name
     names = sorted(path.stem for path in folder.glob("*.toml"))

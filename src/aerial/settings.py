@@ -28,6 +28,9 @@ class Settings:
     pixel size of the mosaics, None: the photographs' own, at least 5 cm. ``engine`` stitches, on
     ``nodes`` where it uses them. ``baseline_days``: a survey is also compared with one at least as
     old. ``model``: name or folder of the network that compares; None: the one that ships.
+    Flights: ``aircraft`` and ``camera`` (names or files), ``height_agl_m`` or the ``photo_gsd_m`` that
+    the photographs shall have, overlaps as shares 0-1; ``dem``: file of the terrain, relative to the
+    town's folder.
     """
 
     schema: int = SCHEMA
@@ -37,6 +40,13 @@ class Settings:
     nodes: tuple[str, ...] = ()
     baseline_days: int = 90
     model: str | None = None
+    aircraft: str | None = None
+    camera: str | None = None
+    height_agl_m: float | None = None
+    photo_gsd_m: float | None = None
+    overlap_front: float = 0.8
+    overlap_side: float = 0.7
+    dem: str | None = None
 
 
 def load_settings(
@@ -101,7 +111,7 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
 def _parsed(name: str, text: str) -> object:
     if name in ("schema", "baseline_days"):
         return int(text)
-    if name == "gsd_m":
+    if name in ("gsd_m", "height_agl_m", "photo_gsd_m", "overlap_front", "overlap_side"):
         return float(text)
     return text.split() if name == "nodes" else text
 

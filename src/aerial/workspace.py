@@ -2,6 +2,7 @@
 
     <town>/
       aerial.toml  area.geojson  cells.geojson  zones/*.geojson
+      plans/<cell>/                     plan.json lines.geojson checks.json filing.md and exports
       surveys/<cell>/<YYYY-MM-DD>-<n>/  survey.json photos.json check.json photos/ ortho.tif dsm.tif ...
       pairs/<cell>/<before>__<after>/   align.json change.tif suspects.geojson chips/
       reports/<cell>/<after>/           report.geojson report.html
@@ -67,6 +68,10 @@ class Town:
                 f"{survey!r} is not a survey.", hint="Surveys are called <YYYY-MM-DD>-<n>, as in the folder."
             )
         return self.cell_folder(cell) / survey
+
+    def plan_folder(self, cell: str) -> Path:
+        """Return the folder of a cell's plan."""
+        return self.root / "plans" / _safe(cell)
 
     def pair_folder(self, cell: str, before: str, after: str) -> Path:
         """Return the folder of one compared pair."""

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from aerial_cli import console
+from aerial_cli.numbers import OVERLAP
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
@@ -21,12 +22,12 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.option("--height-m", type=float, metavar="X", help="Height over ground; or --gsd-cm.")
 @click.option(
     "--overlap",
-    type=float,
+    type=OVERLAP,
     nargs=2,
     default=(80, 70),
     show_default=True,
     metavar="FRONT SIDE",
-    help="Overlaps in percent.",
+    help="Overlaps in percent or shares.",
 )
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="GeoJSON to write."
@@ -63,8 +64,8 @@ def command(
         minutes=max_minutes,
         gsd_m=None if gsd_cm is None else gsd_cm / 100,
         height_m=height_m,
-        overlap_front=overlap[0] / 100,
-        overlap_side=overlap[1] / 100,
+        overlap_front=overlap[0],
+        overlap_side=overlap[1],
     )
     cells = plan_cells(area, out, max_area_m2=limit_m2, lines=lines)
     rows = [

@@ -6,6 +6,7 @@ metres flown is kept.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 import shapely
@@ -17,7 +18,7 @@ from aerial.plan import join
 from aerial.plan.decompose import pieces
 from aerial.plan.lay import best_direction, directions, estimator, lay
 from aerial.plan.lines import XY, Line, Piece
-from aerial.plan.patch import clip, left_over, patch
+from aerial.plan.patch import clip, patch
 from aerial.plan.region import Region, region
 from aerial.plan.route import Router, length_m
 from aerial.records.plan import LegKind
@@ -27,6 +28,10 @@ from aerial.records.record import record
 _CLOSER = 0.998
 # The best directions by estimate that are laid out in full.
 _TRIED = 3
+
+
+# What is laid in one direction, and the direction in radians, counter-clockwise from x.
+Part = tuple[Polygon | MultiPolygon, float]
 
 
 @record
@@ -41,11 +46,13 @@ class PathLeg:
 class Tour:
     """Lines in the order and direction they are flown; ``ways[i]`` leads from line i to line i + 1.
 
+    ``numbers``: the place of each among the lines that were given.
     ``out`` leads from the take-off point to the first line, ``back`` from the last one to it.
     """
 
     takeoff: XY
     lines: tuple[Line, ...]
+    numbers: tuple[int, ...]
     ways: tuple[tuple[XY, ...], ...]
     out: tuple[XY, ...]
     back: tuple[XY, ...]
@@ -65,15 +72,21 @@ class Tour:
 class Cover:
     """Everything flown over one cell; more tours than one where zones cut the free ground apart.
 
-    ``uncovered``: share (0-1) of the target further than half a spacing from every line.
+    ``parts``: what was laid in one direction each. ``uncovered``: share (0-1) of the target further
+    than half a spacing from every line.
     ``chosen_takeoffs``: tours whose take-off point nobody gave.
     """
 
     tours: tuple[Tour, ...]
-    direction_rad: float
+    parts: tuple[Part, ...]
     uncovered: float
     region: Region
     chosen_takeoffs: tuple[XY, ...]
+
+    @property
+    def direction_rad(self) -> float:
+        """Direction of the lines of the largest part, counter-clockwise from x."""
+        return max(self.parts, key=lambda part: part[0].area)[1]
 
     @property
     def legs(self) -> tuple[PathLeg, ...]:
@@ -115,57 +128,64 @@ def cover(
     routers = [Router(part) for part in ground.free.geoms]
     homes = _homes(routers, takeoffs)
     found: list[Cover] = []
-    for candidate in _candidates(ground, spacing_m * _CLOSER, turn_m, direction_rad):
-        lines = tuple(line for piece in candidate for line in piece.lines)
-        kept, cut = clip(lines, ground.free)
-        uncovered = 0.0
-        if cut:
-            patched = patch(ground.target, ground.free, kept, spacing_m * _CLOSER)
-            kept, uncovered = patched.lines, patched.uncovered
-        found.append(_joined(kept, routers, homes, ground, candidate[0].direction_rad, uncovered))
+    for parts in _candidates(ground, spacing_m * _CLOSER, turn_m, direction_rad):
+        lines, uncovered = laid(ground, parts, spacing_m * _CLOSER)
+        found.append(_joined(lines, routers, homes, ground, parts, uncovered))
     # What is left uncovered weighs as much as the lines that it would take.
     return min(found, key=lambda one: _cost_m(one, spacing_m, turn_m))
 
 
-def laid(ground: Region, pieces_: Sequence[Piece], spacing_m: float) -> tuple[tuple[Line, ...], float]:
-    """Return the lines of pieces cut to the free ground and completed, and the share still uncovered."""
-    lines, cut = clip([line for piece in pieces_ for line in piece.lines], ground.free)
+def laid(ground: Region, parts: Sequence[Part], spacing_m: float) -> tuple[tuple[Line, ...], float]:
+    """Return the lines of parts, cut to the free ground and completed, and the share still uncovered."""
+    lines, cut = clip([line for part, angle in parts for line in lay(part, angle, spacing_m)], ground.free)
     if not cut:
         return lines, 0.0
     patched = patch(ground.target, ground.free, lines, spacing_m)
     return patched.lines, patched.uncovered
 
 
+def lay_parts(ground: Region, parts: Sequence[Part], spacing_m: float) -> tuple[Piece, ...]:
+    """Return the lines of ``laid`` by the part that they belong to; those along borders are their own."""
+    pieces_: list[Piece] = []
+    every: list[Line] = []
+    for part, angle in parts:
+        lines, _ = clip(lay(part, angle, spacing_m * _CLOSER), ground.free)
+        every += lines
+        pieces_.append(Piece(direction_rad=angle % np.pi, lines=lines))
+    added = patch(ground.target, ground.free, every, spacing_m * _CLOSER).lines[len(every) :]
+    return (*(piece for piece in pieces_ if piece.lines), *(_alone(line) for line in added))
+
+
+def _alone(line: Line) -> Piece:
+    angle = np.arctan2(line.end[1] - line.start[1], line.end[0] - line.start[0])
+    return Piece(direction_rad=float(angle % np.pi), lines=(line,))
+
+
 def _candidates(
     ground: Region, spacing_m: float, turn_m: float, direction_rad: float | None
-) -> list[list[Piece]]:
+) -> list[tuple[Part, ...]]:
     target = ground.target
     if direction_rad is not None:
-        return [[_piece(part, direction_rad, spacing_m) for part in target.geoms]]
+        return [((target, direction_rad),)]
     step_m = turn_m + spacing_m
     cost = [estimator(part, spacing_m, step_m) for part in target.geoms]
     angles = directions(list(target.geoms), most=36)
     total = [sum(one(angle) for one in cost) for angle in angles]
     best = np.argsort(total, kind="stable")[:_TRIED]
-    if len(target.geoms) == 1 and not target.geoms[0].interiors and _is_convex(target.geoms[0]):
-        return [[_piece(target, float(angles[best[0]]), spacing_m)]]
-    found = [[_piece(target, float(angles[k]), spacing_m)] for k in best]
+    if len(target.geoms) == 1 and _is_convex(target.geoms[0]):
+        return [((target, float(angles[best[0]])),)]
+    found: list[tuple[Part, ...]] = [((target, float(angles[k])),) for k in best]
     # Each part in its own direction, and each part cut where that pays.
     cut = pieces(target, spacing_m, step_m)
     if len(cut) > 1:
-        found.append([_piece(polygon, angle, spacing_m) for polygon, angle in cut])
+        found.append(tuple(cut))
         if len(cut) > len(target.geoms) > 1:
-            whole = [(part, best_direction(part, spacing_m, step_m)[1]) for part in target.geoms]
-            found.append([_piece(polygon, angle, spacing_m) for polygon, angle in whole])
+            found.append(tuple((part, best_direction(part, spacing_m, step_m)[1]) for part in target.geoms))
     return found
 
 
 def _is_convex(polygon: Polygon) -> bool:
     return bool(polygon.convex_hull.area - polygon.area < 1e-6 * polygon.area)
-
-
-def _piece(polygon: Polygon | MultiPolygon, direction_rad: float, spacing_m: float) -> Piece:
-    return Piece(direction_rad=direction_rad, lines=lay(polygon, direction_rad, spacing_m))
 
 
 def _homes(routers: Sequence[Router], takeoffs: Sequence[XY]) -> list[list[XY]]:
@@ -187,7 +207,7 @@ def _joined(
     routers: Sequence[Router],
     homes: Sequence[Sequence[XY]],
     ground: Region,
-    direction_rad: float,
+    parts: tuple[Part, ...],
     uncovered: float,
 ) -> Cover:
     tours, chosen = [], []
@@ -203,7 +223,7 @@ def _joined(
             chosen.append(tour.takeoff)
     return Cover(
         tours=tuple(tours),
-        direction_rad=direction_rad,
+        parts=parts,
         uncovered=uncovered,
         region=ground,
         chosen_takeoffs=tuple(chosen),
@@ -240,9 +260,8 @@ def tour_of(lines: Sequence[Line], router: Router, takeoffs: Sequence[XY]) -> To
     return Tour(
         takeoff=start,
         lines=flown,
-        ways=tuple(
-            _way(router, before.end, after.start) for before, after in zip(flown, flown[1:], strict=False)
-        ),
+        numbers=tuple(a // 2 for a in found[::2]),
+        ways=tuple(_way(router, before.end, after.start) for before, after in pairwise(flown)),
         out=_way(router, start, flown[0].start),
         back=_way(router, flown[-1].end, start),
     )
@@ -264,6 +283,3 @@ def _cost_m(found: Cover, spacing_m: float, turn_m: float) -> float:
     flown = sum(tour.survey_m + tour.off_lines_m + turn_m * len(tour.lines) for tour in found.tours)
     missing = max(found.uncovered - 1e-5, 0.0) * found.region.target.area
     return flown + 10 * missing / spacing_m
-
-
-__all__ = ["Cover", "PathLeg", "Tour", "cover", "laid", "left_over", "legs_of", "tour_of"]

@@ -55,10 +55,7 @@ def sweep(lines: Sequence[Line], between_NN: Floats, first: int) -> list[int]:
     tour: list[int] = []
     for number in numbers:
         a, b = 2 * number, 2 * number + 1
-        if not tour:
-            flip = bool(first % 2)
-        else:
-            flip = bool(between_NN[tour[-1], b] < between_NN[tour[-1], a])
+        flip = between_NN[tour[-1], b] < between_NN[tour[-1], a] if tour else first % 2 == 1
         tour += [b, a] if flip else [a, b]
     return tour
 

@@ -115,7 +115,8 @@ class estimator:  # noqa: N801 - used as a function with the polygon's edges kep
         length_m = float((sides[:, 1] - sides[:, 0]).sum() + gaps[bridged].sum())
         # Lines reach to the furthest corner of their band, on average a quarter of it at each end.
         slope_E = np.abs(b_E2[:, 0] - a_E2[:, 0]) / 2
-        return length_m + float(slope_E.sum()) * width / self._spacing_m * 0.5 + lines * self._turn_m
+        more_m = float(slope_E.sum()) * width / self._spacing_m * 0.5
+        return float(length_m + more_m + lines * self._turn_m)
 
 
 def directions(polygons: Sequence[Polygon], most: int) -> Floats:
@@ -126,7 +127,7 @@ def directions(polygons: Sequence[Polygon], most: int) -> Floats:
     length: dict[int, float] = {}
     angle: dict[int, float] = {}
     for polygon in polygons:
-        for ring in (polygon.convex_hull.exterior, polygon.exterior, *polygon.interiors):
+        for ring in (shapely.get_exterior_ring(polygon.convex_hull), polygon.exterior, *polygon.interiors):
             xy_N2 = shapely.get_coordinates(ring)
             delta_E2 = np.diff(xy_N2, axis=0)
             for (dx, dy), size in zip(delta_E2, np.hypot(*delta_E2.T), strict=True):

@@ -5,6 +5,7 @@ reach. Every point of such a wedge is close to the border, so flying along the b
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import shapely
@@ -47,7 +48,7 @@ def clip(lines: Sequence[Line], free: MultiPolygon) -> tuple[tuple[Line, ...], b
             continue
         for part in shapely.get_parts(shapely.intersection(string, free)).tolist():
             if isinstance(part, LineString) and part.length > 1e-6:
-                a, b = part.coords[0], part.coords[-1]
+                a, b = ((float(x), float(y)) for x, y in (part.coords[0][:2], part.coords[-1][:2]))
                 forward = np.dot(np.subtract(b, a), np.subtract(line.end, line.start)) >= 0
                 kept.append(Line(start=a if forward else b, end=b if forward else a))
     return tuple(kept), True
@@ -107,7 +108,7 @@ def _along_border(wedge: Polygon, free: MultiPolygon, spacing_m: float) -> tuple
     corners = shapely.get_coordinates(stretch.simplify(min(0.5, spacing_m / 50)))
     lines = [
         Line(start=(float(a[0]), float(a[1])), end=(float(b[0]), float(b[1])))
-        for a, b in zip(corners[:-1], corners[1:], strict=True)
+        for a, b in pairwise(corners)
         if np.hypot(*(b - a)) > 1e-3
     ]
     return clip(lines, free)[0]

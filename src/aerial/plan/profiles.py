@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from aerial.codec import from_plain
 from aerial.errors import InputError
 from aerial.records import Aircraft, CameraProfile
-from aerial.resources import aircraft_file, camera_file
+from aerial.resources import aircraft_file, aircraft_names, camera_file
 
 T = TypeVar("T")
 
@@ -68,6 +68,20 @@ def read_aircraft(name_or_path: str) -> Aircraft:
             hint="Correct the file; flightplans/README.md lists the fields.",
         )
     return aircraft
+
+
+def shipped_aircraft_with(camera: str) -> str:
+    """Return the name of an aircraft that ships and carries the camera.
+
+    Raises:
+        InputError: none does.
+    """
+    for name in aircraft_names():
+        if camera in read_aircraft(name).cameras:
+            return name
+    raise InputError(
+        f"No aircraft that ships carries the camera {camera!r}.", hint="Name the aircraft with --aircraft."
+    )
 
 
 def _read(kind: type[T], name_or_path: str, shipped: Callable[[str], Path]) -> T:

@@ -59,10 +59,9 @@ class Router:
         """Return lengths in metres of the ways between points, shape (N, N); infinite: no way."""
         length_NN = np.maximum(np.linalg.norm(points_N2[:, None] - points_N2[None], axis=-1), _TOUCHING_M)
         near_NN = np.argsort(length_NN, axis=1)[:, : _NEAREST + 1]
-        pairs = {
-            (min(i, int(j)), max(i, int(j))) for i in range(len(points_N2)) for j in near_NN[i] if i != j
-        }
-        a, b = (np.array(side, int) for side in zip(*sorted(pairs), strict=True)) if pairs else ([], [])
+        near_here_NN = np.zeros(length_NN.shape, bool)
+        near_here_NN[np.arange(len(points_N2))[:, None], near_NN] = True
+        a, b = np.nonzero(np.triu(near_here_NN | near_here_NN.T, 1))
         free = self.clear(points_N2[a], points_N2[b])
         if len(points_N2) <= _NEAREST + 1 and free.all():
             return np.asarray(length_NN)

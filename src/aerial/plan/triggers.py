@@ -21,10 +21,11 @@ def trigger_points(plan: Plan) -> tuple[TriggerPoint, ...]:
 
     Distances are measured over ground, as the autopilots do.
     """
-    return tuple(point for sortie in plan.sorties for point in _of_sortie(sortie))
+    return tuple(point for sortie in plan.sorties for point in of_sortie(sortie))
 
 
-def _of_sortie(sortie: Sortie) -> list[TriggerPoint]:
+def of_sortie(sortie: Sortie) -> list[TriggerPoint]:
+    """Return the photographs of one sortie."""
     frame = local_frame(sortie.takeoff)
     runs = _runs(sortie.legs)
     if not runs:
