@@ -171,14 +171,15 @@ def test_a_threshold_moves_no_score_of_known_height(tmp_path: Path) -> None:
     assert 0.5 < scores.pop() < 0.99
 
 
-def test_a_pit_counts_though_the_network_says_no(tmp_path: Path) -> None:
-    """Ground that sank 3.4 m is an excavation though the network sees no change: it was taught so."""
+def test_the_network_has_no_say_in_a_pit(tmp_path: Path) -> None:
+    """Ground that sank 3.4 m is an excavation of one score whether the network sees a change or none."""
     path = maps.boxes(tmp_path / "c.tif", [(50, 50, 90, 90, -3.4, 0.2)], side=300)
-    sure = {name: maps.blank(300, 1e-3) for name in ("appeared", "gone", "building_before", "building_after")}
     bands = {name: read_bands(path, (0, 0, 300, 300), (name,))[name] for name in HEIGHT_BANDS}
-    maps.write(path, bands | {"steepness": maps.blank(300, 0.2)} | sure)
-    (one,) = find_suspects(path, WITH_DSM)
-    assert one.suspect.kind == "excavation"
+    said = [
+        find_suspects(maps.write(path, bands | {"gone": maps.blank(300, chance)}), WITH_DSM)[0].suspect
+        for chance in (1e-3, 0.4)
+    ]
+    assert [("excavation", said[0].score)] * 2 == [(one.kind, one.score) for one in said]
 
 
 @pytest.mark.parametrize(("building", "kind"), [(0.02, "new"), (0.9, "extended"), (float("nan"), "extended")])
