@@ -28,6 +28,7 @@ from aerial.records.record import record
 _CLOSER = 0.998
 # The best directions by estimate that are laid out in full.
 _TRIED = 3
+_MISSED = 5e-5
 
 
 # What is laid in one direction, and the direction in radians, counter-clockwise from x.
@@ -127,12 +128,22 @@ def cover(
     ground = region(area, spacing_m, fence=fence, no_fly=no_fly)
     routers = [Router(part) for part in ground.free.geoms]
     homes = _homes(routers, takeoffs)
-    found: list[Cover] = []
+    tried = []
     for parts in _candidates(ground, spacing_m * _CLOSER, turn_m, direction_rad):
         lines, uncovered = laid(ground, parts, spacing_m * _CLOSER)
-        found.append(_joined(lines, routers, homes, ground, parts, uncovered))
-    # What is left uncovered weighs as much as the lines that it would take.
-    return min(found, key=lambda one: _cost_m(one, spacing_m, turn_m))
+        least = join.least_m(lines) + _missed_m(uncovered, ground, spacing_m) + turn_m * len(lines)
+        tried.append((least, parts, lines, uncovered))
+    best: tuple[float, Cover] | None = None
+    # Where even the shortest conceivable order is longer than what is found, no order is looked for.
+    for least, parts, lines, uncovered in sorted(tried, key=lambda one: one[0]):
+        if best is not None and least >= best[0]:
+            break
+        joined = _joined(lines, routers, homes, ground, parts, uncovered)
+        cost = _cost_m(joined, spacing_m, turn_m)
+        if best is None or cost < best[0]:
+            best = cost, joined
+    assert best is not None  # noqa: S101 - there is a candidate
+    return best[1]
 
 
 def laid(ground: Region, parts: Sequence[Part], spacing_m: float) -> tuple[tuple[Line, ...], float]:
@@ -172,9 +183,9 @@ def _candidates(
     angles = directions(list(target.geoms), most=36)
     total = [sum(one(angle) for one in cost) for angle in angles]
     best = np.argsort(total, kind="stable")[:_TRIED]
-    if len(target.geoms) == 1 and _is_convex(target.geoms[0]):
-        return [((target, float(angles[best[0]])),)]
     found: list[tuple[Part, ...]] = [((target, float(angles[k])),) for k in best]
+    if len(target.geoms) == 1 and _is_convex(target.geoms[0]):
+        return found
     # Each part in its own direction, and each part cut where that pays.
     cut = pieces(target, spacing_m, step_m)
     if len(cut) > 1:
@@ -281,5 +292,9 @@ def _way(router: Router, start: XY, end: XY) -> tuple[XY, ...]:
 
 def _cost_m(found: Cover, spacing_m: float, turn_m: float) -> float:
     flown = sum(tour.survey_m + tour.off_lines_m + turn_m * len(tour.lines) for tour in found.tours)
-    missing = max(found.uncovered - 1e-5, 0.0) * found.region.target.area
-    return flown + 10 * missing / spacing_m
+    return flown + _missed_m(found.uncovered, found.region, spacing_m)
+
+
+def _missed_m(uncovered: float, ground: Region, spacing_m: float) -> float:
+    """Return what ground that is missed weighs: a plan that misses some is taken only where all do."""
+    return uncovered * ground.target.area / spacing_m * (1e4 if uncovered > _MISSED else 10)

@@ -28,6 +28,27 @@ def ends_of(lines: Sequence[Line]) -> Floats:
     return np.array([point for line in lines for point in (line.start, line.end)]).reshape(-1, 2)
 
 
+def least_m(lines: Sequence[Line]) -> float:
+    """Return metres that no order of the lines is shorter than, ways between them included."""
+    if not lines:
+        return 0.0
+    ends_N2 = ends_of(lines)
+    flown = float(np.linalg.norm(ends_N2[1::2] - ends_N2[::2], axis=1).sum())
+    return flown + _near_m(np.linalg.norm(ends_N2[:, None] - ends_N2[None], axis=-1))
+
+
+def _near_m(between_NN: Floats) -> float:
+    """Return metres that the ways of no order are shorter than.
+
+    Every end but two has one way, no shorter than to the nearest end of another line.
+    """
+    if len(between_NN) <= 2:
+        return 0.0
+    line_N = np.arange(len(between_NN)) // 2
+    nearest_N = np.where(line_N[:, None] == line_N[None], np.inf, between_NN).min(axis=1)
+    return float(np.sort(nearest_N)[:-2].sum() / 2)
+
+
 def order(lines: Sequence[Line], between_NN: Floats, home_N: Floats | None = None) -> list[int]:
     """Return the order of line ends, a permutation of 0..2N-1, entry and exit of each line in turn.
 
@@ -73,15 +94,9 @@ def _greedy(between_NN: Floats, away_N: Floats) -> list[int]:
 
 
 def _near_bound(tour: Sequence[int], between_NN: Floats) -> bool:
-    """Tell whether the ways of a tour are within 2 % of what any order needs.
-
-    Every end but two has one way, no shorter than to the nearest end of another line.
-    """
+    """Tell whether the ways of a tour are within 2 % of what any order needs."""
     index = np.asarray(tour)
-    line_N = np.arange(len(between_NN)) // 2
-    nearest_N = np.where(line_N[:, None] == line_N[None], np.inf, between_NN).min(axis=1)
-    bound = np.sort(nearest_N)[:-2].sum() / 2
-    return bool(between_NN[index[1:-1:2], index[2::2]].sum() <= 1.02 * bound)
+    return bool(between_NN[index[1:-1:2], index[2::2]].sum() <= 1.02 * _near_m(between_NN))
 
 
 def _solved(start: Sequence[int], between_NN: Floats, away_N: Floats) -> list[int]:

@@ -19,7 +19,7 @@ from aerial.records.record import record
 
 # The rest that is not worth a line: of the target, a tenth of what the claim allows.
 _REST = 1e-5
-_ROUNDS = 4
+_ROUNDS = 6
 # The cap of a line is a polygon inside the circle; the radius is a hair short to stay on the safe side.
 _QUAD_SEGS = 32
 
@@ -76,8 +76,8 @@ def patch(target: MultiPolygon, free: MultiPolygon, lines: Sequence[Line], spaci
         for wedge in wedges.geoms:
             if wedge.intersection(rest).area <= _REST * target.area / 10:
                 continue
-            along = _along_border(wedge, free, spacing_m) if round_ % 2 == 0 else ()
-            added += along or clip(_through(wedge, spacing_m), free)[0]
+            ways = (_along_border(wedge, free, spacing_m), clip(_through(wedge, spacing_m), free)[0])
+            added += (ways[0] or ways[1]) if round_ % 2 == 0 else (ways[1] or ways[0])
         if not added:
             break
         kept += added
