@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import is_dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,6 +32,14 @@ def _converter() -> cattrs.Converter:
             raise ValueError("a time without a UTC offset")
         return parsed
 
+    def day(value: Any, _: object) -> date:
+        # TOML has dates of its own; a moment is not a day.
+        if isinstance(value, date) and not isinstance(value, datetime):
+            return value
+        return date.fromisoformat(value)
+
+    converter.register_unstructure_hook(date, lambda value: value.isoformat())
+    converter.register_structure_hook(date, day)
     converter.register_unstructure_hook(datetime, lambda value: value.isoformat())
     converter.register_structure_hook(datetime, aware)
     converter.register_unstructure_hook(Polygon, mapping)
