@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("demo", "Render a town, survey it twice, report what changed, score the report."),
     "init": ("init", "Make a town's folder from its area, cells and zones."),
     "status": ("status", "List the cells: surveys, mosaics, reports."),
+    "cycle": ("cycle", "Schedule the crews so that no cell grows older than the cycle; re-plan."),
     "run": ("run", "Stitch, compare and report what is new in a cell."),
     "photos": ("photos", "Check photographs, import them into the town."),
     "stitch": ("stitch", "Make an orthomosaic and a surface model of photographs."),

@@ -1,6 +1,6 @@
 """A schedule for a whole cycle."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 
 import numpy as np
@@ -37,7 +37,7 @@ _LATE_DAY_S = 1e4
 _ABSENT_S = 3e6
 # Moves of the search for each second given: fewer than a core of a field laptop does with 501 cells, so
 # that the moves end the search and not the clock, and the same inputs give the same schedule.
-_MOVES_A_SECOND = 600
+_MOVES_A_SECOND = 1500
 _SEARCH_SHARE = 0.6
 _BOUND_SHARE = 0.3
 
@@ -49,6 +49,7 @@ def plan_cycle(
     *,
     decided_at: datetime,
     rain: Sequence[date] = (),
+    absent: Collection[tuple[str, date]] = (),
     seconds: float = 60.0,
     inputs: Mapping[str, str] | None = None,
     progress: Progress = SILENT,
@@ -59,6 +60,7 @@ def plan_cycle(
     few as can be found, weighed by their risk. Then the least duty: set-up, travel, service. Cells of a
     risk above 1 get a second visit in the time that is left on days that are flown anyway.
     ``decided_at``: aware; days that have begun by then are not flown, filing deadlines count from it.
+    ``absent``: (crew, day) that fall out.
 
     Raises:
         InputError: there is no cell, no crew, or nothing left of the window; a value is impossible.
@@ -71,7 +73,9 @@ def plan_cycle(
             f"The cycle from {start} ended on {days[-1]}.", hint="Give a start of today or later."
         )
     town = middle([job.at for job in jobs])
-    problem = make_problem(jobs, open_days(squad, days, town, not_before=decided_at, rain=rain), squad)
+    problem = make_problem(
+        jobs, open_days(squad, days, town, not_before=decided_at, rain=rain, absent=absent), squad
+    )
     routes: list[list[int]] = []
     if problem.days:
         cost_nm = visit_cost(problem, squad, days, decided_at)
