@@ -21,6 +21,7 @@ Floats = NDArray[np.float64]
 _REMOVED = 10  # cells a move removes on average, and
 _STRING = 10  # the most that it takes of one tour: the values of the paper
 _BLINK = 0.01  # share of places that an insertion overlooks
+_ON_PURPOSE = 0.2  # share of moves around what is wrong, where something is
 _STAGES = 100  # of progress
 
 
@@ -57,6 +58,10 @@ class _State:
         self.leg = np.concatenate((np.full(n, -np.inf), np.zeros(m)))
         self.left = np.concatenate((np.full(n, -np.inf), tours.capacity_m.astype(float)))
         self.opening = np.concatenate((np.zeros(n), tours.fixed_m.astype(float)))
+        # How many vehicles are best for a cell: those with few go first.
+        least_n = tours.extra_nm.min(axis=1, initial=np.inf)
+        self.least_n = np.where(np.isfinite(least_n), least_n, 0.0)
+        self.choices_n = (tours.extra_nm == least_n[:, None]).sum(axis=1)
         self.absent = set(range(n))
         self.cost = float(tours.absent_n.sum())
         for vehicle, route in enumerate(routes):
@@ -182,7 +187,7 @@ def _ruin(state: _State, near_nn: Ints, rng: np.random.Generator) -> None:
     longest = min(_STRING, mean_length)
     strings = int(rng.random() * (4 * _REMOVED / (1 + longest) - 1) + 1)
     touched: set[int] = set()
-    for cell in near_nn[int(rng.integers(state.n))].tolist():
+    for cell in near_nn[_seed(state, rng)].tolist():
         vehicle = int(state.vehicle[cell])
         if vehicle < 0 or vehicle in touched:
             continue
@@ -201,14 +206,30 @@ def _ruin(state: _State, near_nn: Ints, rng: np.random.Generator) -> None:
             return
 
 
+def _seed(state: _State, rng: np.random.Generator) -> int:
+    """Return the cell around which to remove: sometimes one that is absent or costs more than it could."""
+    if rng.random() < _ON_PURPOSE:
+        vehicle_n = state.vehicle[: state.n]
+        extra_n = state.tours.extra_nm[np.arange(state.n), vehicle_n]
+        wrong = np.flatnonzero((vehicle_n < 0) | (extra_n > state.least_n))
+        if len(wrong):
+            return int(wrong[rng.integers(len(wrong))])
+    return int(rng.integers(state.n))
+
+
 def _order(state: _State, rng: np.random.Generator) -> list[int]:
     cells = np.array(sorted(state.absent), dtype=int)
     if not len(cells):
         return []
     kind = rng.random()
-    if kind < 0.36:
+    if kind < 0.2:
         keys = rng.random(len(cells))
-    elif kind < 0.72:
+    elif kind < 0.35:
+        # Without a risk that differs, the order of the cells.
+        keys = -state.tours.absent_n[cells]
+    elif kind < 0.5:
+        keys = state.choices_n[cells].astype(float)
+    elif kind < 0.75:
         keys = -state.tours.service_n[cells].astype(float)
     else:
         home = state.travel[cells, state.n :].min(axis=1)
