@@ -6,8 +6,9 @@ from datetime import date, datetime, timedelta
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from tests.schedule.towns import EVE, HOME, MONDAY, ZONE, jobs, place, squad
 
 from aerial.errors import InputError
 from aerial.geo import LonLat
@@ -16,7 +17,6 @@ from aerial.schedule import plan_cycle
 from aerial.schedule.bound import prove
 from aerial.schedule.problem import make_problem, metres, open_days
 from aerial.schedule.routes import shortest_order, way
-from tests.schedule.towns import EVE, HOME, MONDAY, ZONE, jobs, place, squad
 
 
 def plan(cells: tuple[CellJob, ...], crews: Squad, **options: object) -> Cycle:
@@ -62,7 +62,10 @@ def test_nobody_works_on_days_off_in_rain_or_out_of_the_calendar() -> None:
     """Weekdays off, dates off, rain and a crew that falls out leave no shift."""
     crews = squad("north", "south", off=(date(2026, 3, 4),))
     cycle = plan(
-        jobs(24), crews, rain=[date(2026, 3, 3)], absent=[("south", date(2026, 3, 5)), ("south", date(2026, 3, 6))]
+        jobs(24),
+        crews,
+        rain=[date(2026, 3, 3)],
+        absent=[("south", date(2026, 3, 5)), ("south", date(2026, 3, 6))],
     )
     worked = {(shift.crew, shift.day) for shift in cycle.shifts}
     assert {day.weekday() for _, day in worked} <= {0, 1, 2, 3, 4}
@@ -73,7 +76,8 @@ def test_nobody_works_on_days_off_in_rain_or_out_of_the_calendar() -> None:
 def test_no_cell_is_older_than_the_cycle_at_its_visit() -> None:
     """Cells due early are flown early, wherever they lie."""
     cells = tuple(
-        replace(job, last_surveyed=MONDAY - timedelta(days=14 - (5 * n) % 11)) for n, job in enumerate(jobs(30))
+        replace(job, last_surveyed=MONDAY - timedelta(days=14 - (5 * n) % 11))
+        for n, job in enumerate(jobs(30))
     )
     cells = tuple(
         replace(job, last_surveyed=MONDAY - timedelta(days=11)) if (5 * n) % 11 in (5, 6) else job
@@ -109,17 +113,20 @@ def test_the_graver_cell_goes_first_where_not_all_can_be_in_time() -> None:
     assert not grave & {late.cell for late in cycle.late}
 
 
-def test_a_risky_cell_gets_a_second_visit_where_time_is_left() -> None:
-    """At least four days apart, on a day that is flown anyway; ordinary cells get none."""
-    cells = tuple(replace(job, risk=3.0) if n == 5 else job for n, job in enumerate(jobs(24)))
-    crews = squad(end="11:30")
+def test_risky_cells_get_a_second_visit_where_time_is_left() -> None:
+    """At least four days from their own, on days that are flown anyway; ordinary cells get none."""
+    crews = squad(end="10:30")
+    cells = jobs(25, risk=2.0)
     cycle = plan(cells, crews)
     check(cycle, cells, crews)
-    visits = [visit for shift in cycle.shifts for visit in shift.visits if visit.cell == "C05"]
-    extra = [visit for shift in cycle.shifts for visit in shift.visits if visit.extra]
-    assert [visit.cell for visit in extra] == ["C05"]
-    assert abs((visits[0].day - visits[1].day).days) >= 4
-    assert len({shift.day for shift in cycle.shifts}) == len(plan(jobs(24), crews).shifts)
+    own = {v.cell: v.day for shift in cycle.shifts for v in shift.visits if not v.extra}
+    extra = {v.cell: v.day for shift in cycle.shifts for v in shift.visits if v.extra}
+    assert extra
+    assert len(own) == 25
+    assert all(abs((day - own[cell]).days) >= 4 for cell, day in extra.items())
+    ordinary = plan(jobs(25), crews)
+    assert not any(visit.extra for shift in ordinary.shifts for visit in shift.visits)
+    assert {shift.day for shift in cycle.shifts} == {shift.day for shift in ordinary.shifts}
 
 
 def test_a_flight_to_be_filed_is_not_planned_past_its_deadline() -> None:
@@ -137,7 +144,7 @@ def test_flights_are_by_daylight() -> None:
     """A crew that may work from 05:00 leaves after sunrise, and is back before sunset."""
     crews = squad(end="23:00", work_start="05:00", setup_min=0.0)
     cycle = plan(jobs(30, minutes=40), crews)
-    assert all(6 <= shift.leave_at.hour and shift.back_at.hour < 19 for shift in cycle.shifts)
+    assert all(shift.leave_at.hour >= 6 and shift.back_at.hour < 19 for shift in cycle.shifts)
 
 
 def test_days_that_have_begun_are_not_flown() -> None:
@@ -165,7 +172,11 @@ def test_the_same_inputs_give_the_same_schedule() -> None:
         (jobs(1), Squad(crews=()), "names no crew"),
         (jobs(1), squad(end="08:00"), "works from 08:30 to 08:00"),
         (jobs(1), squad("a", "A"), "two crews"),
-        (jobs(1), Squad(crews=(Crew(name="x", home=LonLat(lon_deg=22.8, lat_deg=80.0), aircraft="a"),)), "km from"),
+        (
+            jobs(1),
+            Squad(crews=(Crew(name="x", home=LonLat(lon_deg=22.8, lat_deg=80.0), aircraft="a"),)),
+            "km from",
+        ),
     ],
 )
 def test_impossible_input_is_refused(cells: tuple[CellJob, ...], crews: Squad, message: str) -> None:
@@ -182,50 +193,49 @@ def test_crews_without_a_day_leave_every_cell_named() -> None:
     assert [late.cell for late in cycle.late] == ["C00", "C01", "C02"]
 
 
-@settings(max_examples=12)
+@settings(max_examples=8, phases=[Phase.explicit, Phase.generate])
 @given(
     st.lists(
-        st.tuples(st.integers(0, 3000), st.integers(-2000, 2000), st.integers(10, 70)), min_size=1, max_size=5
+        st.tuples(st.integers(0, 3000), st.integers(-2000, 2000), st.integers(10, 70)), min_size=1, max_size=4
     ),
     st.integers(60, 200),
 )
 def test_the_bound_is_below_the_true_optimum_and_near_it(
     cells: list[tuple[int, int, int]], minutes: int
 ) -> None:
-    """Against every way to part up to five cells into days, each in its best order."""
+    """Against every way to part up to four cells into days, each in its best order."""
     end = (datetime(2026, 3, 2, 8, 30) + timedelta(minutes=20 + minutes)).strftime("%H:%M")  # noqa: DTZ001
     crews = squad(end=end)
-    town = tuple(
-        CellJob(cell=f"C{n}", at=place(x, y), service_s=s * 60) for n, (x, y, s) in enumerate(cells)
-    )
+    town = tuple(CellJob(cell=f"C{n}", at=place(x, y), service_s=s * 60) for n, (x, y, s) in enumerate(cells))
     days = open_days(crews, [MONDAY + timedelta(days=n) for n in range(5)], HOME, not_before=EVE)
     problem = make_problem(town, days, crews)
     if not problem.fits_nm().all():
         return
     n, best = len(town), None
     for parts in itertools.product(range(n), repeat=n):
-        routes = [shortest_order(problem.travel_NN, n, [i for i in range(n) if parts[i] == part]) for part in range(n)]
+        routes = [
+            shortest_order(problem.travel_NN, n, [i for i in range(n) if parts[i] == part])
+            for part in range(n)
+        ]
         loads = [way(problem.travel_NN, n, r) + problem.service_n[list(r)].sum() for r in routes if r]
         if all(load <= problem.capacity_m[0] for load in loads):
             cost = sum(int(load) + int(problem.setup_m[0]) for load in loads)
             best = cost if best is None else min(best, cost)
     assert best is not None
-    cycle = plan(town, crews, seconds=0.3)
+    cycle = plan(town, crews, seconds=2.0)
     assert cycle.optimality is not None
     assert cycle.optimality.duty_bound_s <= best <= cycle.optimality.duty_s
     assert cycle.optimality.duty_s == best
-    assert cycle.optimality.duty_bound_s > 0.75 * best
+    assert cycle.optimality.duty_bound_s > 0.8 * best
 
 
 def test_the_bound_does_not_come_from_the_schedule() -> None:
-    """A worse schedule of the same cells is told to be worse, by the same bound."""
-    cells, crews = jobs(12), squad()
-    days = open_days(crews, [MONDAY + timedelta(days=n) for n in range(12)], HOME, not_before=EVE)
+    """A worse schedule of the same cells is told to be worse, by about the same bound."""
+    cells, crews = jobs(10), squad()
+    days = open_days(crews, [MONDAY + timedelta(days=n) for n in range(14)], HOME, not_before=EVE)
     problem = make_problem(cells, days, crews)
-    alone = prove(problem, [[i] if i < 12 else [] for i in range(len(days))][:12] if len(days) >= 12 else [
-        [i for i in range(12) if i % len(days) == v] for v in range(len(days))
-    ], 2.0)
-    cycle = plan(cells, crews)
-    assert cycle.optimality is not None
-    assert abs(alone.duty_bound_s - cycle.optimality.duty_bound_s) <= 0.02 * alone.duty_bound_s
-    assert alone.gap > cycle.optimality.gap + 0.05
+    alone = prove(problem, [[i] for i in range(10)], 2.0)
+    two = prove(problem, [[0, 1, 2, 3, 4, 5], [6, 7, 8, 9], *([] for _ in range(8))], 2.0)
+    assert abs(alone.duty_bound_s - two.duty_bound_s) <= 0.03 * two.duty_bound_s
+    assert alone.duty_bound_s <= two.duty_s
+    assert alone.gap > two.gap + 0.3

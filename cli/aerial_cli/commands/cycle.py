@@ -17,20 +17,16 @@ MINUTES = click.option(
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-class CrewDay(click.ParamType[tuple[str, date]]):
-    """``NAME:DATE``."""
-
-    name = "NAME:DATE"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, date]:
-        """Return the crew and the day."""
-        crew, _, day = str(value).rpartition(":")
+def crew_days(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tuple[tuple[str, date], ...]:
+    """Return crew and day of each ``NAME:DATE``."""
+    found = []
+    for text in given:
+        crew, _colon, day = text.rpartition(":")
         try:
-            return crew, date.fromisoformat(day)
-        except ValueError:
-            self.fail(f"{value!r} is not NAME:DATE, such as north:2026-03-04.", param, ctx)
+            found.append((crew, date.fromisoformat(day)))
+        except ValueError as exc:
+            raise click.BadParameter(f"{text!r} is not NAME:DATE, such as north:2030-03-07.") from exc
+    return tuple(found)
 
 
 @click.group()
@@ -87,8 +83,8 @@ def plan(start: datetime, seconds: float, minutes_per_cell: float | None, strict
         best = cycle.optimality
         console.say(
             f"{best.shifts} crew-days (at least {best.shifts_bound} are needed), load {cycle.load:.0%}, duty "
-            f"{best.duty_s / 3600:.1f} h: at most {best.gap:.1%} over the best possible; travel "
-            f"{best.travel_s / 3600:.1f} h: at most {best.travel_gap:.0%}."
+            f"{best.duty_s / 3600:.1f} h, of which the best schedule could save {best.gap:.1%} at most; travel "
+            f"{best.travel_s / 3600:.1f} h, {best.travel_gap:.0%} at most."
         )
     console.say(f"Sheets of the crews: {town.cycle_folder(start.date())}")
     return int(strict and bool(cycle.late))
@@ -133,7 +129,13 @@ def status(on: datetime | None, minutes_per_cell: float | None, strict: bool, as
 @click.option("--on", type=MOMENT, help="The day, or the day and time; without it, now.")
 @click.option("--rain", type=DAY, multiple=True, help="A day on which nobody flies; repeatable.")
 @click.option("--failed", metavar="CELL", multiple=True, help="Its flight gave no survey; repeatable.")
-@click.option("--crew-off", type=CrewDay(), multiple=True, help="A crew that falls out; repeatable.")
+@click.option(
+    "--crew-off",
+    metavar="NAME:DATE",
+    multiple=True,
+    callback=crew_days,
+    help="A crew that falls out; repeatable.",
+)
 @MINUTES
 @click.option("--strict", is_flag=True, help="Exit with 1 when a cell is late.")
 @JSON

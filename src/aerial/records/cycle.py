@@ -104,8 +104,11 @@ class Shift:
 
 @record
 class Late:
-    """A cell that will be older than the cycle allows: from ``since`` on, until ``planned`` (None: not
-    planned in this window). ``reason`` is for people."""
+    """A cell that will be older than the cycle allows.
+
+    ``since``: the first day on which it is; ``planned``: its visit, None: not in this window. ``reason``
+    is for people.
+    """
 
     cell: str
     since: date
@@ -119,8 +122,8 @@ class Optimality:
 
     ``duty_s``: set-up, travel and service of all shifts. ``duty_bound_s``: no schedule that visits the
     same cells in this window can have less, whatever its crews and days. ``gap``: (duty - bound) / duty.
-    ``travel_s``, ``travel_bound_s``, ``travel_gap``: the same of travel alone, for which no schedule
-    that works no more crew-days needs less. ``shifts_bound``: of crew-days.
+    ``travel_s``, ``travel_bound_s``, ``travel_gap``: the same of travel alone, over schedules that
+    spend no more on set-ups than this one. ``shifts_bound``: of crew-days, over all.
     """
 
     duty_s: int

@@ -21,8 +21,11 @@ _NOBODY, _HOME = -1, -2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Town:
-    """The cells, and homes that differ: ``home_hn`` s to each cell, ``setup_h`` s to open a day,
-    ``longest_h`` s that a day holds, ``days_h`` of them."""
+    """The cells, and homes that differ.
+
+    ``home_hn``: s to each cell; ``setup_h``: s to open a day; ``longest_h``: s that a day holds; ``days_h``
+    of them.
+    """
 
     travel_nn: Ints
     service_n: Ints

@@ -54,12 +54,12 @@ def replan_cycle(
     events: Sequence[Event],
     *,
     decided_at: datetime,
-    seconds: float = 8.0,
+    seconds: float = 6.0,
     progress: Progress = SILENT,
 ) -> Replan:
-    """Return the schedule after ``events``: first no cell late, then the fewest cells that change their crew
-    or day, then the least duty.
+    """Return the schedule after ``events``, changed as little as can be.
 
+    First no cell late, then the fewest cells that change their crew or day, then the least duty.
     ``jobs`` tell with ``last_surveyed`` what is done. Days that have begun by ``decided_at`` (aware) stay,
     less what failed; their cells without a survey count as flown today and as missed from tomorrow.
     Extra visits stay where there is room, and fall before a cell moves for them.

@@ -1,6 +1,7 @@
 """The shortest order of one day's visits, exactly."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,4 +56,4 @@ def shortest_order(travel_NN: Ints, home: int, stops: Sequence[int]) -> tuple[in
 def way(travel_NN: Ints, home: int, stops: Sequence[int]) -> int:
     """Return the seconds of travel from ``home`` over ``stops`` and back."""
     ring = [home, *stops, home]
-    return int(sum(travel_NN[a, b] for a, b in zip(ring[:-1], ring[1:], strict=True)))
+    return int(sum(travel_NN[a, b] for a, b in pairwise(ring)))

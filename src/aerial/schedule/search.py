@@ -153,7 +153,8 @@ def search(
     n = len(tours.service_n)
     rng = np.random.default_rng(seed)
     state = _State(tours, start)
-    _recreate(state, sorted(state.absent), rng, blink=False)
+    hard_first = sorted(state.absent, key=lambda cell: (state.choices_n[cell], cell))
+    _recreate(state, hard_first, rng, blink=False)
     best, best_cost = state.routes(), state.cost
     near_nn = np.argsort(tours.travel_NN[:n, :n], axis=1, kind="stable")
     # From a tenth to a thousandth of what a cell's way costs on average.

@@ -17,7 +17,8 @@ def crew_sheet(cycle: Cycle, crew: Crew, jobs: Mapping[str, CellJob]) -> str:
     lines = [
         f"# Crew {crew.name}: cycle from {cycle.start}, {cycle.days} days",
         "",
-        f"Aircraft {crew.aircraft}. Decided {cycle.decided_at:%Y-%m-%d %H:%M}. Times are local; coordinates WGS 84.",
+        f"Aircraft {crew.aircraft}. Decided {cycle.decided_at:%Y-%m-%d %H:%M}. "
+        "Times are local; coordinates are on WGS 84.",
     ]
     for shift in cycle.shifts:
         if shift.crew != crew.name:
@@ -27,10 +28,10 @@ def crew_sheet(cycle: Cycle, crew: Crew, jobs: Mapping[str, CellJob]) -> str:
             "",
             f"## {shift.day:%a} {shift.day}",
             "",
-            f"Leave {shift.leave_at:%H:%M}, back {shift.back_at:%H:%M}; duty {minutes // 60} h {minutes % 60:02d} min, "
-            f"{round(shift.travel_s / 60)} min on the road.",
+            f"Leave {shift.leave_at:%H:%M}, back {shift.back_at:%H:%M}; "
+            f"duty {minutes // 60} h {minutes % 60:02d} min, {round(shift.travel_s / 60)} min on the road.",
             "",
-            "| # | cell | community | take-off lon, lat | start | flight min | at the stop min | file before |",
+            "| # | cell | community | take-off lon, lat | start | flight min | stop min | file before |",
             "|--:|---|---|---|---|--:|--:|---|",
         ]
         for visit in shift.visits:

@@ -161,7 +161,7 @@ def replan_town_cycle(
     rain: Sequence[date] = (),
     failed: Sequence[str] = (),
     crew_off: Sequence[tuple[str, date]] = (),
-    seconds: float = 8.0,
+    seconds: float = 6.0,
     minutes_per_cell: float | None = None,
     progress: Progress = SILENT,
 ) -> Replan:
