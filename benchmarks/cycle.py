@@ -165,26 +165,26 @@ def one_town(seed: int, cells: int, seconds: float) -> tuple[list[dict[str, Any]
     first, row, failed = one_plan(fresh, squad, seconds, f"seed {seed}, no survey yet")
     rows = [row]
     for lost in (2, 8):
-        told, upset, short = upset_by(first, fresh, squad, START + timedelta(days=lost), None)
+        told, _, short = upset_by(first, fresh, squad, START + timedelta(days=lost), None)
         row["rain"] = [*row.get("rain", []), told]
         failed += short
         # One crew alone: there is room for its cells, so that none but them may move.
-        told, _, short = upset_by(first, fresh, squad, START + timedelta(days=lost), squad.crews[0].name)
+        told, upset, short = upset_by(first, fresh, squad, START + timedelta(days=lost), squad.crews[0].name)
         row["crew_off"] = [*row.get("crew_off", []), told]
         failed += short
         if told["late"] or told["moved"] > told["moved_bound"]:
             failed.append(f"seed {seed}: {told} after a crew fell out")
     flown = {visit.cell: visit.day for shift in upset.shifts for visit in shift.visits}
-    for name, days in (
-        ("after a cycle of ours with a rainy day", flown),
-        ("after a cycle by hand", hand_days),
+    for name, days, previous in (
+        ("after a cycle of ours with an ill crew", flown, upset),
+        ("after a cycle by hand", hand_days, None),
     ):
         # What the cycle before left out was flown on its last day.
         jobs = [
             replace(job, last_surveyed=days.get(job.cell, START + timedelta(days=13)) - timedelta(days=DAYS))
             for job in fresh
         ]
-        _, row, short = one_plan(jobs, squad, seconds, f"seed {seed}, {name}")
+        _, row, short = one_plan(jobs, squad, seconds, f"seed {seed}, {name}", previous)
         rows.append(row)
         # Cells that are due as they lay on the way of a hand-made plan cannot be flown on a short one:
         # there the bound, which knows no due days, is not what can be reached.
@@ -198,12 +198,17 @@ def one_town(seed: int, cells: int, seconds: float) -> tuple[list[dict[str, Any]
 
 
 def one_plan(
-    jobs: Sequence[CellJob], squad: Squad, seconds: float, name: str
+    jobs: Sequence[CellJob], squad: Squad, seconds: float, name: str, previous: Cycle | None = None
 ) -> tuple[Cycle, dict[str, Any], list[str]]:
     """Plan once; return the schedule, its figures and what fell short."""
     evening = datetime.combine(START - timedelta(days=1), datetime.min.time(), ZONE) + timedelta(hours=9)
+    if previous is not None:
+        previous = replace(
+            previous,
+            shifts=tuple(replace(s, day=s.day - timedelta(days=DAYS)) for s in previous.shifts),
+        )
     began = time.perf_counter()
-    cycle = plan_cycle(jobs, squad, START, decided_at=evening, seconds=seconds)
+    cycle = plan_cycle(jobs, squad, START, decided_at=evening, previous=previous, seconds=seconds)
     took = time.perf_counter() - began
     best = cycle.optimality
     assert best is not None  # noqa: S101
@@ -293,12 +298,13 @@ def simulate(seed: int, cells: int, cycles: int) -> tuple[dict[str, Any], list[s
     surveyed: dict[str, date] = {}
     rainy, wet_days, states_seen, replans, slowest = False, 0, set(), 0, 0.0
     wrong: list[str] = []
+    cycle: Cycle | None = None
     began = time.perf_counter()
     for number in range(cycles):
         start = START + timedelta(days=DAYS * number)
         known = [replace(job, last_surveyed=surveyed.get(job.cell)) for job in jobs]
         eve = datetime.combine(start - timedelta(days=1), datetime.min.time(), ZONE) + timedelta(hours=18)
-        cycle = plan_cycle(known, squad, start, decided_at=eve, seconds=6)
+        cycle = plan_cycle(known, squad, start, decided_at=eve, previous=cycle, seconds=6)
         wrong += broken(cycle, known, squad)
         diary.name(cycle_status(cycle, known, start), eve.date())
         events: list[Event] = []

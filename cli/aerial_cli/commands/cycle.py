@@ -82,9 +82,9 @@ def plan(start: datetime, seconds: float, minutes_per_cell: float | None, strict
     if cycle.optimality is not None:
         best = cycle.optimality
         console.say(
-            f"{best.shifts} crew-days (at least {best.shifts_bound} are needed), load {cycle.load:.0%}, duty "
-            f"{best.duty_s / 3600:.1f} h, of which the best schedule could save {best.gap:.1%} at most; travel "
-            f"{best.travel_s / 3600:.1f} h, {best.travel_gap:.0%} at most."
+            f"{best.shifts} crew-days (at least {best.shifts_bound} are needed), load {cycle.load:.0%}, "
+            f"duty {best.duty_s / 3600:.1f} h, of which the best schedule could save {best.gap:.1%} at most; "
+            f"travel {best.travel_s / 3600:.1f} h, {best.travel_gap:.0%} at most."
         )
     console.say(f"Sheets of the crews: {town.cycle_folder(start.date())}")
     return int(strict and bool(cycle.late))

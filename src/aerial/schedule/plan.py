@@ -1,7 +1,7 @@
 """A schedule for a whole cycle."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,10 +26,11 @@ from aerial.schedule.problem import (
     zone_of,
 )
 from aerial.schedule.routes import shortest_order
-from aerial.schedule.search import Tours, search
-from aerial.schedule.shifts import late_cells, make_shift, with_extras
+from aerial.schedule.search import Tours, first_tours, search
+from aerial.schedule.shifts import fitting, late_cells, make_shift, with_extras
 
 Floats = NDArray[np.float64]
+Routes = tuple[tuple[int, ...], ...]
 
 # Seconds that a lateness is worth: more than any way, and less than not flying at all.
 _LATE_S = 1e6
@@ -50,6 +51,7 @@ def plan_cycle(
     decided_at: datetime,
     rain: Sequence[date] = (),
     absent: Collection[tuple[str, date]] = (),
+    previous: Cycle | None = None,
     seconds: float = 60.0,
     inputs: Mapping[str, str] | None = None,
     progress: Progress = SILENT,
@@ -60,7 +62,8 @@ def plan_cycle(
     few as can be found, weighed by their risk. Then the least duty: set-up, travel, service. Cells of a
     risk above 1 get a second visit in the time that is left on days that are flown anyway.
     ``decided_at``: aware; days that have begun by then are not flown, filing deadlines count from it.
-    ``absent``: (crew, day) that fall out.
+    ``absent``: (crew, day) that fall out. ``previous``: the cycle before; where its visits make cells due,
+    the search begins from its tours.
 
     Raises:
         InputError: there is no cell, no crew, or nothing left of the window; a value is impossible.
@@ -90,7 +93,7 @@ def plan_cycle(
         share = seconds * _SEARCH_SHARE
         found, _ = search(
             tours,
-            [() for _ in problem.days],
+            _start(problem, tours, squad, days, previous),
             moves=max(int(share * _MOVES_A_SECOND), 1),
             seconds=share,
             progress=progress,
@@ -102,6 +105,47 @@ def plan_cycle(
         problem, squad, start, grown, extras,
         decided_at=decided_at, rain=rain, optimality=best, inputs=inputs or {},
     )  # fmt: skip
+
+
+def _start(
+    problem: Problem, tours: Tours, squad: Squad, days: Sequence[date], previous: Cycle | None
+) -> Routes:
+    """Return tours to begin with.
+
+    None where every day suits every cell. Else the tours of ``previous`` a cycle later, which keep each
+    cell as young as it was; without it, the early days filled with what is due first.
+    """
+    empty: Routes = tuple(() for _ in problem.days)
+    if not tours.extra_nm.any():
+        return empty
+    due = [due_day(job, days, squad.cycle_days) for job in problem.jobs]
+    first = date.min if not problem.days else min(day.day for day in problem.days)
+    early = first_tours(
+        tours,
+        sorted(range(len(due)), key=lambda i: (due[i], i)),
+        np.array([(day.day - first).days for day in problem.days], dtype=float),
+    )
+    if previous is None:
+        return early
+    number = {job.cell: i for i, job in enumerate(problem.jobs)}
+    later = timedelta(days=squad.cycle_days)
+    told = {
+        (shift.crew, shift.day + later): [
+            number[visit.cell] for visit in shift.visits if visit.cell in number and not visit.extra
+        ]
+        for shift in previous.shifts
+    }
+    kept = tuple(
+        tuple(fitting(problem, v, told.get((day.crew.name, day.day), [])))
+        for v, day in enumerate(problem.days)
+    )
+    return kept if _lateness(tours, kept) < _lateness(tours, early) else early
+
+
+def _lateness(tours: Tours, routes: Routes) -> float:
+    served = {i for route in routes for i in route}
+    left = sum(float(cost) for i, cost in enumerate(tours.absent_n) if i not in served)
+    return left + sum(float(tours.extra_nm[i, v]) for v, route in enumerate(routes) for i in route)
 
 
 def visit_cost(problem: Problem, squad: Squad, days: Sequence[date], decided_at: datetime) -> Floats:

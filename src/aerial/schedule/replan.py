@@ -22,9 +22,9 @@ from aerial.schedule.problem import (
     window,
     zone_of,
 )
-from aerial.schedule.routes import shortest_order, way
+from aerial.schedule.routes import shortest_order
 from aerial.schedule.search import Tours, search
-from aerial.schedule.shifts import late_cells, make_shift
+from aerial.schedule.shifts import fitting, late_cells, make_shift
 
 # Seconds that stand for what comes first: lateness, then a changed place, then a lost extra visit,
 # then time. 501 moves weigh less than a day of lateness.
@@ -224,8 +224,7 @@ def _solve(
         cost_nm[i, vehicle[stay]] = 0.0
         starts[vehicle[stay]].append(i)
     before = [
-        _fitting(problem, v, shortest_order(problem.travel_NN, n + v, route))
-        for v, route in enumerate(starts)
+        fitting(problem, v, shortest_order(problem.travel_NN, n + v, route)) for v, route in enumerate(starts)
     ]
     tours = Tours(
         travel_NN=problem.travel_NN,
@@ -249,11 +248,3 @@ def _solve(
         list(before[v] if set(route) == set(before[v]) else shortest_order(problem.travel_NN, n + v, route))
         for v, route in enumerate(found)
     ]
-
-
-def _fitting(problem: Problem, v: int, route: Sequence[int]) -> list[int]:
-    """Return the route without its last stops where the crew's day has become too short for it."""
-    kept, home = list(route), len(problem.jobs) + v
-    while kept and way(problem.travel_NN, home, kept) + problem.service_n[kept].sum() > problem.capacity_m[v]:
-        kept.pop()
-    return kept

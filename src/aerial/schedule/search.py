@@ -8,7 +8,7 @@ falls with their number, so that a search that ends by its moves, not by its clo
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ _REMOVED = 10  # cells a move removes on average, and
 _STRING = 10  # the most that it takes of one tour: the values of the paper
 _BLINK = 0.01  # share of places that an insertion overlooks
 _ON_PURPOSE = 0.2  # share of moves around what is wrong, where something is
+_RANK_S = 2e4  # more than any way
 _STAGES = 100  # of progress
 
 
@@ -178,6 +179,14 @@ def search(
         elif state.cost < best_cost - 1e-6:
             best, best_cost = state.routes(), state.cost
     return best, best_cost
+
+
+def first_tours(tours: Tours, cells: Sequence[int], rank_m: Floats) -> tuple[tuple[int, ...], ...]:
+    """Return tours that take ``cells`` in this order, each where ``rank_m`` and then its way are least."""
+    ranked = replace(tours, extra_nm=tours.extra_nm + _RANK_S * rank_m[None])
+    state = _State(ranked, [() for _ in rank_m])
+    _recreate(state, cells, np.random.default_rng(0), blink=False)
+    return state.routes()
 
 
 def _ruin(state: _State, near_nn: Ints, rng: np.random.Generator) -> None:

@@ -110,3 +110,11 @@ def with_extras(
             grown[vehicle] = list(shortest_order(problem.travel_NN, n + vehicle, route))
             added.add((job, vehicle))
     return grown, added
+
+
+def fitting(problem: Problem, v: int, route: Sequence[int]) -> list[int]:
+    """Return the route without its last stops where the crew's day has become too short for it."""
+    kept, home = list(route), len(problem.jobs) + v
+    while kept and way(problem.travel_NN, home, kept) + problem.service_n[kept].sum() > problem.capacity_m[v]:
+        kept.pop()
+    return kept

@@ -132,6 +132,7 @@ def plan_town_cycle(
             decided_at=decided_at,
             rain=[event.day for event in events if event.kind == "rain"],
             absent=[(event.crew, event.day) for event in events if event.kind == "crew_off" and event.crew],
+            previous=_previous(town, start),
             seconds=seconds,
             inputs=_inputs(town, jobs, minutes_per_cell),
             progress=progress,
@@ -247,6 +248,11 @@ def _folder_on(town: Town, day: date) -> Path:
             hint=f"Plan one with aerial cycle plan --start {day}.",
         )
     return town.cycle_folder(max(starts))
+
+
+def _previous(town: Town, start: date) -> Cycle | None:
+    before = [other for other in _starts(town) if other < start]
+    return read_record(Cycle, town.cycle_folder(max(before)) / CYCLE) if before else None
 
 
 def _starts(town: Town) -> tuple[date, ...]:
