@@ -1,5 +1,6 @@
 """A schedule for a whole cycle."""
 
+import time
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
 
@@ -41,6 +42,7 @@ _ABSENT_S = 3e6
 _MOVES_A_SECOND = 1500
 _SEARCH_SHARE = 0.55
 _BOUND_SHARE = 0.4
+_TOTAL_SHARE = 0.95
 
 
 def plan_cycle(
@@ -68,6 +70,7 @@ def plan_cycle(
     Raises:
         InputError: there is no cell, no crew, or nothing left of the window; a value is impossible.
     """
+    began = time.monotonic()
     require_squad(squad, "The squad")
     require_jobs(jobs, squad)
     days = window(start, squad.cycle_days)
@@ -99,7 +102,8 @@ def plan_cycle(
             progress=progress,
         )
         routes = in_order(problem, _settled(problem, found, cost_nm))
-    best = prove(problem, routes, seconds * _BOUND_SHARE, progress)
+    left = max(_TOTAL_SHARE * seconds - (time.monotonic() - began), _BOUND_SHARE * seconds / 2)
+    best = prove(problem, routes, left, progress)
     grown, extras = with_extras(problem, routes, None, squad.cycle_days // 3)
     return make_cycle(
         problem, squad, start, grown, extras,
