@@ -39,7 +39,7 @@ _LATE_DAY_S = 1e4
 _ABSENT_S = 3e6
 # Moves of the search for each second given: fewer than a core of a field laptop does with 501 cells, so
 # that the moves end the search and not the clock, and the same inputs give the same schedule.
-_MOVES_A_SECOND = 1500
+_MOVES_A_SECOND = 2000
 _SEARCH_SHARE = 0.55
 _BOUND_SHARE = 0.4
 _TOTAL_SHARE = 0.95

@@ -197,9 +197,17 @@ def _ruin(state: _State, near_nn: Ints, rng: np.random.Generator) -> None:
     longest = min(_STRING, mean_length)
     strings = int(rng.random() * (4 * _REMOVED / (1 + longest) - 1) + 1)
     touched: set[int] = set()
-    for cell in near_nn[_seed(state, rng)].tolist():
+    seed = _seed(state, rng)
+    # What is wrong is put right only where it costs least.
+    wrong = state.vehicle[seed] < 0 or state.tours.extra_nm[seed, state.vehicle[seed]] > state.least_n[seed]
+    useful_m = state.tours.extra_nm[seed] <= state.least_n[seed]
+    for cell in near_nn[seed].tolist():
         vehicle = int(state.vehicle[cell])
-        if vehicle < 0 or vehicle in touched:
+        if (
+            vehicle < 0
+            or vehicle in touched
+            or (wrong and vehicle != state.vehicle[seed] and not useful_m[vehicle])
+        ):
             continue
         route = []
         node = int(state.next[state.n + vehicle])
