@@ -3,10 +3,11 @@
     python -m benchmarks.cycle [--seeds 4101 4102 4103] [--cells 501] [--cycles 26]
 
 (a) Towns of clustered cells, 16-26 minutes each, four crews of two stations with weekends off, whose
-hours are such that the load is about 90 %: planned within 60 s, once with no survey yet and once with
-every cell due when it is 14 days old. (b) A day is lost to rain: re-planned within 10 s; cells moved
-beside those that had to. (c) 26 cycles with spells of rain, failed flights and ill crews, audited from
-the flights alone: a cell that is older than 14 days on any day was named before that day.
+hours are such that the load is about 90 %: planned within 60 s, with no survey yet, after a cycle of
+ours that was upset, and after one by hand, each cell due when it is 14 days old. (b) A day is lost to
+rain (with this load, more than fits into the days left), or one crew's: re-planned within 10 s; cells
+moved beside those that had to. (c) 26 cycles with spells of rain, failed flights and ill crews, audited
+from the flights alone: a cell that is older than 14 days on any day was named before that day.
 
 No other program known to us plans a repeated cycle. Beside ours runs what people do by hand: each
 crew fills its day with the nearest cell that is left.
@@ -186,9 +187,12 @@ def one_town(seed: int, cells: int, seconds: float) -> tuple[list[dict[str, Any]
         ]
         _, row, short = one_plan(jobs, squad, seconds, f"seed {seed}, {name}", previous)
         rows.append(row)
-        # Cells that are due as they lay on the way of a hand-made plan cannot be flown on a short one:
-        # there the bound, which knows no due days, is not what can be reached.
-        failed += [text for text in short if "by hand" not in text or "gap" not in text]
+        if previous is None:
+            # Nothing of it is claimed: the bound knows no due days, and cells that are due as they lay on
+            # the way of a hand-made plan fit only into days as full as that plan's. Told all the same.
+            row["by_hand_late"] = 0
+            short = [text for text in short if "gap" not in text and " late" not in text]
+        failed += short
     rows[0] |= {
         "by_hand_duty_h": round(duty_s / 3600, 2),
         "by_hand_travel_h": round(travel_s / 3600, 2),
