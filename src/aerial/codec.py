@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import is_dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +23,13 @@ from aerial.errors import InputError
 T = TypeVar("T")
 
 
+def _day(value: Any, _: object) -> date:
+    # TOML has dates of its own; a moment is not a day.
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    return date.fromisoformat(value)
+
+
 def _converter() -> cattrs.Converter:
     converter = cattrs.Converter(forbid_extra_keys=True)
 
@@ -32,6 +39,8 @@ def _converter() -> cattrs.Converter:
             raise ValueError("a time without a UTC offset")
         return parsed
 
+    converter.register_unstructure_hook(date, lambda value: value.isoformat())
+    converter.register_structure_hook(date, _day)
     converter.register_unstructure_hook(datetime, lambda value: value.isoformat())
     converter.register_structure_hook(datetime, aware)
     converter.register_unstructure_hook(Polygon, mapping)

@@ -1,8 +1,9 @@
 """Every path of a town's folder, in one place.
 
     <town>/
-      aerial.toml  area.geojson  cells.geojson  zones/*.geojson
+      aerial.toml  area.geojson  cells.geojson  zones/*.geojson  crews.toml
       plans/<cell>/                     plan.json lines.geojson checks.json filing.md and exports
+      cycles/<YYYY-MM-DD>/              cycle.json events.jsonl <crew>.md <crew>.csv
       surveys/<cell>/<YYYY-MM-DD>-<n>/  survey.json photos.json check.json photos/ ortho.tif dsm.tif ...
       pairs/<cell>/<before>__<after>/   align.json change.tif suspects.geojson chips/
       reports/<cell>/<after>/           report.geojson report.html
@@ -52,6 +53,24 @@ class Town:
     def zones_folder(self) -> Path:
         """GeoJSON files of zones."""
         return self.root / "zones"
+
+    @property
+    def crews_file(self) -> Path:
+        """Crews, their homes and hours."""
+        return self.root / "crews.toml"
+
+    @property
+    def cycles_folder(self) -> Path:
+        """Schedules, a folder each, named by the first day."""
+        return self.root / "cycles"
+
+    def cycle_folder(self, start: date) -> Path:
+        """Return the folder of the cycle that begins on ``start``."""
+        return self.cycles_folder / start.isoformat()
+
+    def plan_file(self, cell: str) -> Path:
+        """Return the plan of a cell's flight."""
+        return self.root / "plans" / _safe(cell) / "plan.json"
 
     def zone_files(self) -> tuple[Path, ...]:
         """Return the files of zones, sorted by name."""
