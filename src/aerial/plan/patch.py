@@ -22,6 +22,7 @@ _REST = 1e-5
 _ROUNDS = 6
 # The cap of a line is a polygon inside the circle; the radius is a hair short to stay on the safe side.
 _QUAD_SEGS = 32
+_INSIDE_M = 0.02
 
 
 @record
@@ -87,7 +88,11 @@ def patch(target: MultiPolygon, free: MultiPolygon, lines: Sequence[Line], spaci
 
 def _along_border(wedge: Polygon, free: MultiPolygon, spacing_m: float) -> tuple[Line, ...]:
     """Return straight lines along the stretch of the border of ``free`` that lies next to ``wedge``."""
-    rings = [ring for part in free.geoms for ring in (part.exterior, *part.interiors)]
+    # A line on the very border is inside or outside by rounding.
+    inner = polygons(free.buffer(-_INSIDE_M, join_style="mitre"))
+    rings = [ring for part in inner.geoms for ring in (part.exterior, *part.interiors)]
+    if not rings:
+        return ()
     ring = min(rings, key=lambda one: one.distance(wedge))
     if ring.distance(wedge) > spacing_m / 2:
         return ()
