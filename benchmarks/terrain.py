@@ -25,16 +25,17 @@ from shapely.geometry import Polygon
 
 from aerial import geo
 from aerial.geo import LonLat
-from aerial.plan.densify import densify, shots_on
+from aerial.plan.check_overlap import shots_of
+from aerial.plan.densify import shots_on
+from aerial.plan.flight import Job, plan_flight
 from aerial.plan.flown import Segments, over_ground
 from aerial.plan.ground import Ground, read_ground
 from aerial.plan.lines import Line, Piece
 from aerial.plan.overlap import Shots, flat_spacing_m, footprint_m, overlaps
-from aerial.plan.reinforce import Asked
-from aerial.plan.terrain import Slope, follow
+from aerial.plan.profiles import read_aircraft
 from aerial.raster.grid import Grid, north_up
 from aerial.raster.write import write_cog
-from aerial.records import CameraProfile
+from aerial.records import CameraProfile, Parameters, Plan
 from benchmarks.machine import emit
 
 Floats = NDArray[np.float64]
@@ -43,8 +44,6 @@ HOME = LonLat(lon_deg=113.95, lat_deg=22.88)
 RELIEF_M, PIXEL_M, HALF_M = 150.0, 5.0, 1000.0
 WIDTH_M, DEPTH_M, DIRECTION_RAD = 600.0, 500.0, 0.3
 HEIGHT_M, FRONT, SIDE = 100.0, 0.8, 0.7
-SPEED_M_S, CLIMB_M_S, DESCENT_M_S = 8.0, 6.0, 6.0  # those of the same aircraft, in normal mode
-SLOPE = Slope(climb=CLIMB_M_S / SPEED_M_S, descent=DESCENT_M_S / SPEED_M_S)
 SEEDS = (201, 202, 203, 204, 205, 206)  # none of them was used in development
 # Sensor and lens of the wide camera of DJI's Mavic 3 Enterprise (4/3 inch, 24 mm equivalent).
 CAMERA = CameraProfile(
@@ -119,7 +118,34 @@ def to_and_fro(pieces: Sequence[Piece]) -> list[Floats]:
     return legs
 
 
-def judge(ground: Ground, shots: Shots, path: Sequence[Floats], spacing_m: float) -> dict[str, Any]:
+def job() -> Job:
+    """Return what the planner is asked for: the rectangle, by the aircraft that ships for the camera."""
+    return Job(
+        area=geo.reproject(rectangle(), geo.local_frame(HOME), geo.WGS84),
+        aircraft=read_aircraft("dji_mavic3_enterprise"),
+        camera=CAMERA,
+        parameters=Parameters(height_agl_m=HEIGHT_M, gsd_m=0.027, overlap_front=FRONT, overlap_side=SIDE),
+        takeoffs=(HOME,),
+        inputs={},
+    )
+
+
+def flown(plan: Plan, frame: str) -> tuple[list[Floats], list[Floats]]:
+    """Return all legs of a plan, and those of the survey: x, y and height in the datum of the ground."""
+    legs, surveyed = [], []
+    for sortie in plan.sorties:
+        for leg in sortie.legs:
+            lonlat = np.array([[p.at.lon_deg, p.at.lat_deg, p.height_above_takeoff_m] for p in leg.path])
+            x, y = geo.transform(geo.WGS84, frame, lonlat[:, 0], lonlat[:, 1])
+            legs.append(np.column_stack([x, y, lonlat[:, 2] + (sortie.takeoff_amsl_m or 0.0)]))
+            if leg.kind == "survey":
+                surveyed.append(legs[-1])
+    return legs, surveyed
+
+
+def judge(
+    ground: Ground, shots: Shots, path: Sequence[Floats], surveyed: Sequence[Floats], spacing_m: float
+) -> dict[str, Any]:
     """Return what a flight achieves."""
     start = time.perf_counter()
     found = overlaps(CAMERA, ground, shots, spacing_m=spacing_m)
@@ -137,7 +163,7 @@ def judge(ground: Ground, shots: Shots, path: Sequence[Floats], spacing_m: float
     return {
         "photos": len(shots.line_N),
         "lines": int(shots.line_N.max()) + 1,
-        "survey_m": round(float(sum(np.hypot(*(leg[-1, :2] - leg[0, :2])) for leg in path[::2]))),
+        "survey_m": round(float(sum(np.hypot(*(leg[-1, :2] - leg[0, :2])) for leg in surveyed))),
         "front_min": _least(found.front_N[has_next]), "front_p1": _least(found.front_N[has_next], 1),
         "side_min": _least(found.side_N[inner]), "side_p1": _least(found.side_N[inner], 1),
         "seen_min": int(seen.min()), "seen_p1": int(np.percentile(seen, 1)),
@@ -184,39 +210,24 @@ def main() -> int:
     options = parser.parse_args()
     frame = geo.local_frame(HOME)
     spacing_m, trigger_m = flat_spacing_m(CAMERA, HEIGHT_M, FRONT, SIDE)
-    asked = Asked(
-        camera=CAMERA,
-        height_agl_m=HEIGHT_M,
-        overlap_front=FRONT,
-        overlap_side=SIDE,
-        slope=SLOPE,
-        least_trigger_m=SPEED_M_S * CAMERA.min_trigger_interval_s,
-    )
     implied = int(1 / (1 - FRONT) + 1e-9) * int(1 / (1 - SIDE) + 1e-9)
     rows, failed = {}, []
     for seed in options.seeds:
         with tempfile.TemporaryDirectory() as folder:
             dem = write_dem(Path(folder) / "dem.tif", seed)
             ground = read_ground(dem, frame, (-700.0, -700.0, 700.0, 700.0))
-        paths: list[list[Floats]] = []
-
-        def fly(pieces: Sequence[Piece], ground: Ground = ground, paths: list[Any] = paths) -> list[Floats]:
-            paths.append(follow(ground, to_and_fro(pieces), HEIGHT_M, SLOPE))
-            return paths[-1][::2]
-
         start = time.perf_counter()
-        dense = densify(ground, asked, spacing_m, rectangle(), lay=lines_of, fly=fly)
+        plan = plan_flight(job(), ground=ground)
         seconds = time.perf_counter() - start
-        path = next(path for path in paths if path[0] is dense.legs[0])
-        shots = shots_on(dense.pieces, dense.legs, dense.trigger_m, asked.pitch_deg)
-        ours = judge(ground, shots, path, dense.spacing_m)
-        ours |= {"spacing_share": round(dense.spacing_m / spacing_m, 2), "rounds": len(paths)}
-        ours |= {"plan_s": round(seconds, 2), "said": [finding.message for finding in dense.findings]}
+        legs, surveyed = flown(plan, frame)
+        base_N = np.array([sortie.takeoff_amsl_m for sortie in plan.sorties], float)
+        ours = judge(ground, shots_of(plan, frame, base_N), legs, surveyed, plan.line_spacing_m)
+        ours |= {"plan_s": round(seconds, 2), "said": [f.message for f in plan.findings if f.level == "warn"]}
         plain = lines_of(spacing_m)
         level_m = float(ground.at(np.zeros((1, 2)))[0]) + HEIGHT_M
         path = [np.column_stack([leg, np.full(2, level_m)]) for leg in to_and_fro(plain)]
-        shots = shots_on(plain, path[::2], (trigger_m,) * len(plain[0].lines), asked.pitch_deg)
-        flat = judge(ground, shots, path, spacing_m)
+        shots = shots_on(plain, path[::2], (trigger_m,) * len(plain[0].lines), -90.0)
+        flat = judge(ground, shots, path, path[::2], spacing_m)
         rows[str(seed)] = {"ours": ours, "flat": flat}
         print(seed, rows[str(seed)], file=sys.stderr, flush=True)
         for key, wanted in (("front_min", FRONT), ("side_min", SIDE), ("seen_min", implied)):
