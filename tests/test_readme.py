@@ -13,6 +13,8 @@ import pytest
 from tests.conftest import REPOSITORY
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+# What the text says is the town's crews.toml.
+(CREWS,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
 BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
 
 
@@ -21,6 +23,8 @@ def test_the_commands_of_the_readme_run_in_order_and_find_the_changes(tmp_path: 
     """Every aerial line exits 0 in an empty folder, and the files that the text names are there."""
     lines = [line for block in BLOCKS for line in block.splitlines() if line.startswith("aerial ")]
     assert len(lines) >= 10
+    (tmp_path / "town").mkdir()
+    (tmp_path / "town" / "crews.toml").write_text(CREWS, encoding="utf-8")
     for line in lines:
         result = subprocess.run(
             [sys.executable, "-m", "aerial_cli.main", *shlex.split(line)[1:]],
@@ -28,6 +32,9 @@ def test_the_commands_of_the_readme_run_in_order_and_find_the_changes(tmp_path: 
             env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
         )  # fmt: skip
         assert result.returncode == 0, f"{line}\n{result.stderr[-2000:]}"
+    for name in ("plan.json", "lines.geojson", "plan.png"):
+        assert (tmp_path / "block" / name).is_file()
+    assert list((tmp_path / "town" / "cycles").glob("2030-06-03/north.md"))
     for name in ("suspects.geojson", "report.html"):
         assert (tmp_path / "pair" / name).is_file()
     assert list((tmp_path / "town" / "reports").glob("*/*/report.html"))
