@@ -27,9 +27,10 @@ from aerial import geo
 from aerial.geo import LonLat
 from aerial.plan.check_overlap import shots_of
 from aerial.plan.densify import shots_on
-from aerial.plan.flight import Job, plan_flight
+from aerial.plan.flight import plan_flight
 from aerial.plan.flown import Segments, over_ground
 from aerial.plan.ground import Ground, read_ground
+from aerial.plan.job import Job
 from aerial.plan.lines import Line, Piece
 from aerial.plan.overlap import Shots, flat_spacing_m, footprint_m, overlaps
 from aerial.plan.profiles import read_aircraft

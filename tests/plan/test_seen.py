@@ -8,7 +8,8 @@ from shapely.geometry import Polygon
 
 from aerial import geo
 from aerial.geo import LonLat
-from aerial.plan.flight import Job, plan_flight
+from aerial.plan.flight import plan_flight
+from aerial.plan.job import Job
 from aerial.plan.profiles import read_aircraft, read_camera
 from aerial.plan.triggers import trigger_points
 from aerial.records import Aircraft, CameraProfile, Parameters, Plan

@@ -17,9 +17,11 @@ from aerial.geo import LonLat
 from aerial.plan.checks import Checked, check_plan
 from aerial.plan.export import export_plan, formats_for
 from aerial.plan.filing import filing_of, filing_sheet
-from aerial.plan.flight import Job, bounds_m, frame_at, height_of_gsd, pace, plan_flight
+from aerial.plan.flight import plan_flight
 from aerial.plan.flown import in_frame, over_surface, path_of, ways_home
 from aerial.plan.ground import Ground, read_ground, read_surface
+from aerial.plan.job import Job, bounds_m, frame_at
+from aerial.plan.pace import height_of_gsd, pace
 from aerial.plan.picture import draw_plan
 from aerial.plan.profiles import read_aircraft, read_camera, shipped_aircraft_with
 from aerial.progress import Progress
