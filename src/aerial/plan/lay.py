@@ -16,8 +16,8 @@ from shapely.geometry import MultiPolygon, Polygon
 from aerial.plan.lines import XY, Line
 
 Floats = NDArray[np.float64]
-# Bands narrower than this are no survey; a line is laid in steps that a drone can hold.
-_EPS_M = 1e-6
+# A place that one photograph covers is still a line with two ends, this far to either side.
+_HALF_M = 0.5
 # A gap in a band that is shorter than so many spacings is flown through: turning costs more.
 _BRIDGE = 1.0
 
@@ -65,8 +65,8 @@ def _merged(from_P: Floats, reach_P: Floats, bridge_m: float) -> list[tuple[floa
     """Return intervals, those that overlap or nearly touch made one; an inverted one is its middle."""
     middle_P = (from_P + reach_P) / 2
     inverted_P = from_P > reach_P
-    low_P = np.where(inverted_P, middle_P - _EPS_M, from_P)
-    high_P = np.where(inverted_P, middle_P + _EPS_M, reach_P)
+    low_P = np.where(inverted_P, middle_P - _HALF_M, from_P)
+    high_P = np.where(inverted_P, middle_P + _HALF_M, reach_P)
     merged: list[tuple[float, float]] = []
     for i in np.argsort(low_P):
         low, high = float(low_P[i]), float(high_P[i])

@@ -68,8 +68,8 @@ def pace(aircraft: Aircraft, camera: CameraProfile, asked: Parameters) -> Pace:
     against = aircraft.max_speed_m_s - blowing
     if against < _SLOWEST_M_S:
         raise PlanError(
-            f"Wind of {blowing:g} m/s leaves the {aircraft.model} {against:.1f} m/s of its "
-            f"{aircraft.max_speed_m_s:g}.",
+            f"Wind of {blowing:g} m/s is too strong for the {aircraft.model}, which flies "
+            f"{aircraft.max_speed_m_s:g} m/s.",
             hint="Wait for less wind.",
         )
     return Pace(
