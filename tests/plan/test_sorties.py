@@ -1,0 +1,157 @@
+"""Energy of a path, and sorties that stay within it."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from aerial.errors import PlanError
+from aerial.plan import energy
+from aerial.plan.profiles import read_aircraft
+from aerial.plan.sorties import OVERLAP_PHOTOS, Craft, Flown, Stretch, split
+from aerial.records import Wind
+
+AIRCRAFT = read_aircraft("dji_mavic3_enterprise")
+HEIGHT_M = 90.0
+
+
+def craft(wind: Wind | None = None, reserve: float = 0.2) -> Craft:
+    """Return a craft at 9 m/s everywhere."""
+    return Craft(aircraft=AIRCRAFT, speed_m_s=9.0, transit_m_s=9.0, wind=wind, reserve=reserve)
+
+
+def stretches(count: int, length_m: float, spacing_m: float = 40.0, trigger_m: float = 20.0) -> list[Stretch]:
+    """Return a zigzag of lines east and west, each 40 m north of the last."""
+    made = []
+    for k in range(count):
+        y, there = k * spacing_m, k % 2 == 0
+        x = (0.0, length_m) if there else (length_m, 0.0)
+        line = np.array([[x[0], y, HEIGHT_M], [x[1], y, HEIGHT_M]])
+        way = np.array([[x[1], y, HEIGHT_M], [x[1], y + spacing_m, HEIGHT_M]]) if k < count - 1 else None
+        made.append(Stretch(number=k + 1, xyz_M3=line, trigger_m=trigger_m, way_M3=way))
+    return made
+
+
+def home(point_3: np.ndarray) -> np.ndarray:
+    """Return the straight way home to (0, -100)."""
+    return np.array([point_3, [0.0, -100.0, HEIGHT_M]])
+
+
+def flown_on(found: list[Flown], number: int) -> list[tuple[float, float]]:
+    """Return where each sortie begins and ends on a line, metres from the line's start."""
+    lengths = []
+    for one in found:
+        for leg in one.legs:
+            if leg.line == number:
+                x = leg.xyz_M3[:, 0]
+                lengths.append((float(x[0]), float(x[-1])))
+    return lengths
+
+
+def test_level_flight_at_cruise_speed_lasts_as_long_as_the_maker_says() -> None:
+    """Cruising for cruise_s in calm takes the whole battery, the stop at the end apart."""
+    far = AIRCRAFT.cruise_s * AIRCRAFT.cruise_m_s
+    cost = energy.fly(AIRCRAFT, np.array([[0, 0, 50.0], [far, 0, 50.0]]), AIRCRAFT.cruise_m_s, None)
+    assert cost.energy_wh == pytest.approx(AIRCRAFT.battery_wh, rel=0.01)
+    assert cost.length_m == pytest.approx(far)
+
+
+def test_climbing_costs_its_potential_energy_at_half_efficiency_on_top() -> None:
+    """A climb of 100 m costs m g h / 0.5 more than hovering as long."""
+    up = energy.vertical(AIRCRAFT, 100.0, None)
+    hover_w = AIRCRAFT.battery_wh * 3600 / AIRCRAFT.hover_s
+    rising_wh = AIRCRAFT.takeoff_mass_kg * 9.80665 * 100 / 0.5 / 3600
+    assert up.duration_s == pytest.approx(100 / AIRCRAFT.climb_m_s, abs=0.01)
+    assert up.energy_wh == pytest.approx(hover_w * up.duration_s / 3600 + rising_wh, rel=0.01)
+
+
+def test_a_steep_path_is_flown_as_slowly_as_it_climbs() -> None:
+    """100 m up over 10 m of ground takes the time of the climb, not of the way."""
+    steep = energy.fly(AIRCRAFT, np.array([[0, 0, 0.0], [10, 0, 100.0]]), 9.0, None)
+    assert steep.duration_s >= 100 / AIRCRAFT.climb_m_s
+
+
+def test_wind_costs_more_than_calm_on_the_way_there_and_back() -> None:
+    """A headwind costs more than it gives back as a tailwind."""
+    there = np.array([[0, 0, 50.0], [0, 3000, 50.0]])
+    calm, north = None, Wind(speed_m_s=9.0, from_deg=0.0)
+    both = [
+        sum(energy.fly(AIRCRAFT, path, 12.0, wind).energy_wh for path in (there, there[::-1]))
+        for wind in (calm, north)
+    ]
+    against = energy.fly(AIRCRAFT, there, 12.0, north).energy_wh
+    assert against > energy.fly(AIRCRAFT, there[::-1], 12.0, north).energy_wh
+    assert both[1] > both[0]
+
+
+def test_every_corner_is_a_stop_for_an_aircraft_that_stops() -> None:
+    """A way with two right angles takes two stops more than a straight one of its length."""
+    straight = energy.fly(AIRCRAFT, np.array([[0, 0, 50.0], [300, 0, 50.0]]), 9.0, None)
+    bent = energy.fly(
+        AIRCRAFT, np.array([[0, 0, 50.0], [100, 0, 50.0], [100, 100, 50.0], [200, 100, 50.0]]), 9.0, None
+    )
+    stops = 2 if AIRCRAFT.turn == "stop" else 0
+    assert bent.duration_s - straight.duration_s == pytest.approx(stops * 9.0 / AIRCRAFT.acceleration_m_s2)
+
+
+def test_no_sortie_takes_more_than_the_battery_less_the_reserve() -> None:
+    """With climb, ways, turns and landing every sortie stays within its budget, and uses most of it."""
+    found = split(stretches(60, 800), home, craft())
+    assert len(found) > 1
+    assert all(one.cost.energy_wh <= craft().budget_wh for one in found)
+    assert all(one.cost.energy_wh > 0.85 * craft().budget_wh for one in found[:-1])
+
+
+def test_sorties_begin_and_end_above_the_take_off_point_and_their_legs_join() -> None:
+    """Each starts and ends at (0, -100), and every leg begins where the last ended."""
+    for one in split(stretches(60, 800), home, craft()):
+        assert one.legs[0].xyz_M3[0].tolist() == [0.0, -100.0, HEIGHT_M]
+        assert one.legs[-1].xyz_M3[-1].tolist() == [0.0, -100.0, HEIGHT_M]
+        for before, after in pairwise(one.legs):
+            assert np.allclose(before.xyz_M3[-1], after.xyz_M3[0])
+
+
+def test_every_line_is_flown_whole_and_resumed_four_photographs_back() -> None:
+    """What a sortie leaves of a line the next one flies, from the fourth last photograph, on its place."""
+    lines = stretches(60, 800)
+    found = split(lines, home, craft())
+    resumed = 0
+    for line in lines:
+        parts = flown_on(found, line.number)
+        low = min(min(part) for part in parts)
+        high = max(max(part) for part in parts)
+        assert (low, high) == (0.0, 800.0)
+        origin = line.xyz_M3[0, 0]
+        for (_, end), (start, _) in pairwise(parts):
+            resumed += 1
+            taken = abs(end - origin) // 20.0
+            assert abs(start - origin) == max(taken - OVERLAP_PHOTOS + 1, 0) * 20.0
+    assert resumed == len(found) - 1
+
+
+def test_wind_parts_sorties_but_moves_no_photograph() -> None:
+    """In wind there are more sorties; places of photographs stay multiples of the trigger distance."""
+    calm = split(stretches(60, 800), home, craft())
+    windy = split(stretches(60, 800), home, craft(Wind(speed_m_s=5.0, from_deg=270.0)))
+    assert len(windy) > len(calm)
+    for one in windy:
+        for leg in one.legs:
+            if leg.line is not None:
+                origin = 0.0 if leg.line % 2 else 800.0
+                assert abs(leg.xyz_M3[0, 0] - origin) % 20.0 == pytest.approx(0.0, abs=1e-9)
+
+
+def test_what_one_battery_holds_is_one_sortie() -> None:
+    """Few lines are one sortie, without reserve as with it."""
+    assert len(split(stretches(5, 300), home, craft())) == 1
+
+
+def test_a_line_out_of_reach_of_a_battery_is_refused() -> None:
+    """A line 20 km away is named, with a hint to move the take-off point."""
+    far = [
+        Stretch(number=7, xyz_M3=line.xyz_M3 + np.array([20000, 0, 0]), trigger_m=20.0, way_M3=None)
+        for line in stretches(1, 300)
+    ]
+    with pytest.raises(PlanError, match="line 7") as error:
+        split(far, home, craft())
+    assert "take-off point" in error.value.hint
