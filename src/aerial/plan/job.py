@@ -1,6 +1,6 @@
 """What a flight is planned for, and the frame it is planned in."""
 
-from shapely.geometry import MultiPolygon, Polygon
+from shapely.geometry import GeometryCollection, MultiPolygon, Point, Polygon
 from shapely.geometry.base import BaseGeometry
 
 from aerial import geo
@@ -40,8 +40,10 @@ def frame_at(area: BaseGeometry) -> str:
     return geo.local_frame(LonLat(lon_deg=middle.x, lat_deg=middle.y))
 
 
-def bounds_m(area: Polygon | MultiPolygon, frame: str, spacing_m: float) -> tuple[float, float, float, float]:
-    """Return the part of the frame whose ground a plan may fly over or photograph."""
-    x0, y0, x1, y1 = geo.reproject(area, geo.WGS84, frame).bounds
+def bounds_m(job: Job, frame: str, spacing_m: float) -> tuple[float, float, float, float]:
+    """Return the part of the frame whose ground a plan flies over or photographs, take-off points too."""
+    places: list[BaseGeometry] = [geo.reproject(job.area, geo.WGS84, frame)]
+    places += [Point(geo.from_lonlat(frame, takeoff)) for takeoff in job.takeoffs]
+    x0, y0, x1, y1 = GeometryCollection(places).bounds
     more = 8 * spacing_m
     return x0 - more, y0 - more, x1 + more, y1 + more

@@ -202,7 +202,7 @@ def _models(job: Job, asked: Request) -> tuple[Ground | None, Ground | None]:
         return None, None
     frame = frame_at(job.area)
     spacing = pace(job.aircraft, job.camera, job.parameters).spacing_m
-    bounds = bounds_m(job.area, frame, spacing)
+    bounds = bounds_m(job, frame, spacing)
     return (
         read_ground(asked.dem, frame, bounds) if asked.dem else None,
         read_surface(asked.dsm, frame, bounds) if asked.dsm else None,
