@@ -226,3 +226,18 @@ def test_two_workers_write_what_one_writes(tmp_path: Path) -> None:
         (plans / cell / "plan.json").unlink()
     assert run([*asked, "--workers", "1"]) == 0
     assert {path.name: (path / "plan.json").read_bytes() for path in plans.iterdir()} == both
+
+
+def test_an_area_shifted_to_gcj02_is_refused_in_the_town_that_knows_better(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A cell's own outline as a Chinese web map gives it is refused with the shift; as it is, it is planned."""
+    folder = town(tmp_path)
+    cell = geo.reproject(box(0, 0, 300, 300), FRAME, geo.WGS84)
+    lon, lat = geo.to_gcj02(*np.array(cell.exterior.coords).T)
+    shifted = geo.reproject(Polygon(np.column_stack([lon, lat])), geo.WGS84, FRAME)
+    for area, code in ((shifted, 1), (box(0, 0, 300, 300), 0)):
+        path = write(tmp_path / "one.geojson", (area, {}))
+        asked = ["plan", "flight", "--area", str(path), "--height-m", "100", "--no-picture"]
+        assert run(["-C", str(folder), *asked, "--out", str(tmp_path / "one")]) == code
+    assert "GCJ-02" in capsys.readouterr().err

@@ -11,6 +11,7 @@ from aerial_cli.numbers import LON_LAT, OVERLAP, WIND
 if TYPE_CHECKING:
     from aerial.records import LonLat, Plan, Wind
     from aerial.steps.plan_flight import Outcome
+    from aerial.workspace import Town
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
@@ -87,7 +88,8 @@ def command(
         if cells or every or out is None:
             raise click.UsageError("With --area give --out and no cells.")
         asked = request(overlap=overlap or (0.8, 0.7), **wishes)  # type: ignore[arg-type]
-        plan = plan_file(area, out, asked, zones=zones, home=home)
+        around = _town_around(town)
+        plan = plan_file(area, out, asked, zones=zones, home=home, town=around)
         console.table([_row(area.stem, plan)], as_json=as_json)
         _say(plan)
         console.say(f"{out / 'plan.json'}, {out / 'lines.geojson'}")
@@ -114,6 +116,19 @@ def command(
     kept = sum(not o.done for o in outcomes)
     console.say(f"{len(outcomes) - len(refused)} planned, {kept} of them as before; {len(refused)} refused.")
     return int(bool(refused))
+
+
+def _town_around(given: Path | None) -> "Town | None":
+    """Return the town that is named or that the work is done in, None outside of any."""
+    from aerial.errors import WorkspaceError
+    from aerial.workspace import open_town
+
+    try:
+        return open_town(given, Path.cwd())
+    except WorkspaceError:
+        if given is not None:
+            raise
+        return None
 
 
 def _row(name: str, plan: "Plan") -> dict[str, object]:

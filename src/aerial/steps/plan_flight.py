@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from shapely.geometry import MultiPolygon, Polygon
 
-from aerial.areas import Cell, flight_zones, read_area, read_cells
+from aerial.areas import Cell, flight_zones, read_area, read_cells, refuse_gcj02
 from aerial.codec import read_record, sha256_file, to_plain, write_json
 from aerial.errors import AerialError, InputError, PlanError
 from aerial.geo import LonLat
@@ -133,17 +133,29 @@ def _require(holds: bool, what: str, wanted: str) -> None:
 
 
 def plan_file(
-    area: Path, out: Path, asked: Request, *, zones: Sequence[Path] = (), home: LonLat | None = None
+    area: Path,
+    out: Path,
+    asked: Request,
+    *,
+    zones: Sequence[Path] = (),
+    home: LonLat | None = None,
+    town: Town | None = None,
 ) -> Plan:
     """Plan the flight over the polygon in ``area``; write plan, lines, checks and exports to ``out``.
 
+    ``town``: its cells tell whether the polygon is on WGS 84 or was shifted to GCJ-02.
+
     Raises:
         InputError: a file is not what it should be.
+        CrsError: a file declares no CRS, or is in GCJ-02 while the town is not.
         PlanError: nothing to fly, or a check fails; what lay in ``out`` stays.
     """
+    outline = read_area(area)
+    if town is not None and town.cells_file.exists():
+        refuse_gcj02([outline], read_cells(town.cells_file), str(area))
     site = Site(
         cell=None,
-        area=read_area(area).outline,
+        area=outline.outline,
         takeoffs=(home,) if home else (),
         zones=flight_zones(zones) if zones else None,
         files={"area": area, **{f"zones {n}": path for n, path in enumerate(zones, start=1)}},
