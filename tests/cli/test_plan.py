@@ -231,7 +231,7 @@ def test_two_workers_write_what_one_writes(tmp_path: Path) -> None:
 def test_an_area_shifted_to_gcj02_is_refused_in_the_town_that_knows_better(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A cell's own outline as a Chinese web map gives it is refused with the shift; as it is, it is planned."""
+    """A cell as a Chinese web map gives it is refused with the shift; as it is, it is planned."""
     folder = town(tmp_path)
     cell = geo.reproject(box(0, 0, 300, 300), FRAME, geo.WGS84)
     lon, lat = geo.to_gcj02(*np.array(cell.exterior.coords).T)
