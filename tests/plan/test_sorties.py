@@ -65,6 +65,15 @@ def test_climbing_costs_its_potential_energy_at_half_efficiency_on_top() -> None
     assert up.energy_wh == pytest.approx(hover_w * up.duration_s / 3600 + rising_wh, rel=0.01)
 
 
+def test_the_highest_speed_costs_the_drag_that_a_tilt_of_30_degrees_holds() -> None:
+    """At the highest speed in calm the power is cruise power and that of the further drag, at half."""
+    top, cruise = AIRCRAFT.max_speed_m_s, AIRCRAFT.cruise_m_s
+    cruise_w, top_w = energy.power_w(AIRCRAFT, np.array([cruise, top]))
+    drag_n = AIRCRAFT.takeoff_mass_kg * 9.80665 * np.tan(np.radians(30))
+    assert cruise_w == pytest.approx(AIRCRAFT.battery_wh * 3600 / AIRCRAFT.cruise_s)
+    assert top_w - cruise_w == pytest.approx((drag_n * top - drag_n * (cruise / top) ** 2 * cruise) / 0.5)
+
+
 def test_a_steep_path_is_flown_as_slowly_as_it_climbs() -> None:
     """100 m up over 10 m of ground takes the time of the climb, not of the way."""
     steep = energy.fly(AIRCRAFT, np.array([[0, 0, 0.0], [10, 0, 100.0]]), 9.0, None)
