@@ -50,7 +50,7 @@ def _opened(path: Path) -> Iterator[ZipFile]:
         with ZipFile(path) as archive:
             _require_harmless(archive, path)
             yield archive
-    except (BadZipFile, ZlibError, EOFError, NotImplementedError, RuntimeError) as exc:
+    except (BadZipFile, ZlibError, EOFError, NotImplementedError, RuntimeError, UnicodeDecodeError) as exc:
         raise InputError(
             f"{path} is not a whole zip archive that can be read: {exc}",
             hint="Copy or export it again, without a password.",

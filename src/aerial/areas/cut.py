@@ -30,6 +30,8 @@ _THIN = 1 / 12
 _ROOM = 0.99
 _MAX_CELLS = 20_000
 _INSET_M = 10.0
+# So often what is too large is cut again.
+_AGAIN = 8
 
 
 def area_within(endurance_s: float, spacing_m: float, speed_m_s: float, turn_s: float) -> float:
@@ -70,7 +72,7 @@ def cut_cells(
     pieces = _joined(meshed([area.outline.boundary, *near], area.outline), scale, limit_m2)
     parts = [part for piece in pieces for part in _split(piece, _flights(scale.area(piece), limit_m2), scale)]
     pieces = _joined(meshed([p.boundary for p in parts], area.outline, parts), scale, limit_m2)
-    whole = _rescued(pieces, area.outline, scale, limit_m2)
+    whole = _within(_rescued(pieces, area.outline, scale, limit_m2), area.outline, scale, limit_m2)
     return _named(whole, near, scale, prefix, math.sqrt(limit_m2))
 
 
@@ -132,6 +134,8 @@ def _rescued(
     def useless(piece: Polygon) -> bool:
         return scale.area(piece) < _USELESS * limit_m2 or scale.thin(piece, limit_m2)
 
+    if not any(map(useless, pieces)):
+        return pieces
     mesh = Mesh(pieces, scale.unit_12)
     changed = False
     for key in [key for key, piece in mesh.pieces.items() if useless(piece)]:
@@ -148,6 +152,21 @@ def _rescued(
     return meshed([p.boundary for p in found], outline, found) if changed else found
 
 
+def _within(
+    pieces: Sequence[Polygon], outline: BaseGeometry, scale: _Scale, limit_m2: float
+) -> Sequence[Polygon]:
+    """Cut once more what is still too large: a cut through a very concave piece is not where it was meant."""
+    for more in range(1, _AGAIN):
+        if all(scale.area(piece) <= limit_m2 for piece in pieces):
+            break
+        parts = []
+        for piece in pieces:
+            flights = _flights(scale.area(piece), limit_m2)
+            parts += [piece] if flights == 1 else _split(piece, flights - 1 + more, scale)
+        pieces = meshed([p.boundary for p in parts], outline, parts)
+    return pieces
+
+
 def _split(piece: Polygon, count: int, scale: _Scale) -> list[Polygon]:
     """Return ``piece`` cut into parts of one size, about ``count`` of them, more where it is concave."""
     flat = scale.flat(piece)
@@ -157,9 +176,9 @@ def _split(piece: Polygon, count: int, scale: _Scale) -> list[Polygon]:
 def _halved(piece: Polygon, count: int, size_m2: float) -> list[Polygon]:
     if count <= 1:
         return [piece]
-    first = count // 2
     best: tuple[int, float, list[tuple[Polygon, int]]] | None = None
-    for angle_deg in _across(piece):
+    for angle_deg, side_m in _sides(piece):
+        first = _first(count, side_m / math.sqrt(size_m2))
         turned = rotate(piece, -angle_deg, origin=(0, 0))
         x0, y0, x1, y1 = turned.bounds
         at = _place(turned, first / count)
@@ -180,13 +199,18 @@ def _halved(piece: Polygon, count: int, size_m2: float) -> list[Polygon]:
     return [part for half, share in best[2] for part in _halved(half, share, size_m2)]
 
 
-def _across(piece: Polygon) -> tuple[float, float]:
-    """Return the directions (degrees) of the long and of the short side of the least rectangle."""
+def _sides(piece: Polygon) -> list[tuple[float, float]]:
+    """Return direction (degrees) and length of the long and of the short side of the least rectangle."""
     corners_N2 = get_coordinates(piece.minimum_rotated_rectangle)
-    sides_2 = [corners_N2[1] - corners_N2[0], corners_N2[2] - corners_N2[1]]
-    long_2 = max(sides_2, key=lambda side: float(np.hypot(*side)))
-    angle_deg = math.degrees(math.atan2(long_2[1], long_2[0]))
-    return angle_deg, angle_deg + 90
+    sides = [corners_N2[1] - corners_N2[0], corners_N2[2] - corners_N2[1]]
+    found = [(math.degrees(math.atan2(side[1], side[0])), float(np.hypot(*side))) for side in sides]
+    return sorted(found, key=lambda one: -one[1])
+
+
+def _first(count: int, columns: float) -> int:
+    """Return how many of ``count`` cells come before the cut of a side ``columns`` cells long."""
+    whole = max(round(columns), 2)
+    return min(max(round(count * (whole // 2) / whole), 1), count - 1)
 
 
 def _place(turned: Polygon, share: float) -> float:

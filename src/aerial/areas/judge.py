@@ -18,6 +18,8 @@ MAX_KM2 = 5_000
 # Degrees: how far beyond the stated reach of its CRS a file may go; a zone's neighbours are in use.
 _BEYOND = 1.5
 _ACCURATE_M = 5.0
+# A centimetre: what is thinner is a line.
+_WIDTH_DEG = 1e-7
 # CGCS2000 zones with the zone number in the easting, and how far off the twin without it is.
 _NUMBERED = {range(4513, 4534): 21, range(4491, 4502): 11}
 
@@ -35,8 +37,8 @@ def polygons(source: Source, path: Path, *, bounded: bool) -> tuple[Feature, ...
     for number, item in enumerate(source.items, start=1):
         what = f"Feature {number} of {path}"
         outline = _on_wgs84(_flat(item, what, (Polygon, MultiPolygon), "polygon"), source, what)
-        # A figure of eight has no area by the signs of its halves; that is another mistake.
-        if not isinstance(outline, Polygon | MultiPolygon) or outline.convex_hull.area == 0:
+        hull = outline.convex_hull  # a figure of eight has no area of its own, and is another mistake
+        if not isinstance(outline, Polygon | MultiPolygon) or hull.area < _WIDTH_DEG * outline.length / 2:
             raise InputError(f"{what} has no area.", hint="Draw its outline again.")
         if not outline.is_valid:
             raise InputError(
@@ -64,7 +66,9 @@ def _flat(item: Item, what: str, kinds: tuple[type[BaseGeometry], ...], word: st
         raise InputError(
             f"{what} has no geometry that can be read.", hint="Remove it, or export the file again."
         )
-    if not isinstance(item.geometry, kinds) or item.geometry.is_empty:
+    if item.geometry.is_empty:
+        raise InputError(f"{what} is empty.", hint="Remove it, or draw it again.")
+    if not isinstance(item.geometry, kinds):
         raise InputError(f"{what} is a {item.geometry.geom_type}, not a {word}.", hint=_instead(item, word))
     flat: BaseGeometry = force_2d(item.geometry)
     if not np.all(np.isfinite(get_coordinates(flat))):
@@ -132,7 +136,7 @@ def _reach_hint(crs: str, xs: tuple[float, float], ys: tuple[float, float]) -> s
     if twin and _within_reach(twin[0], xs, ys):
         return f"Declare {twin[0]}: its eastings are {twin[1]} a zone number, as here."
     if _within_reach(crs, ys, xs):
-        return "Write each position as east, north."
+        return f"Write each position as {'lon, lat' if geo.is_geographic(crs) else 'east, north'}."
     if max(*map(abs, xs)) <= 180 and max(*map(abs, ys)) <= 180:
         return "The numbers look like degrees: declare EPSG:4490 (CGCS2000) or EPSG:4326 (WGS 84)."
     return "Check which coordinate reference system the coordinates are in, and declare that."

@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from shapely import covers, line_interpolate_point, prepare, transform, unary_union
+from shapely import dwithin, line_interpolate_point, prepare, transform, unary_union
 from shapely.geometry import box
 from shapely.geometry.base import BaseGeometry
 
@@ -24,7 +24,7 @@ _NEAR_SHARE = 1 / 30
 _SAMPLES = 400
 _SAME, _OTHER = 0.85, 0.5
 # Neighbours touch what is known without lying on it.
-_TOUCHES, _OVERLAPS = 0.03, 0.02
+_TOUCHES, _OVERLAPS = 0.08, 0.02
 _WAYS = ("north", "north-east", "east", "south-east", "south", "south-west", "west", "north-west")
 
 
@@ -43,39 +43,46 @@ def refuse_gcj02(features: Sequence[Feature | Cell], reference: Sequence[Feature
     known = unary_union([one.outline for one in reference])
     middle = known.centroid
     frame = geo.local_frame(geo.LonLat(lon_deg=middle.x, lat_deg=middle.y))
-    flat = [geo.reproject(one.outline, geo.WGS84, frame) for one in reference]
+    flat = [geo.reproject(_simple(one.outline), geo.WGS84, frame) for one in reference]
     size_m = math.sqrt(float(np.median([one.area for one in flat])))
     near_m = min(_NEAR_M, size_m * _NEAR_SHARE)
     borders = unary_union([one.boundary for one in flat])
     whole = unary_union(flat)
-    along = borders.buffer(near_m)
-    prepare(along)
-    outlines = [one.outline for one in features]
-    candidates = [*outlines, unary_union(outlines)] if len(outlines) > 1 else outlines
-
+    prepare(borders)
     # Further away than the shift reaches nothing can be told.
     around = box(*known.bounds).buffer(0.02)
+    outlines = [one.outline for one in features if around.intersects(one.outline)]
+    if not outlines:
+        return
+    together = unary_union(outlines)
     shifted = False
-    for outline in candidates:
-        if not around.intersects(outline):
-            continue
-        as_is = geo.reproject(outline, geo.WGS84, frame)
-        without = geo.reproject(transform(outline, _taken_back), geo.WGS84, frame)
-        share, share_without = (_share(shape, along) for shape in (as_is, without))
+    for outline in [together, *outlines] if len(outlines) > 1 else [together]:
+        simple = _simple(outline)
+        as_is = geo.reproject(simple, geo.WGS84, frame)
+        without = geo.reproject(transform(simple, _taken_back), geo.WGS84, frame)
+        share, share_without = (_share(shape, borders, near_m) for shape in (as_is, without))
         if share >= _SAME and share_without < _SAME:
             return
-        neighbour = share >= _TOUCHES and as_is.intersection(whole).area <= _OVERLAPS * as_is.area
-        shifted = shifted or (share_without >= _SAME and share < _OTHER and not neighbour)
+        beside = as_is.intersection(whole).area <= _OVERLAPS * as_is.area
+        if outline is together and share >= _TOUCHES and beside:
+            return
+        shifted = shifted or (share_without >= _SAME and share < _OTHER)
     if shifted:
-        _refuse(unary_union(outlines), what)
+        _refuse(together, what)
 
 
-def _share(shape: BaseGeometry, along: BaseGeometry) -> float:
-    """Return which share of the border lies along known borders."""
+def _simple(outline: BaseGeometry) -> BaseGeometry:
+    """Return the outline without detail under a metre, which one drawn by hand has not either."""
+    plain: BaseGeometry = outline.simplify(1e-5)
+    return plain
+
+
+def _share(shape: BaseGeometry, borders: BaseGeometry, near_m: float) -> float:
+    """Return which share of the border of ``shape`` lies along known borders."""
     border = shape.boundary
     shares = (np.arange(_SAMPLES) + 0.5) / _SAMPLES
     points = line_interpolate_point(border, shares, normalized=True)  # type: ignore[arg-type]
-    return float(np.mean(covers(along, points)))
+    return float(np.mean(dwithin(borders, points, near_m)))
 
 
 def _taken_back(lonlat_N2: Floats) -> Floats:
