@@ -227,7 +227,12 @@ def test_an_undefined_reference_system_is_refused(tmp_path: Path, srs: int) -> N
     ("crs", "shape", "message", "hint"),
     [
         ("EPSG:4526", GK, "outside of where", "EPSG:4547.*without a zone number"),
-        ("EPSG:4547", transform(GK, lambda xy: np.add(xy, [38e6, 0])), "outside of where", "EPSG:4526.*with a zone"),
+        (
+            "EPSG:4547",
+            transform(GK, lambda xy: np.add(xy, [38e6, 0])),
+            "outside of where",
+            "EPSG:4526.*with a zone",
+        ),
         ("EPSG:4547", transform(GK, lambda xy: xy[:, ::-1]), "outside of where", "east, north"),
         ("EPSG:4547", SQUARE, "outside of where", "EPSG:4490"),
         ("EPSG:4490", transform(SQUARE, lambda xy: xy[:, ::-1]), "outside of where", "lon, lat"),
