@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from shapely.geometry import Polygon, box, mapping, shape
+from tests.conftest import REPOSITORY
 
 from aerial import geo
 from aerial.geo import LonLat
@@ -241,3 +242,16 @@ def test_an_area_shifted_to_gcj02_is_refused_in_the_town_that_knows_better(
         asked = ["plan", "flight", "--area", str(path), "--height-m", "100", "--no-picture"]
         assert run(["-C", str(folder), *asked, "--out", str(tmp_path / "one")]) == code
     assert "GCJ-02" in capsys.readouterr().err
+
+
+def test_an_aircraft_of_ones_own_is_found_again_by_check_and_export(tmp_path: Path) -> None:
+    """A plan with a TOML file of the squad's own can be checked and exported with it."""
+    shipped = (REPOSITORY / "flightplans" / "aircraft" / "holybro_x500_v2.toml").read_text("utf-8")
+    own = tmp_path / "ours.toml"
+    own.write_text(shipped, "utf-8")
+    assert flight(tmp_path, "--height-m", "80", "--aircraft", str(own)) == 0
+    assert run(["plan", "check", str(tmp_path / "out")]) == 0
+    out = str(tmp_path / "card")
+    asked = ["plan", "export", str(tmp_path / "out"), "--format", "waypoints", "--out", out]
+    assert run([*asked, "--aircraft", str(own)]) == 0
+    assert list((tmp_path / "card").glob("*.waypoints"))

@@ -37,10 +37,15 @@ _DEFAULT_AIRCRAFT = "dji_mavic3_enterprise"
 
 @record
 class Request:
-    """How to fly; the same for every cell. Exactly one of ``gsd_m`` and ``height_agl_m``."""
+    """How to fly; the same for every cell. Exactly one of ``gsd_m`` and ``height_agl_m``.
+
+    ``aircraft_given`` and ``camera_given``: name or file, by which checks and exports find them again.
+    """
 
     aircraft: Aircraft
+    aircraft_given: str
     camera: CameraProfile
+    camera_given: str
     gsd_m: float | None
     height_agl_m: float | None
     overlap_front: float
@@ -110,9 +115,12 @@ def request(
     if aircraft is None:
         aircraft = _DEFAULT_AIRCRAFT if camera is None else shipped_aircraft_with(camera)
     flown = read_aircraft(aircraft)
+    camera = camera or flown.cameras[0]
     return Request(
         aircraft=flown,
-        camera=read_camera(camera or flown.cameras[0]),
+        aircraft_given=aircraft,
+        camera=read_camera(camera),
+        camera_given=camera,
         gsd_m=gsd_m,
         height_agl_m=height_agl_m,
         overlap_front=overlap[0],
@@ -189,6 +197,7 @@ def plan_site(site: Site, out: Path, asked: Request) -> Plan:
     )
     ground, surface = _models(job, asked)
     plan = plan_flight(job, ground=ground)
+    plan = replace(plan, aircraft=asked.aircraft_given, camera=asked.camera_given)
     plan = _with_safe_return(plan, ground, surface)
     checked = check_plan(
         plan,
