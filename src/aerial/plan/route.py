@@ -56,14 +56,20 @@ class Router:
         return np.where(free, length, np.inf)
 
     def distances(self, points_N2: Floats) -> Floats:
-        """Return lengths in metres of the ways between points, shape (N, N); infinite: no way."""
+        """Return lengths in metres of the ways between points, shape (N, N); infinite: no way.
+
+        Those to far points may be longer than ``way`` finds: straight ways are tried to the nearest 32.
+        """
         length_NN = np.maximum(np.linalg.norm(points_N2[:, None] - points_N2[None], axis=-1), _TOUCHING_M)
         near_NN = np.argsort(length_NN, axis=1)[:, : _NEAREST + 1]
         near_here_NN = np.zeros(length_NN.shape, bool)
         near_here_NN[np.arange(len(points_N2))[:, None], near_NN] = True
+        if len(points_N2) > _NEAREST + 1 and not len(self._graph()[0]):
+            # No corners lead on from the nearest: in a convex field the ends of one side alone are near.
+            near_here_NN[:] = True
         a, b = np.nonzero(np.triu(near_here_NN | near_here_NN.T, 1))
         free = self.clear(points_N2[a], points_N2[b])
-        if len(points_N2) <= _NEAREST + 1 and free.all():
+        if near_here_NN.all() and free.all():
             return np.asarray(length_NN)
         corners_V2, between_VV = self._graph()
         n, v = len(points_N2), len(corners_V2)
