@@ -126,6 +126,23 @@ def test_a_zone_that_cuts_the_ground_in_two_gives_two_tours() -> None:
     check(found, area, 35, river, area.buffer(35, quad_segs=64))
 
 
+def test_an_odd_number_of_long_lines_is_flown_and_left_from_the_far_side() -> None:
+    """41 lines of 2.5 km from a take-off point at one end of them: the way back spans the field."""
+    found = cover(box(0, 0, 2500, 1430), spacing_m=35, takeoffs=[(-10.0, 0.0)], direction_rad=0.0)
+    (tour,) = found.tours
+    assert len(tour.lines) == 41
+    assert length_m(tour.back) > 2500
+
+
+def test_no_line_is_flown_again_for_ground_that_no_line_reaches() -> None:
+    """A tip that the margin closes stays uncovered and told; the lines beside it are not added each round."""
+    area = Polygon([(0, 0), (150, 0), (290, 170), (150, 200), (0, 200)])
+    found = cover(area, spacing_m=20, fence=area, no_fly=Point(75, 100).buffer(70, quad_segs=6))
+    assert found.uncovered > 1e-5
+    lines = [LineString([line.start, line.end]).normalize() for tour in found.tours for line in tour.lines]
+    assert len({tuple(np.round(shapely.get_coordinates(line), 1).ravel()) for line in lines}) == len(lines)
+
+
 def test_take_off_points_serve_the_part_that_they_lie_in() -> None:
     """A point given on one side of a river is that side's take-off; the other side's is chosen."""
     river = box(-400, 400, 1400, 500)

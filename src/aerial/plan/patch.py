@@ -74,16 +74,32 @@ def patch(target: MultiPolygon, free: MultiPolygon, lines: Sequence[Line], spaci
         # Wedges that nearly touch lie along one border: one line serves them.
         wedges = polygons(rest.buffer(spacing_m / 2).buffer(-spacing_m * 0.45).union(rest))
         added: list[Line] = []
+        least_m2 = _REST * target.area / 10
         for wedge in wedges.geoms:
-            if wedge.intersection(rest).area <= _REST * target.area / 10:
+            if wedge.intersection(rest).area <= least_m2:
                 continue
             ways = (_along_border(wedge, free, spacing_m), clip(_through(wedge, spacing_m), free)[0])
-            added += (ways[0] or ways[1]) if round_ % 2 == 0 else (ways[1] or ways[0])
+            # Only what sees some of the rest: the lines of another wedge may have seen this one, and ground
+            # that no line reaches would get the same lines in every round.
+            useful = [_seeing(way, rest, spacing_m, least_m2 / 10) for way in ways]
+            chosen = (useful[0] or useful[1]) if round_ % 2 == 0 else (useful[1] or useful[0])
+            if chosen:
+                added += chosen
+                rest = left_over(rest, chosen, spacing_m)
         if not added:
             break
         kept += added
         rest = left_over(target, kept, spacing_m)
     return Patched(lines=tuple(kept), uncovered=float(rest.area / target.area))
+
+
+def _seeing(lines: Sequence[Line], rest: MultiPolygon, spacing_m: float, least_m2: float) -> list[Line]:
+    """Return the lines that see more than ``least_m2`` of ``rest`` each."""
+    if not lines:
+        return []
+    strings = shapely.linestrings([(line.start, line.end) for line in lines])
+    seen_N = shapely.area(shapely.intersection(shapely.buffer(strings, spacing_m / 2), rest))
+    return [line for line, seen in zip(lines, seen_N, strict=True) if seen > least_m2]
 
 
 def _along_border(wedge: Polygon, free: MultiPolygon, spacing_m: float) -> tuple[Line, ...]:
