@@ -52,6 +52,15 @@ def test_the_speed_gives_the_camera_its_time() -> None:
         assert allowed.speed_m_s <= AIRCRAFT.cruise_m_s
 
 
+def test_the_late_photograph_still_has_the_overlap_that_was_asked() -> None:
+    """Trigger distance and the metres flown in one renewal of the position keep 80 % of the picture."""
+    for height in (20.0, 40.0, 100.0):
+        allowed = pace(AIRCRAFT, CAMERA, asked(height_agl_m=height))
+        along = height * CAMERA.sensor_height_mm / CAMERA.focal_mm
+        apart = allowed.trigger_m + allowed.speed_m_s * AIRCRAFT.position_period_s
+        assert 0.19 * along < apart <= 0.2 * along + 1e-9
+
+
 def test_a_ground_pixel_size_is_a_height() -> None:
     """A pixel of 2.7 cm is seen from where sensor, lens and pixels say."""
     height = height_of_gsd(CAMERA, 0.027)

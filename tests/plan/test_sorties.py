@@ -1,9 +1,12 @@
 """Energy of a path, and sorties that stay within it."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from aerial.errors import PlanError
 from aerial.plan import energy
@@ -148,6 +151,42 @@ def test_wind_parts_sorties_but_moves_no_photograph() -> None:
             if leg.line is not None:
                 origin = 0.0 if leg.line % 2 else 800.0
                 assert abs(leg.xyz_M3[0, 0] - origin) % 20.0 == pytest.approx(0.0, abs=1e-9)
+
+
+@given(
+    st.lists(st.floats(120, 2500), min_size=1, max_size=25),
+    st.floats(4, 30),
+    st.floats(0.3, 1.5),
+    st.none() | st.builds(Wind, speed_m_s=st.floats(0, 6), from_deg=st.floats(0, 360)),
+)
+@settings(max_examples=40, deadline=None, derandomize=True)
+def test_lines_of_any_length_are_flown_whole_within_every_battery(
+    lengths: list[float], trigger_m: float, battery: float, wind: Wind | None
+) -> None:
+    """Whatever lengths, trigger distance, battery and wind: nothing is left between sorties, none is over."""
+    flyer = replace(craft(wind), aircraft=replace(AIRCRAFT, battery_wh=AIRCRAFT.battery_wh * battery,
+        hover_s=AIRCRAFT.hover_s * battery, cruise_s=AIRCRAFT.cruise_s * battery))  # fmt: skip
+    lines = [
+        Stretch(number=k + 1, xyz_M3=np.array([[0, 40 * k, HEIGHT_M], [length, 40 * k, HEIGHT_M]]),
+            trigger_m=trigger_m, way_M3=np.array([[length, 40 * k, HEIGHT_M], [0, 40 * k + 40, HEIGHT_M]]))
+        for k, length in enumerate(lengths)
+    ]  # fmt: skip
+    found = split(lines, home, flyer)
+    assert all(one.cost.energy_wh <= flyer.budget_wh + 1e-9 for one in found)
+    for line, length in zip(lines, lengths, strict=True):
+        parts = flown_on(found, line.number)
+        assert parts[0][0] == 0
+        assert parts[-1][1] == pytest.approx(length)
+        for (_, end), (start, _) in pairwise(parts):
+            places = (end - start) / trigger_m
+            assert start % trigger_m == pytest.approx(0, abs=1e-6) or start % trigger_m > trigger_m - 1e-6
+            assert places >= min(OVERLAP_PHOTOS - 1, end / trigger_m) - 1e-6
+
+
+def test_an_endless_battery_takes_one_sortie() -> None:
+    """With a thousand batteries in one, 60 lines are one sortie."""
+    endless = replace(AIRCRAFT, battery_wh=AIRCRAFT.battery_wh * 1000, hover_s=1e6, cruise_s=1e6)
+    assert len(split(stretches(60, 800), home, replace(craft(), aircraft=endless))) == 1
 
 
 def test_what_one_battery_holds_is_one_sortie() -> None:
