@@ -13,6 +13,7 @@ from aerial.errors import PlanError
 from aerial.plan.cover import Cover, cover
 from aerial.plan.decompose import pieces
 from aerial.plan.lay import lay
+from aerial.plan.patch import clip, patch
 from aerial.plan.route import length_m
 
 SLOW = settings(
@@ -141,6 +142,17 @@ def test_no_line_is_flown_again_for_ground_that_no_line_reaches() -> None:
     assert found.uncovered > 1e-5
     lines = [LineString([line.start, line.end]).normalize() for tour in found.tours for line in tour.lines]
     assert len({tuple(np.round(shapely.get_coordinates(line), 1).ravel()) for line in lines}) == len(lines)
+
+
+def test_ground_far_from_free_ground_gets_no_lines() -> None:
+    """What lies past a fence that halves the area is told, and adds one line along the fence, not more."""
+    target, free = MultiPolygon([box(0, 0, 200, 40)]), MultiPolygon([box(0, 0, 100, 40)])
+    lines, _ = clip(lay(target, 0.0, 19.0), free)
+    found = patch(target, free, lines, 20.0)
+    added = [LineString([line.start, line.end]) for line in found.lines[len(lines) :]]
+    assert found.uncovered == pytest.approx(0.45, abs=1e-3)
+    assert [round(line.length) for line in added] == [40]
+    assert patch(target, free, found.lines, 20.0).lines == found.lines
 
 
 def test_take_off_points_serve_the_part_that_they_lie_in() -> None:
