@@ -64,12 +64,17 @@ class Router:
         near_NN = np.argsort(length_NN, axis=1)[:, : _NEAREST + 1]
         near_here_NN = np.zeros(length_NN.shape, bool)
         near_here_NN[np.arange(len(points_N2))[:, None], near_NN] = True
-        if len(points_N2) > _NEAREST + 1 and not len(self._graph()[0]):
-            # No corners lead on from the nearest: in a convex field the ends of one side alone are near.
-            near_here_NN[:] = True
-        a, b = np.nonzero(np.triu(near_here_NN | near_here_NN.T, 1))
+        found = self._shortest(points_N2, length_NN, near_here_NN)
+        if not np.isfinite(found).all() and not near_here_NN.all():
+            # Ends of one side alone may be near, and no corner in sight to lead on from them.
+            found = self._shortest(points_N2, length_NN, np.ones_like(near_here_NN))
+        return found
+
+    def _shortest(self, points_N2: Floats, length_NN: Floats, tried_NN: NDArray[np.bool_]) -> Floats:
+        """Return the lengths of ways that go straight between pairs that are tried, or by corners."""
+        a, b = np.nonzero(np.triu(tried_NN | tried_NN.T, 1))
         free = self.clear(points_N2[a], points_N2[b])
-        if near_here_NN.all() and free.all():
+        if tried_NN.all() and free.all():
             return np.asarray(length_NN)
         corners_V2, between_VV = self._graph()
         n, v = len(points_N2), len(corners_V2)
