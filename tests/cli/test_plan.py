@@ -144,6 +144,7 @@ CONTROLLED = {"kind": "controlled", "name": "airport"}
     ("more", "zone", "says"),
     [
         (("--height-m", "130"), None, "more than 120 m of true height"),
+        (("--height-m", "130", "--approval", " "), None, "approval without a number"),
         (("--height-m", "100"), {"kind": "no_fly"}, "cover the whole area"),
         (("--height-m", "100"), {"kind": "obstacle"}, "obstacle of unknown height"),
         (("--height-m", "100"), CONTROLLED, "without an approval"),

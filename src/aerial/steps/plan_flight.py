@@ -1,14 +1,10 @@
 """An area in, the flight over it out: planned, checked, exported."""
 
-import os
-import signal
-import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import partial
-from multiprocessing import get_context, parent_process
-from multiprocessing.process import BaseProcess
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +29,7 @@ from aerial.records import Aircraft, CameraProfile, Parameters, Plan, Wind, Zone
 from aerial.records.record import record
 from aerial.settings import Settings
 from aerial.steps.fresh import once
+from aerial.steps.pool import interruption_held, stay_with_parent
 from aerial.workspace import Town, locked, surveys_of
 
 VERSION = "1"
@@ -115,6 +112,7 @@ def request(
     for share in overlap:
         _require(0 <= share <= 0.95, f"An overlap of {share * 100:g} %", "0 to 95 percent, such as 80 70")
     _require(-90 <= pitch_deg <= -60, f"A camera pitch of {pitch_deg:g} degrees", "-90 (down) to -60")
+    _require(approval is None or bool(approval.strip()), "An approval without a number", "the number")
     _require(clearance_m >= 0, f"A clearance of {clearance_m:g} m", "0 m or more")
     _require(wind is None or 0 <= wind.speed_m_s <= 50, "Wind of that speed", "0 to 50 m/s")
     if aircraft is None:
@@ -326,21 +324,10 @@ def plan_town(
         results: Iterator[Outcome] = map(work, chosen)
         yield from _counted(results, len(chosen), progress)
         return
-    with ProcessPoolExecutor(workers, get_context("spawn"), _stay_with_parent) as pool:
-        yield from _counted(pool.map(work, chosen, chunksize=4), len(chosen), progress)
-
-
-def _stay_with_parent() -> None:
-    """Leave interruptions to the parent, and end with it: a pool's processes outlive one that is killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = parent_process()
-    if parent is not None:
-        threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
-
-
-def _leave_with(parent: BaseProcess) -> None:
-    parent.join()
-    os._exit(1)
+    with ProcessPoolExecutor(workers, get_context("spawn"), stay_with_parent) as pool:
+        with interruption_held():
+            results = pool.map(work, chosen, chunksize=4)
+        yield from _counted(results, len(chosen), progress)
 
 
 def _counted(results: Iterator[Outcome], total: int, progress: Progress) -> Iterator[Outcome]:
