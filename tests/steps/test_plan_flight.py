@@ -240,7 +240,9 @@ def test_killed_planning_leaves_no_process_and_loses_nothing(tmp_path: Path) -> 
     assert not left
     planned(hit)
     planned(whole)
-    assert files(hit.root / "plans") == files(whole.root / "plans")
+    # A write that is killed leaves its part beside the file; no reader takes it for the file.
+    found = {name: held for name, held in files(hit.root / "plans").items() if not name.endswith(".part")}
+    assert found == files(whole.root / "plans")
 
 
 def _alive(group: int) -> bool:
