@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from shapely.geometry import Polygon, box, mapping, shape
+import rasterio
+from shapely.geometry import MultiPolygon, Polygon, box, mapping, shape
 from tests.conftest import REPOSITORY
 
 from aerial import geo
@@ -143,6 +144,7 @@ CONTROLLED = {"kind": "controlled", "name": "airport"}
     ("more", "zone", "says"),
     [
         (("--height-m", "130"), None, "more than 120 m of true height"),
+        (("--height-m", "130", "--approval", " "), None, "approval without a number"),
         (("--height-m", "100"), {"kind": "no_fly"}, "cover the whole area"),
         (("--height-m", "100"), {"kind": "obstacle"}, "obstacle of unknown height"),
         (("--height-m", "100"), CONTROLLED, "without an approval"),
@@ -255,3 +257,121 @@ def test_an_aircraft_of_ones_own_is_found_again_by_check_and_export(tmp_path: Pa
     asked = ["plan", "export", str(tmp_path / "out"), "--format", "waypoints", "--out", out]
     assert run([*asked, "--aircraft", str(own)]) == 0
     assert list((tmp_path / "card").glob("*.waypoints"))
+
+
+def test_cells_and_all_of_them_at_once_are_a_wrong_usage(tmp_path: Path) -> None:
+    """Named cells beside --all exit 2: one of both was not meant."""
+    assert run(["-C", str(town(tmp_path)), "plan", "flight", "C0", "--all", "--height-m", "100"]) == 2
+    assert not list((tmp_path / "town").glob("plans/*"))
+
+
+def test_cells_do_not_overwrite_the_area_they_are_cut_from(tmp_path: Path) -> None:
+    """--out that names the area exits 2, and the area stays to the byte."""
+    area = write(tmp_path / "area.geojson", (SQUARE, {}))
+    before = area.read_bytes()
+    asked = ["--max-minutes", "15", "--aircraft", "dji_mavic3_enterprise", "--height-m", "100"]
+    assert run(["plan", "cells", "--area", str(area), *asked, "--out", str(area)]) == 2
+    assert area.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "not readable JSON"),
+        ('{"type": "FeatureCollection", "feat', "not readable JSON"),
+        ('{"type": "FeatureCollection", "features": []}', "holds no polygon"),
+        ('{"type": "Point", "coordinates": [113.8, 22.8]}', "is a Point"),
+    ],
+)
+def test_an_area_that_is_none_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, says: str
+) -> None:
+    """Empty, cut off, without a polygon, a point: each exits 1 with the reason and a hint."""
+    path = tmp_path / "area.geojson"
+    path.write_text(text, "utf-8")
+    out = tmp_path / "out"
+    assert run(["plan", "flight", "--area", str(path), "--height-m", "100", "--out", str(out)]) == 1
+    told = capsys.readouterr().err
+    assert says in told
+    assert "Hint: " in told
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("ring", "says"),
+    [
+        ([(113.8, 22.8), (113.803, 22.803), (113.803, 22.8), (113.8, 22.803)], "Self-intersection"),
+        ([(22.8, 113.8), (22.803, 113.8), (22.803, 113.803), (22.8, 113.803)], "latitudes before"),
+        ([(179.99, 22), (-179.99, 22), (-179.99, 22.02), (179.99, 22.02)], "crosses 180 degrees"),
+        ([(113, 22), (114, 22), (114, 23), (113, 23)], "a town has at most"),
+    ],
+)
+def test_an_outline_that_cannot_be_meant_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], ring: list[tuple[float, float]], says: str
+) -> None:
+    """Self-crossing, swapped, over the antimeridian, 10 000 km2: each exits 1 with the reason and a hint."""
+    path = tmp_path / "area.geojson"
+    path.write_text(json.dumps(mapping(Polygon(ring))), "utf-8")
+    asked = ["plan", "flight", "--area", str(path), "--height-m", "100", "--out", str(tmp_path / "out")]
+    assert run(asked) == 1
+    told = capsys.readouterr().err
+    assert says in told
+    assert "Hint: " in told
+
+
+def test_a_sliver_a_speck_and_two_far_parts_are_planned(tmp_path: Path) -> None:
+    """2 m by 1 km, 5 m by 5 m, and two squares 3 km apart are covered wholly."""
+    two = MultiPolygon([box(0, 0, 100, 100), box(3000, 0, 3100, 100)])
+    for area in (box(0, 0, 2, 1000), box(0, 0, 5, 5), two):
+        assert flight(tmp_path, "--height-m", "100", area=area) == 0
+        plan = json.loads((tmp_path / "out" / "plan.json").read_text("utf-8"))
+        assert plan["totals"]["covered_share"] >= 0.9999
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"crs": None}, "no coordinate reference system"),
+        ({"unit": "ft"}, "not in metres"),
+        ({"hole": True}, "no height"),
+        ({"away": True}, "lacks 100.0%"),
+    ],
+)
+def test_a_terrain_model_that_does_not_tell_the_ground_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], change: dict[str, Any], says: str
+) -> None:
+    """Without a CRS, in feet, with a hole below the path, of another place: refused with a hint."""
+    path = dem(tmp_path / "whole.tif", lambda x, y: 50 + 0.1 * x + 3 * np.sin(y / 40))
+    with rasterio.open(path) as source:
+        heights, profile = source.read(), source.profile
+    if "hole" in change:
+        heights[:, 85:95, 85:95] = -9999
+    given = {key: profile[key] for key in ("width", "height", "count", "dtype", "transform", "nodata")}
+    other = tmp_path / "other.tif"
+    crs = change.get("crs", profile["crs"])
+    with rasterio.open(other, "w", driver="GTiff", crs=crs, **given) as sink:
+        sink.write(heights)
+        if "unit" in change:
+            sink.units = (change["unit"],)
+    area = box(5000, 5000, 5300, 5300) if "away" in change else SQUARE
+    assert flight(tmp_path, "--height-m", "100", "--dem", str(other), area=area) == 1
+    told = capsys.readouterr().err
+    assert says in told
+    assert "Hint: " in told
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_approved_controlled_zone_is_flown(tmp_path: Path) -> None:
+    """The number on the zone is what lets a flight in, and it stands in the findings."""
+    zone = {"kind": "controlled", "name": "airport", "approval": "MH-7"}
+    zones = write(tmp_path / "z.geojson", (box(-400, -400, 400, 400), zone))
+    assert flight(tmp_path, "--height-m", "100", zones=zones) == 0
+    plan = json.loads((tmp_path / "out" / "plan.json").read_text("utf-8"))
+    assert any("approval MH-7" in finding["message"] for finding in plan["findings"])
+
+
+def test_an_approval_lets_a_flight_above_the_ceiling(tmp_path: Path) -> None:
+    """130 m with a number is planned, and the number stands in the findings."""
+    assert flight(tmp_path, "--height-m", "130", "--approval", "MH-8") == 0
+    plan = json.loads((tmp_path / "out" / "plan.json").read_text("utf-8"))
+    assert any("approval MH-8" in finding["message"] for finding in plan["findings"])

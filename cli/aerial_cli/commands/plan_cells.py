@@ -53,6 +53,8 @@ def command(
     Example: aerial plan cells --area town.kml --lines roads.shp --max-minutes 20
     --aircraft dji_mavic3_enterprise --gsd-cm 3 --out cells.geojson
     """
+    if out.resolve() in {path.resolve() for path in (area, *lines)}:
+        raise click.UsageError("--out would overwrite a file that the cells are cut from.")
     from aerial.geo import area_m2
     from aerial.plan.profiles import read_aircraft, read_camera
     from aerial.steps.cells import area_of_flight, plan_cells

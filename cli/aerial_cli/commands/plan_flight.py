@@ -94,6 +94,8 @@ def command(
         _say(plan)
         console.say(f"{out / 'plan.json'}, {out / 'lines.geojson'}")
         return 0
+    if cells and every:
+        raise click.UsageError("Name cells of the town, or --all, not both.")
     if not cells and not every:
         raise click.UsageError("Name cells of the town, or --all, or --area FILE.")
     if zones or home or out:

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path
 
-from aerial.codec import read_record, replacing, write_json
+from aerial.codec import replacing, write_json
 from aerial.plan.checks import Checked, check_plan
 from aerial.plan.filing import check_deadline, filing_of, filing_sheet
 from aerial.plan.flown import bounds_of, frame_of
 from aerial.plan.ground import read_ground, read_surface
-from aerial.records import Plan
+from aerial.plan.read import read_plan
 
 
 def check_folder(
@@ -31,7 +31,7 @@ def check_folder(
     from aerial.areas import flight_zones
     from aerial.plan.profiles import read_aircraft, read_camera
 
-    plan = read_record(Plan, folder / "plan.json")
+    plan = read_plan(folder / "plan.json")
     aircraft, camera = read_aircraft(plan.aircraft), read_camera(plan.camera)
     frame = frame_of(plan)
     bounds = bounds_of(plan, frame)

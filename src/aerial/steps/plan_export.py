@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from aerial.codec import read_record
 from aerial.errors import InputError
 from aerial.plan.export import export_plan
 from aerial.plan.profiles import read_aircraft
-from aerial.records import Plan
+from aerial.plan.read import read_plan
 
 PLAN_FILE = "plan.json"
 
@@ -25,9 +24,7 @@ def export_plan_file(
             another one than was planned for: its speeds and endurance were not checked.
     """
     path = source / PLAN_FILE if source.is_dir() else source
-    plan = read_record(Plan, path)
-    if plan.schema != 1:
-        raise InputError(f"{path} is of schema {plan.schema}; this aerial knows 1.", hint="Update aerial.")
+    plan = read_plan(path)
     flown = read_aircraft(aircraft or plan.aircraft)
     if flown.name != Path(plan.aircraft).stem:
         raise InputError(

@@ -11,7 +11,7 @@ import numpy as np
 from shapely.geometry import MultiPolygon, Polygon
 
 from aerial.areas import Cell, flight_zones, read_area, read_cells, refuse_gcj02
-from aerial.codec import read_record, sha256_file, to_plain, write_json
+from aerial.codec import read_record, replacing, sha256_file, to_plain, write_json
 from aerial.errors import AerialError, InputError, PlanError
 from aerial.geo import LonLat
 from aerial.plan.checks import Checked, check_plan
@@ -29,6 +29,7 @@ from aerial.records import Aircraft, CameraProfile, Parameters, Plan, Wind, Zone
 from aerial.records.record import record
 from aerial.settings import Settings
 from aerial.steps.fresh import once
+from aerial.steps.pool import interruption_held, stay_with_parent
 from aerial.workspace import Town, locked, surveys_of
 
 VERSION = "1"
@@ -105,11 +106,13 @@ def request(
         raise InputError(
             "Give a ground pixel size or a height, one of them.", hint="Give --gsd-cm or --height-m."
         )
-    _require(gsd_m is None or 0.001 <= gsd_m <= 1, f"A ground pixel size of {gsd_m} m", "0.1 to 100 cm")
+    size = f"A ground pixel size of {100 * (gsd_m or 0.0):g} cm"
+    _require(gsd_m is None or 0.001 <= gsd_m <= 1, size, "0.1 to 100 cm")
     _require(height_agl_m is None or 5 <= height_agl_m <= 1000, f"{height_agl_m} m of height", "5 to 1000 m")
     for share in overlap:
         _require(0 <= share <= 0.95, f"An overlap of {share * 100:g} %", "0 to 95 percent, such as 80 70")
     _require(-90 <= pitch_deg <= -60, f"A camera pitch of {pitch_deg:g} degrees", "-90 (down) to -60")
+    _require(approval is None or bool(approval.strip()), "An approval without a number", "the number")
     _require(clearance_m >= 0, f"A clearance of {clearance_m:g} m", "0 m or more")
     _require(wind is None or 0 <= wind.speed_m_s <= 50, "Wind of that speed", "0 to 50 m/s")
     if aircraft is None:
@@ -168,11 +171,12 @@ def plan_file(
         zones=flight_zones(zones) if zones else None,
         files={"area": area, **{f"zones {n}": path for n, path in enumerate(zones, start=1)}},
     )
-    return plan_site(site, out, asked)
+    plan, _ = plan_site(site, out, asked)
+    return plan
 
 
-def plan_site(site: Site, out: Path, asked: Request) -> Plan:
-    """Plan, check and write the flight over one site; see ``plan_file``."""
+def plan_site(site: Site, out: Path, asked: Request) -> tuple[Plan, list[Path]]:
+    """Plan, check and write the flight over one site; return it and its files. See ``plan_file``."""
     parameters = Parameters(
         height_agl_m=asked.height_agl_m or height_of_gsd(asked.camera, asked.gsd_m or 0.0),
         gsd_m=asked.gsd_m or (asked.height_agl_m or 0.0) / height_of_gsd(asked.camera, 1.0),
@@ -185,6 +189,7 @@ def plan_site(site: Site, out: Path, asked: Request) -> Plan:
     )
     files = dict(site.files)
     files |= {name: path for name, path in (("dem", asked.dem), ("dsm", asked.dsm)) if path is not None}
+    _refuse_overwriting(files, out, site.cell or "plan")
     job = Job(
         area=site.area,
         aircraft=asked.aircraft,
@@ -214,8 +219,16 @@ def plan_site(site: Site, out: Path, asked: Request) -> Plan:
             hint=" ".join(dict.fromkeys(finding.hint for finding in failed if finding.hint)),
         )
     plan = replace(plan, findings=(*plan.findings, *checked.findings))
-    _write(plan, checked, out, asked, site)
-    return plan
+    return plan, _write(plan, checked, out, asked, site)
+
+
+def _refuse_overwriting(files: dict[str, Path], out: Path, name: str) -> None:
+    written = {out.resolve() / file for file in ("plan.json", "lines.geojson", "checks.json", f"{name}.kml")}
+    for path in files.values():
+        if path.resolve() in written:
+            raise InputError(
+                f"{path} would be overwritten by the plan that is made of it.", hint="Give another --out."
+            )
 
 
 def _models(job: Job, asked: Request) -> tuple[Ground | None, Ground | None]:
@@ -257,18 +270,19 @@ def _with_safe_return(plan: Plan, ground: Ground | None, surface: Ground | None)
     return plan
 
 
-def _write(plan: Plan, checked: Checked, out: Path, asked: Request, site: Site) -> None:
+def _write(plan: Plan, checked: Checked, out: Path, asked: Request, site: Site) -> list[Path]:
+    """Write everything; return what a flight relies on: the plan, its lines, the exports."""
     out.mkdir(parents=True, exist_ok=True)
     with locked(out):
         write_json(out / "plan.json", plan)
         write_json(out / "checks.json", checked)
-        (out / "filing.md").write_text(
-            filing_sheet(filing_of(plan, asked.aircraft, checked, None)), encoding="utf-8"
-        )
+        with replacing(out / "filing.md") as part:
+            part.write_text(filing_sheet(filing_of(plan, asked.aircraft, checked, None)), encoding="utf-8")
         formats = [name for name in formats_for(plan, asked.aircraft) if name != "png"]
-        export_plan(plan, out, formats, aircraft=asked.aircraft)
+        exports = export_plan(plan, out, formats, aircraft=asked.aircraft)
         if asked.picture:
             draw_plan(plan, out / f"{plan.cell or 'plan'}.png", title=plan.cell, zones=site.zones or ())
+    return list(dict.fromkeys([out / "plan.json", *exports]))
 
 
 def town_request(town: Town, settings: Settings, **given: object) -> Request:
@@ -310,8 +324,10 @@ def plan_town(
         results: Iterator[Outcome] = map(work, chosen)
         yield from _counted(results, len(chosen), progress)
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        yield from _counted(pool.map(work, chosen, chunksize=4), len(chosen), progress)
+    with ProcessPoolExecutor(workers, get_context("spawn"), stay_with_parent) as pool:
+        with interruption_held():
+            results = pool.map(work, chosen, chunksize=4)
+        yield from _counted(results, len(chosen), progress)
 
 
 def _counted(results: Iterator[Outcome], total: int, progress: Progress) -> Iterator[Outcome]:
@@ -332,8 +348,9 @@ def _plan_cell(
     made: list[Plan] = []
 
     def work() -> list[Path]:
-        made.append(plan_site(site, out, asked))
-        return [out / name for name in ("plan.json", "lines.geojson")]
+        plan, files = plan_site(site, out, asked)
+        made.append(plan)
+        return files
 
     inputs = files | ({"dem": asked.dem} if asked.dem else {}) | ({"dsm": asked.dsm} if asked.dsm else {})
     wishes = [to_plain(replace(asked, dem=None, dsm=None)), to_plain(cell.outline), to_plain(cell.takeoffs)]
