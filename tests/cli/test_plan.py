@@ -148,6 +148,7 @@ CONTROLLED = {"kind": "controlled", "name": "airport"}
         (("--height-m", "100"), {"kind": "no_fly"}, "cover the whole area"),
         (("--height-m", "100"), {"kind": "obstacle"}, "obstacle of unknown height"),
         (("--height-m", "100"), CONTROLLED, "without an approval"),
+        (("--height-m", "100"), CONTROLLED | {"approval": "  "}, "without an approval"),
         (("--height-m", "100"), {}, "has no kind"),
         (("--height-m", "100", "--home", "113.9,22.8"), None, "take-off point lies outside"),
         (("--height-m", "100", "--wind", "30,0"), None, "too strong"),

@@ -202,7 +202,8 @@ def _text(properties: dict[str, Any], key: str, what: str) -> str | None:
         return None
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise InputError(f"{what} has the {key} {value!r}.", hint=f"Write {key} as text.")
-    return str(value)
+    # Blanks are no text: they would open a controlled zone as an approval.
+    return str(value).strip() or None
 
 
 def _metres(properties: dict[str, Any], key: str, what: str) -> float | None:
