@@ -9,6 +9,8 @@ The tree::
     │   │   └── CrsError      without a CRS, or of one that does not fit
     │   └── ModelError        a model: absent, of another schema, its weights not the ones it names
     ├── PlanError             no flight can be planned: nothing left, out of reach, too little battery
+    ├── LinkError             a link to a vehicle cannot be opened, broke, or nobody answers
+    ├── FlightError           the vehicle refused, holds something else, or must not be flown like this
     ├── StitchError           the photographs do not make one block
     │   └── NodeError         the stitching node (NodeODM) refused, failed or is not there
     ├── AlignError            the two surveys cannot be laid over each other well enough
@@ -86,3 +88,11 @@ class PluginError(AerialError):
 
 class PlanError(AerialError):
     """No flight can be planned: nothing is left of the area, it is out of reach, a battery is too small."""
+
+
+class LinkError(AerialError):
+    """A link to a vehicle cannot be opened, broke, or nobody answers on it."""
+
+
+class FlightError(AerialError):
+    """A vehicle refused, holds something else than it should, or must not be flown like this."""

@@ -13,7 +13,7 @@ from aerial.geo import LonLat
 from aerial.plan.export.geojson import Line, read_geojson, write_geojson
 from aerial.plan.export.kml import kml_plan, read_kml, write_kml
 from aerial.plan.export.photos_csv import read_photos_csv, write_photos_csv
-from aerial.plan.triggers import trigger_points
+from aerial.autopilots.triggers import trigger_points
 from aerial.records import PathPoint, Plan
 
 

@@ -9,6 +9,7 @@ import shapely
 from shapely.geometry import MultiPolygon, Polygon
 
 from aerial import geo
+from aerial.autopilots.triggers import of_sortie
 from aerial.geo import LonLat
 from aerial.plan.cover import Cover
 from aerial.plan.job import Job
@@ -16,7 +17,6 @@ from aerial.plan.lines import XY
 from aerial.plan.pace import Pace
 from aerial.plan.region import polygons
 from aerial.plan.sorties import Flown
-from aerial.plan.triggers import of_sortie
 from aerial.records import Finding, Leg, PathPoint, Plan, Sortie, Totals
 
 

@@ -37,6 +37,7 @@ from aerial.records.plan import (
     Totals,
     Wind,
 )
+from aerial.records.shot import ShotRecord
 from aerial.records.stitch import StitchJob, StitchQuality
 from aerial.records.survey import Survey, SurveyPhoto
 from aerial.records.suspect import Kind, Suspect
@@ -75,6 +76,7 @@ __all__ = [
     "Receipt",
     "Replan",
     "Shift",
+    "ShotRecord",
     "Sortie",
     "Squad",
     "StitchJob",

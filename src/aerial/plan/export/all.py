@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
+from aerial.autopilots.items import AutopilotName, check_items
 from aerial.errors import InputError
 from aerial.plan.export.files import stem
 from aerial.plan.export.geojson import write_geojson
@@ -14,7 +15,6 @@ from aerial.plan.export.photos_csv import write_photos_csv
 from aerial.plan.export.qgc_plan import write_qgc_plan
 from aerial.plan.export.waypoints import write_waypoints
 from aerial.plan.export.wpml import write_wpml
-from aerial.plan.items import Autopilot, check_items
 from aerial.records import Aircraft, Plan, Sortie
 
 FLIGHT_FORMATS = ("plan", "waypoints", "wpml", "mapping2d", "csv")
@@ -83,7 +83,7 @@ def _mission(plan: Plan, sortie: Sortie, path: Path, wanted: str, aircraft: Airc
     if wanted == "wpml":
         write_wpml(sortie, path, aircraft)
         return
-    autopilot = cast(Autopilot, aircraft.autopilot)
+    autopilot = cast(AutopilotName, aircraft.autopilot)
     if wanted == "plan":
         write_qgc_plan(plan, sortie, path, autopilot)
     else:

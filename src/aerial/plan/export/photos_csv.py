@@ -4,10 +4,10 @@ import csv
 import io
 from pathlib import Path
 
+from aerial.autopilots.triggers import trigger_points
 from aerial.errors import InputError
 from aerial.geo import LonLat
 from aerial.plan.export.files import read_bytes, write_text
-from aerial.plan.triggers import trigger_points
 from aerial.records import Plan, TriggerPoint
 
 _HEAD = "sortie,line,photo,lon,lat,height_above_takeoff_m,yaw_deg"

@@ -12,14 +12,14 @@ from typing import Any
 from shapely.geometry import LineString, Polygon, box
 from shapely.geometry.base import BaseGeometry
 
+from aerial.autopilots.items import FRAME_OVER_HOME, AutopilotName, mission_items
 from aerial.codec import read_json
 from aerial.errors import InputError
 from aerial.plan.export.files import write_text
-from aerial.plan.items import FRAME_OVER_HOME, Autopilot, mission_items
 from aerial.records import MissionItem, Plan, Sortie
 from aerial.records.record import record
 
-FIRMWARE: dict[Autopilot, int] = {"ardupilot": 3, "px4": 12}  # MAV_AUTOPILOT
+FIRMWARE: dict[AutopilotName, int] = {"ardupilot": 3, "px4": 12}  # MAV_AUTOPILOT
 _QUADROTOR = 2  # MAV_TYPE
 _RELATIVE = 1  # AltitudeMode: over home
 
@@ -39,7 +39,7 @@ class QgcPlan:
     rally: tuple[tuple[float, float, float], ...]
 
 
-def write_qgc_plan(plan: Plan, sortie: Sortie, path: Path, autopilot: Autopilot) -> None:
+def write_qgc_plan(plan: Plan, sortie: Sortie, path: Path, autopilot: AutopilotName) -> None:
     """Write one sortie as a .plan file."""
     items = mission_items(sortie, autopilot)
     if autopilot == "ardupilot":

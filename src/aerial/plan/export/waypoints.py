@@ -8,16 +8,16 @@ home whatever the autopilot; lines end in CR LF.
 from dataclasses import replace
 from pathlib import Path
 
+from aerial.autopilots.items import AutopilotName, home_item, mission_items
 from aerial.errors import InputError
 from aerial.plan.export.files import read_bytes, write_text
-from aerial.plan.items import Autopilot, home_item, mission_items
 from aerial.records import MissionItem, Sortie
 
 _HEAD = "QGC WPL 110"
 _COLUMNS = 12
 
 
-def waypoint_rows(sortie: Sortie, autopilot: Autopilot) -> tuple[MissionItem, ...]:
+def waypoint_rows(sortie: Sortie, autopilot: AutopilotName) -> tuple[MissionItem, ...]:
     """Return the rows of the file: home, then what is flown, numbered from 0."""
     items = mission_items(sortie, autopilot)
     if autopilot == "ardupilot":
@@ -25,7 +25,7 @@ def waypoint_rows(sortie: Sortie, autopilot: Autopilot) -> tuple[MissionItem, ..
     return (home_item(sortie), *(replace(item, seq=item.seq + 1) for item in items))
 
 
-def write_waypoints(sortie: Sortie, path: Path, autopilot: Autopilot) -> None:
+def write_waypoints(sortie: Sortie, path: Path, autopilot: AutopilotName) -> None:
     """Write one sortie as a .waypoints file."""
     rows = [_HEAD]
     for item in waypoint_rows(sortie, autopilot):

@@ -11,10 +11,10 @@ counted from a reference point of height 0.
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aerial.autopilots.items import camera_goes_on
 from aerial.errors import InputError
 from aerial.geo import LonLat
 from aerial.plan.export.files import parse_xml, read_archive, write_archive
-from aerial.plan.items import camera_goes_on
 from aerial.records import Aircraft, Sortie
 from aerial.records.record import record
 

@@ -14,7 +14,7 @@ from typing import Literal
 from aerial.records import Finding, Leg, MissionItem, PathPoint, Plan, Sortie
 from aerial.records.mission import Params
 
-Autopilot = Literal["ardupilot", "px4"]
+AutopilotName = Literal["ardupilot", "px4"]
 
 FRAME_AMSL, FRAME_NONE, FRAME_OVER_HOME = 0, 2, 3
 WAYPOINT, RETURN, TAKEOFF = 16, 20, 22
@@ -29,7 +29,7 @@ FENCE_LIMIT = {"ardupilot": 69, "px4": 128}
 PX4_ACCEPTANCE_M = 2.0
 
 
-def mission_items(sortie: Sortie, autopilot: Autopilot) -> tuple[MissionItem, ...]:
+def mission_items(sortie: Sortie, autopilot: AutopilotName) -> tuple[MissionItem, ...]:
     """Return the items to upload, numbered from 0.
 
     ArduPilot's first is home, which it replaces by its own; PX4's first is the take-off. Positions are
@@ -64,12 +64,12 @@ def mission_items(sortie: Sortie, autopilot: Autopilot) -> tuple[MissionItem, ..
     )
 
 
-def item_count(sortie: Sortie, autopilot: Autopilot) -> int:
+def item_count(sortie: Sortie, autopilot: AutopilotName) -> int:
     """Return how many items the autopilot has to store, home included."""
     return len(mission_items(sortie, autopilot))
 
 
-def check_items(plan: Plan, autopilot: Autopilot) -> tuple[Finding, ...]:
+def check_items(plan: Plan, autopilot: AutopilotName) -> tuple[Finding, ...]:
     """Check that each sortie and the fence fit what a stock autopilot stores."""
     found = []
     limit = ITEM_LIMIT[autopilot]
@@ -122,7 +122,7 @@ def home_item(sortie: Sortie) -> MissionItem:
     return MissionItem(seq=0, frame=frame, command=command, params=params)
 
 
-def _start(sortie: Sortie, autopilot: Autopilot) -> list[tuple[int, int, Params]]:
+def _start(sortie: Sortie, autopilot: AutopilotName) -> list[tuple[int, int, Params]]:
     unset = math.nan if autopilot == "px4" else 0.0
     at, height = sortie.takeoff, sortie.legs[0].path[0].height_above_takeoff_m
     rows: list[tuple[int, int, Params]] = [
@@ -146,7 +146,7 @@ def _do(command: int, *first: float) -> tuple[int, int, Params]:
     return FRAME_NONE, command, (p1, p2, p3, p4, 0.0, 0.0, 0.0)
 
 
-def _waypoint(point: PathPoint, autopilot: Autopilot) -> tuple[int, int, Params]:
+def _waypoint(point: PathPoint, autopilot: AutopilotName) -> tuple[int, int, Params]:
     # NaN yaw keeps PX4 on its own heading rule; 0 would turn it north. ArduPilot ignores it.
     reach, yaw = (PX4_ACCEPTANCE_M, math.nan) if autopilot == "px4" else (0.0, 0.0)
     return (

@@ -5,8 +5,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from aerial.autopilots.items import camera_goes_on
 from aerial.geo import WGS84, LonLat, local_frame, transform
-from aerial.plan.items import camera_goes_on
 from aerial.records import Leg, Plan, Sortie, TriggerPoint
 
 # A line that is a whole number of distances long has a photograph at its end, whatever rounding says.
