@@ -31,7 +31,7 @@ class Command:
     @property
     def accepted(self) -> bool:
         """Tell whether the vehicle accepted it."""
-        return self.result == dialect.MAV_RESULT_ACCEPTED
+        return self.result is not None and self.result == int(dialect.MAV_RESULT_ACCEPTED)
 
     def start(self, now_s: float) -> Outgoing:
         """Send it; a repeat says that it is one."""

@@ -17,7 +17,7 @@ class ReadParameters:
     def __init__(self, names: Sequence[str], peer: Peer) -> None:
         self.values: dict[str, float] = {}
         self._peer = peer
-        self._left = {name: 0 for name in names}
+        self._left = dict.fromkeys(names, 0)
         self._asked_s: dict[str, float] = {}
 
     @property

@@ -71,8 +71,8 @@ class KeySigner:
     def __init__(
         self, key: bytes, link: int = 0, memory: Path | None = None, clock: Callable[[], float] = time.time
     ) -> None:
-        self._key, self._link, self._memory = key, link, memory
-        self._last = max(int((clock() - _EPOCH_S) * _TICKS_PER_S), self._remembered())
+        self._key, self._link, self._memory, self._clock = key, link, memory, clock
+        self._last = max(self._now(), self._remembered())
         self._kept = 0
         self._senders: dict[tuple[int, int, int], int] = {}
         self._keep()
@@ -83,7 +83,7 @@ class KeySigner:
 
     def signature(self, unsigned: bytes) -> bytes:
         """Return link, time and signature of a frame; the time is never used twice."""
-        self._last += 1
+        self._last = max(self._last + 1, self._now())
         self._keep()
         tail = struct.pack("<B", self._link) + struct.pack("<Q", self._last)[:6]
         return tail + signature_of(self._key, unsigned, tail)
@@ -101,6 +101,9 @@ class KeySigner:
         self._senders[sender] = at
         self._last = max(self._last, at)
         return True
+
+    def _now(self) -> int:
+        return int((self._clock() - _EPOCH_S) * _TICKS_PER_S)
 
     def _remembered(self) -> int:
         try:
