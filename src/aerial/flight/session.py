@@ -5,14 +5,12 @@ Nothing but an abort is understood.
 """
 
 import contextlib
-import getpass
 import hashlib
 import hmac
 import json
 import os
 import secrets
 import socket
-import tempfile
 import threading
 from pathlib import Path
 
@@ -93,7 +91,7 @@ class Session:
 
 def session_folder() -> Path:
     """Return the folder of this user's sessions."""
-    return Path(tempfile.gettempdir()) / f"aerial-{getpass.getuser()}" / "flights"
+    return Path.home() / ".aerial" / "flights"
 
 
 def abort_sessions(link: str | None = None, folder: Path | None = None) -> tuple[Answer, ...]:
