@@ -1,5 +1,7 @@
 """Download of what a vehicle holds."""
 
+from collections.abc import Callable
+
 from aerial.flight.exchange import NOTHING, Outgoing, Peer
 from aerial.flight.mavlink import Message, dialect
 from aerial.flight.mission.outcome import Outcome
@@ -16,11 +18,12 @@ class Download:
     """An exchange that reads all items from ``peer``; ``at_once``: how many requests may be in flight.
 
     ``items`` is whole when ``outcome`` is accepted. At the end some items are read again: what changed
-    while it was read is refused as busy.
+    while it was read is refused as busy. ``on_progress`` is told how many items have come, of how many.
     """
 
     def __init__(self, kind: MissionType, peer: Peer, own: Peer, at_once: int = 1) -> None:
         self.outcome: Outcome | None = None
+        self.on_progress: Callable[[int, int], None] = lambda _done, _total: None
         self._kind, self._peer, self._own, self._at_once = kind, peer, own, at_once
         self._count: int | None = None
         self._found: dict[int, MissionItem] = {}
@@ -40,11 +43,6 @@ class Download:
     def items(self) -> tuple[MissionItem, ...]:
         """Return what was read, in order."""
         return tuple(self._found[seq] for seq in sorted(self._found))
-
-    @property
-    def progress(self) -> tuple[int, int]:
-        """Return how many items have come, of how many."""
-        return len(self._found), self._count or 0
 
     def start(self, now_s: float) -> Outgoing:
         """Ask for the number of items."""
@@ -124,6 +122,7 @@ class Download:
             self.outcome = Outcome(how="busy", code=dialect.MAV_MISSION_DENIED, seq=seq)
             return NOTHING
         self._found[seq] = item
+        self.on_progress(len(self._found), self._count)
         if self._spots is not None:
             self._spots.discard(seq)
         return self._ask_more(now_s)

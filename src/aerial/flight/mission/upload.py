@@ -7,7 +7,7 @@ INVALID_SEQUENCE, which is no end. Without this, 650 items over a link that lose
 through one time in twenty-five: the vehicle gives up after 8 s in which its request or our answer was lost.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from aerial.flight.exchange import NOTHING, Outgoing, Peer
 from aerial.flight.mavlink import Message, dialect
@@ -28,11 +28,15 @@ _NO_END = (dialect.MAV_MISSION_INVALID_SEQUENCE, dialect.MAV_MISSION_DENIED)
 
 
 class Upload:
-    """An exchange that sends ``items`` to ``peer``; ``own``: our own numbers. See ``outcome``."""
+    """An exchange that sends ``items`` to ``peer``; ``own``: our own numbers. See ``outcome``.
+
+    ``on_progress`` is told how many items the vehicle has asked for, of how many.
+    """
 
     def __init__(self, items: Sequence[MissionItem], kind: MissionType, peer: Peer, own: Peer) -> None:
         self.outcome: Outcome | None = None
         self.sent = 0
+        self.on_progress: Callable[[int, int], None] = lambda _done, _total: None
         self._messages = [to_wire(item, peer, kind) for item in items]
         self._kind, self._peer, self._own = kind, peer, own
         self._counts = 0
@@ -48,11 +52,6 @@ class Upload:
     def done(self) -> bool:
         """Tell whether it has ended."""
         return self.outcome is not None
-
-    @property
-    def progress(self) -> int:
-        """Return how many items the vehicle has taken."""
-        return self._wanted or 0
 
     def start(self, now_s: float) -> Outgoing:
         """Announce the number of items."""
@@ -110,6 +109,7 @@ class Upload:
         else:
             self._heard_s, self._sent_s, self._unasked, self._repeated = now_s, now_s, True, True
         self._asked_for.add(seq)
+        self.on_progress(seq + 1, len(self._messages))
         return self._send(seq)
 
     def _send(self, seq: int, count: int = 1) -> Outgoing:
