@@ -12,7 +12,7 @@ from typing import Any
 from aerial.autopilots.base import Autopilot
 from aerial.errors import InputError
 from aerial.flight.exchange import NOTHING, Outgoing, Peer
-from aerial.flight.log import Tell
+from aerial.flight.log import Event, Tell
 from aerial.flight.mavlink import Message, dialect
 from aerial.geo import LonLat
 from aerial.records import ShotRecord
@@ -116,6 +116,24 @@ class Watch:
             self._tell(self._position_event())
         return NOTHING
 
+    def recall(self, event: Event) -> None:
+        """Take in a photograph that an earlier process has logged; what is no photograph is ignored."""
+        try:
+            shot = ShotRecord(
+                index=int(event["index"]),
+                time_s=float(event["time_s"]),
+                at=LonLat(lon_deg=float(event["lon_deg"]), lat_deg=float(event["lat_deg"])),
+                altitude_amsl_m=event["altitude_amsl_m"],
+                height_above_home_m=event["height_above_home_m"],
+                roll_deg=event["roll_deg"],
+                pitch_deg=event["pitch_deg"],
+                yaw_deg=event["yaw_deg"],
+                source=event["source"],
+            )
+        except (KeyError, TypeError, ValueError, InputError):
+            return
+        self._keep(shot)
+
     @property
     def lost(self) -> bool:
         """Tell whether the link is lost."""
@@ -143,8 +161,9 @@ class Watch:
         if mode != seen.mode:
             ours = mode in self.expected_modes or seen.mode is None
             self._tell({"event": "mode", "mode": mode, "asked_for": ours})
-            if not ours and seen.armed:
+            if not ours and seen.armed and not self.pilot_has_control:
                 self.pilot_has_control = True
+                self._tell({"event": "pilot", "mode": mode})
             seen.mode = mode
         if armed != seen.armed:
             self._tell({"event": "armed" if armed else "disarmed"})
@@ -246,13 +265,6 @@ class Watch:
     ) -> None:
         if not all(map(math.isfinite, (time_s, amsl_m, above_home_m, *(attitude_deg or ())))):
             return
-        key = index + self._restarts * _INDICES
-        if (known := self.seen.shots.get(key)) is not None:
-            if abs(known.time_s - time_s) < _SAME_SHOT_S:
-                return
-            # The vehicle was restarted, for a battery swap, and counts from 1 again.
-            self._restarts += 1
-            key += _INDICES
         try:
             at = LonLat(lon_deg=lon_lat_e7[0] / 1e7, lat_deg=lon_lat_e7[1] / 1e7)
         except InputError:
@@ -269,7 +281,8 @@ class Watch:
             yaw_deg=yaw,
             source=source,
         )
-        self.seen.shots[key] = shot
+        if not self._keep(shot):
+            return
         self._tell(
             {
                 "event": "shot",
@@ -285,3 +298,15 @@ class Watch:
                 "source": source,
             }
         )
+
+    def _keep(self, shot: ShotRecord) -> bool:
+        """Keep a photograph by its number; False: it was told before."""
+        key = shot.index + self._restarts * _INDICES
+        if (known := self.seen.shots.get(key)) is not None:
+            if abs(known.time_s - shot.time_s) < _SAME_SHOT_S:
+                return False
+            # The vehicle was restarted, for a battery swap, and counts from 1 again.
+            self._restarts += 1
+            key += _INDICES
+        self.seen.shots[key] = shot
+        return True
