@@ -17,8 +17,9 @@ _SPOTS = 6
 class Download:
     """An exchange that reads all items from ``peer``; ``at_once``: how many requests may be in flight.
 
-    ``items`` is whole when ``outcome`` is accepted. At the end some items are read again: what changed
-    while it was read is refused as busy. ``on_progress`` is told how many items have come, of how many.
+    ``items`` is whole when ``outcome`` is accepted. From a vehicle that answers in any order some items are
+    read again at the end: what changed while it was read is refused as busy. One that answers in order
+    only serves one station at a time. ``on_progress`` is told how many items have come, of how many.
     """
 
     def __init__(self, kind: MissionType, peer: Peer, own: Peer, at_once: int = 1) -> None:
@@ -137,7 +138,7 @@ class Download:
             missing = [seq for seq in range(count) if seq not in self._found]
             if not missing:
                 step = max((count - 1) // (_SPOTS - 1), 1)
-                self._spots = set(range(count - 1, -1, -step))
+                self._spots = set(range(count - 1, -1, -step)) if self._at_once > 1 else set()
         if self._spots is not None:
             if not self._spots:
                 return self._end()

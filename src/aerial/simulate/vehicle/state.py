@@ -28,6 +28,8 @@ class State:
     armed: bool = False
     landed: bool = True
     home_set: bool = False
+    gps_fixed: bool = False
+    prearm_healthy: bool = False
     current: int = 0
     mission_state: int = 1
     battery_share: float = 1.0
