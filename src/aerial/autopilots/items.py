@@ -22,7 +22,7 @@ AutopilotName = Literal["ardupilot", "px4"]
 _Row = tuple[int, int, Params]  # frame, command, parameters
 
 FRAME_AMSL, FRAME_NONE, FRAME_OVER_HOME = 0, 2, 3
-WAYPOINT, RETURN, TAKEOFF = 16, 20, 22
+WAYPOINT, RETURN, TAKEOFF, RALLY_POINT = 16, 20, 22, 5100
 SPEED, TRIGGER_DISTANCE, CAMERA_MODE, GIMBAL, GIMBAL_CONTROL = 178, 206, 530, 1000, 1001
 WITH_PLACE = {WAYPOINT, TAKEOFF}
 
@@ -164,6 +164,20 @@ def _home(sortie: Sortie) -> _Row:
     height = 0.0 if sortie.takeoff_amsl_m is None else round(sortie.takeoff_amsl_m, 3)
     at = sortie.takeoff
     return FRAME_AMSL, WAYPOINT, (0.0, 0.0, 0.0, 0.0, round(at.lat_deg, 8), round(at.lon_deg, 8), height)
+
+
+def rally_items(plan: Plan, sortie: Sortie) -> tuple[MissionItem, ...]:
+    """Return the rally points at the return height in whole metres, numbered from 0."""
+    height = float(math.ceil(sortie.return_height_m))
+    return tuple(
+        MissionItem(
+            seq=seq,
+            frame=FRAME_OVER_HOME,
+            command=RALLY_POINT,
+            params=(0.0, 0.0, 0.0, 0.0, round(at.lat_deg, 8), round(at.lon_deg, 8), height),
+        )
+        for seq, at in enumerate(plan.rally)
+    )
 
 
 def home_item(sortie: Sortie) -> MissionItem:
