@@ -60,9 +60,7 @@ def passively(rows: list[Row], port: int) -> bool:
 
     station = Station(open_link(f"udpout:127.0.0.1:{port}"))
     peer: Peer = station.find_vehicle(60)
-    messages = [
-        to_wire(_item(MissionItem, number, row), peer, "mission") for number, row in enumerate(rows)
-    ]
+    messages = [to_wire(_item(MissionItem, number, row), peer, "mission") for number, row in enumerate(rows)]
     station.say(dialect.MAVLink_mission_count_message(peer.system, peer.component, len(messages), 0))
     heard = time.monotonic()
     while time.monotonic() - heard < 10:

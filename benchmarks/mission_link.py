@@ -27,6 +27,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aerial.autopilots.ardupilot import ArduPilot
+
 from aerial.flight.exchange import Peer, Script
 from aerial.flight.mavlink import Codec
 from aerial.flight.mission.compare import differences
@@ -123,9 +124,7 @@ class Upload:
         old = mission(seed + 1)[:41]
         self.machine.stored.mission[:] = list(ArduPilot().as_stored(old))
         self.codec = Codec(system=STATION.system, component=STATION.component)
-        way = Impairment(
-            loss=self.loss, delay_s=ONE_WAY_S, jitter_s=0.02, duplicate=TWICE, reorder=REORDERED
-        )
+        way = Impairment(loss=self.loss, delay_s=ONE_WAY_S, jitter_s=0.02, duplicate=TWICE, reorder=REORDERED)
         self.up, self.down = Channel(way, seed), Channel(way, seed + 5)
         self.items = {"mission": mission(self.number), "fence": fence(), "rally": rally()}
 
@@ -219,7 +218,13 @@ class _Peer:
         self.socket.setblocking(False)
         self.client: Any = None
         self.seconds = 0.0
-        command = [sys.executable, "-m", "benchmarks.mission_clients", kind, str(self.socket.getsockname()[1])]
+        command = [
+            sys.executable,
+            "-m",
+            "benchmarks.mission_clients",
+            kind,
+            str(self.socket.getsockname()[1]),
+        ]
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )

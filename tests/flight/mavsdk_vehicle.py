@@ -18,7 +18,9 @@ def taken(result: object, plan: object, _: object) -> None:
     ]
     kinds = {i.mission_type for i in plan.mission_items}  # type: ignore[attr-defined]
     # Text of each number: NaN is no JSON.
-    print(json.dumps({"kinds": sorted(kinds), "items": [[repr(v) for v in row] for row in items]}), flush=True)
+    print(
+        json.dumps({"kinds": sorted(kinds), "items": [[repr(v) for v in row] for row in items]}), flush=True
+    )
 
 
 def main() -> None:

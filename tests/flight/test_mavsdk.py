@@ -8,17 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from aerial.autopilots.px4 import Px4
+from tests.plan.samples import sample_plan
 
 from aerial.autopilots.base import Autopilot
 from aerial.autopilots.items import mission_items
-from aerial.autopilots.px4 import Px4
 from aerial.flight.exchange import Script
 from aerial.flight.links import open_link
 from aerial.flight.mission.prove import Proof, prove
 from aerial.flight.mission.wire import MissionType, to_wire
 from aerial.flight.station import STATION, Station
 from aerial.records import MissionItem
-from tests.plan.samples import sample_plan
 
 
 @pytest.fixture

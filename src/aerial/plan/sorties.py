@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from aerial.autopilots.items import line_hold_s
 from aerial.errors import PlanError
 from aerial.plan import energy
 from aerial.plan.energy import Cost
@@ -63,9 +64,12 @@ class Craft:
         return self.aircraft.battery_wh * (1 - self.reserve)
 
     def cost(self, leg: FlownLeg) -> Cost:
-        """Return what a leg costs."""
+        """Return what a leg costs; a line with the holds at its ends."""
         speed = self.transit_m_s if leg.kind == "transit" else self.speed_m_s
-        return energy.fly(self.aircraft, leg.xyz_M3, speed, self.wind)
+        flown = energy.fly(self.aircraft, leg.xyz_M3, speed, self.wind)
+        if leg.trigger_m is None:
+            return flown
+        return flown + energy.rest(self.aircraft, 2 * line_hold_s(self.aircraft.autopilot), self.wind)
 
 
 # From a point in the frame (x, y, height) to the take-off point at flight height, or back.

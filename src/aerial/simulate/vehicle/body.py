@@ -18,6 +18,7 @@ _ERROR_M, _ERROR_PER_WIND_S, _ERROR_TIME_S = 0.02, 0.015, 2.0
 _HEIGHT_ERROR_M = 0.03
 # At most 30 degrees of lean hold against this airspeed; in more wind it drifts.
 _MOST_AIRSPEED = _GRAVITY * math.tan(math.radians(30)) / _DRAG_PER_S
+_SLOWEST = 0.5
 _YAW_RATE_DEG_S = 60.0
 _FULL_V, _EMPTY_V, _HOVER_A = 16.8, 13.2, 12.0
 
@@ -67,6 +68,16 @@ class Body:
         """Return the velocity of the air, east and north."""
         to = math.radians(self.setup.wind_from_deg + 180)
         return np.array([math.sin(to), math.cos(to)]) * self.setup.wind_speed_m_s
+
+    def fastest(self, heading_3: Floats) -> float:
+        """Return the speed over ground along a heading that the largest lean allows in this wind."""
+        wind_2 = self.wind()
+        level = float(np.hypot(*heading_3[:2]))
+        if level < 1e-6:
+            return _MOST_AIRSPEED
+        along = float(wind_2 @ heading_3[:2]) / level
+        across2 = float(wind_2 @ wind_2) - along**2
+        return max(along + math.sqrt(max(_MOST_AIRSPEED**2 - across2, 0.0)), _SLOWEST)
 
     def _lean(self, state: State, air_2: Floats, heading_3: Floats, dt_s: float) -> None:
         wanted = math.degrees(math.atan2(heading_3[0], heading_3[1]))

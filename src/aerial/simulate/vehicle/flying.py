@@ -155,6 +155,7 @@ class Flying:
             self._disarm_when_idle()
             return
         limits = limits_of(self._parameters, self._speed)
+        limits.speed = min(limits.speed, self._body.fastest(self._course.heading_3))
         self._homing.slow_down(limits)
         self._course.step(_STEP_S, limits)
         at_3 = self._course.at_3

@@ -78,7 +78,8 @@ class Machine:
         until = to_s - self._booted_s
         while self.state.time_s < until - 1e-9:
             quiet = self.state.landed and not self.state.armed and not self.plans.busy
-            self.flying.step(until if quiet else min(until, self.state.time_s + _STEP_S))
+            soon = max(self.telemetry.next_s, self.state.time_s) if quiet else self.state.time_s
+            self.flying.step(min(until, max(soon, self.state.time_s + _STEP_S)))
             self._after_step()
 
     def _after_step(self) -> None:

@@ -75,13 +75,18 @@ class Telemetry:
             return None
         return self._make[number]()
 
+    @property
+    def next_s(self) -> float:
+        """Return when the next message is due, seconds since power-up."""
+        return min(self._due_s.values(), default=float("inf"))
+
     def due(self) -> Sequence[Message]:
         """Return what is to be sent now."""
         now, found = self._state.time_s, []
         for number, at in self._due_s.items():
             if now >= at:
                 # A vehicle that was stepped far at once does not send what it missed.
-                self._due_s[number] = max(at + self._every_s[number], now - self._every_s[number])
+                self._due_s[number] = max(at + self._every_s[number], now)
                 message = self.one(number)
                 if message is not None:
                     found.append(message)
