@@ -27,7 +27,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aerial.autopilots.ardupilot import ArduPilot
-
 from aerial.flight.exchange import Peer, Script
 from aerial.flight.mavlink import Codec
 from aerial.flight.mission.compare import differences
@@ -130,6 +129,7 @@ class Upload:
 
     @property
     def done(self) -> bool:
+        """Tell whether all three kinds have ended."""
         return len(self.proofs) == len(KINDS)
 
     def tick(self, now_s: float) -> None:
@@ -228,13 +228,13 @@ class _Peer:
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
-        assert self.process.stdin
         rows = [
             [m.frame, m.command, m.param1, m.param2, m.param3, m.param4, m.x, m.y, m.z]
             for m in (to_wire(item, VEHICLE, "mission") for item in self.items)
         ]
-        self.process.stdin.write(json.dumps(rows) + "\n")
-        self.process.stdin.flush()
+        if self.process.stdin is not None:
+            self.process.stdin.write(json.dumps(rows) + "\n")
+            self.process.stdin.flush()
 
     @property
     def running(self) -> bool:
