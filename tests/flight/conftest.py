@@ -18,7 +18,7 @@ from aerial.steps.fly_link import Tells, Vehicle
 
 # What a pilot sets for a flight with a polygon fence.
 SET = (
-    ("FENCE_TYPE", 4.0), ("FENCE_ENABLE", 1.0), ("RTL_ALT_M", 100.0), ("BATT_FS_LOW_ACT", 2.0),
+    ("FENCE_TYPE", 4.0), ("FENCE_ENABLE", 1.0), ("RTL_ALT_M", 120.0), ("BATT_FS_LOW_ACT", 2.0),
     ("BATT_LOW_MAH", 600.0), ("FS_GCS_ENABLE", 1.0), ("FS_OPTIONS", 2.0),
 )  # fmt: skip
 

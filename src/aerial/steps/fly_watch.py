@@ -21,8 +21,8 @@ from aerial.steps.fly_link import Vehicle
 ASIDE_M, ABOVE_M = 5.0, 5.0
 _ARMING_S, _ARM_EVERY_S = 40.0, 2.0
 _SLICE_S = 0.05
-# Photographs are told a little after they are due.
-_LATE_PHOTOS, _LATE_S = 2, 5.0
+# Two photographs that did not come, and a while for those that are told late.
+_LATE_PHOTOS, _LATE_S = 2.5, 3.0
 _AIRBORNE_M = 2.0
 LOGS = "flights"
 _WARNINGS = {
@@ -202,7 +202,10 @@ def status_of(vehicle: Vehicle, track: Track) -> Status:
     seen, counts = vehicle.watch.seen, vehicle.station.codec.counts
     progress = None
     if seen.at is not None and seen.current is not None and seen.above_home_m is not None:
-        progress = track.at(seen.current, seen.at, seen.above_home_m)
+        last = next(reversed(seen.shots.values())).at if seen.shots else None
+        # A mission that has run to its end counts from 0 again.
+        item = track.items - 1 if seen.complete else seen.current
+        progress = track.at(item, seen.at, seen.above_home_m, last)
     latency = vehicle.station.latency_s
     return Status(
         mode=seen.mode,
@@ -236,7 +239,7 @@ def _warnings(vehicle: Vehicle, plan: Plan, status: Status, flight: _Flight, now
     on_line = progress is not None and progress.line is not None and not status.link_lost
     aside = progress is not None and on_line and abs(progress.aside_m or 0.0) > ASIDE_M
     above = progress is not None and on_line and abs(progress.above_m or 0.0) > ABOVE_M
-    late = progress is not None and on_line and progress.due - status.photos > _LATE_PHOTOS
+    late = progress is not None and on_line and 0 < _LATE_PHOTOS * progress.every_m < progress.blind_m
     if not late:
         flight.late_since_s = None
     elif flight.late_since_s is None:
