@@ -68,7 +68,7 @@ class Flying:
         self._count = 0
         self._idle_since_s = 0.0
         self._station_s: float | None = None
-        self._battery_low = self._station_lost = self._fence_was_on = False
+        self._battery_low = self._station_lost = False
         self._commands: dict[int, Callable[[Params], int]] = {
             dialect.MAV_CMD_DO_SET_MODE: lambda p: self._set_mode(int(finite(p[1]))),
             dialect.MAV_CMD_COMPONENT_ARM_DISARM: self._arm_or_disarm,
@@ -134,6 +134,7 @@ class Flying:
     def _rest(self, to_s: float) -> None:
         """Stand on the ground with the motors off; stop where something becomes known."""
         state, ready = self.state, self._setup.ready_s
+        self._guard.note(state.time_s)
         marks = [mark for mark in (ready - 3.0, ready) if state.time_s < mark < to_s]
         state.time_s = min([*marks, to_s])
         self._body.rest(state)
@@ -141,10 +142,9 @@ class Flying:
         if state.time_s >= ready and not state.home_set:
             state.home_set = state.prearm_healthy = True
             self._say(_NOTICE, "EKF3 IMU0 is using GPS")
-        if state.home_set and self._terrain_wanted():
-            request = self._terrain.ask(state.time_s)
-            if request is not None:
-                self._emit(request)
+        request = self._terrain.ask(state.time_s, self._terrain_wanted) if state.home_set else None
+        if request is not None:
+            self._emit(request)
 
     def _round(self) -> None:
         """One round of the 50 Hz loop with the motors on."""
@@ -281,7 +281,6 @@ class Flying:
         self._place.home_east_m, self._place.home_north_m = state.east_m, state.north_m
         state.armed = True
         self._idle_since_s = state.time_s
-        self._fence_was_on = self._guard.enabled
         self._speed = None
         if state.mode == AUTO and int(self._parameters["AUTO_OPTIONS"]) & 2:
             self._begin_mission()
@@ -300,12 +299,10 @@ class Flying:
             return "Need Position Estimate"
         if self._terrain_wanted() and not self._terrain.whole:
             return "waiting for terrain data"
-        # A fence that was switched on in the same moment is not looked at yet.
-        if self._guard.enabled and self._fence_was_on:
+        if self._guard.watched(state.time_s):
             breach, name = self._guard.breach(state)
             if breach and int(self._parameters["FENCE_TYPE"]) & POLYGON:
                 return f"Vehicle breaching {name} fence"
-        self._fence_was_on = self._guard.enabled
         return ""
 
     def _disarm(self) -> None:

@@ -1,6 +1,7 @@
 """The terrain that a vehicle knows: what a ground station has served, asked for tile by tile."""
 
 import math
+from collections.abc import Callable
 
 from aerial.flight.mavlink import Message, dialect
 from aerial.simulate.vehicle.place import Place
@@ -26,11 +27,13 @@ class KnownGround:
         """Tell whether all tiles are known."""
         return len(self._tiles) == _TILES
 
-    def ask(self, now_s: float) -> Message | None:
-        """Return the request for what is missing, once a second."""
+    def ask(self, now_s: float, wanted: Callable[[], bool]) -> Message | None:
+        """Return the request for what is missing, once a second, if it is wanted."""
         if self.whole or now_s - self._asked_s < _AGAIN_S:
             return None
         self._asked_s = now_s
+        if not wanted():
+            return None
         mask = _ALL & ~sum(1 << tile for tile in self._tiles)
         return dialect.MAVLink_terrain_request_message(*self._corner_e7, self._spacing_m, mask)
 

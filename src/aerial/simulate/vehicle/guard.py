@@ -15,6 +15,7 @@ ALTITUDE, CIRCLE, POLYGON = 1, 2, 4
 # FENCE_BREACH
 _MAX_ALTITUDE, _BOUNDARY = 2, 3
 _UNION = 2
+_SEEN_S = 1.0
 
 
 class Guard:
@@ -24,6 +25,7 @@ class Guard:
         self._parameters, self._fence, self._place = parameters, fence, place
         self._inside: list[BaseGeometry] = []
         self._outside: list[BaseGeometry] = []
+        self._since_s: float | None = None
         self.changed()
 
     def changed(self) -> None:
@@ -53,6 +55,17 @@ class Guard:
     def enabled(self) -> bool:
         """Tell whether any fence is switched on."""
         return bool(self._parameters["FENCE_ENABLE"])
+
+    def note(self, now_s: float) -> None:
+        """Note since when it has been switched on."""
+        if not self.enabled:
+            self._since_s = None
+        elif self._since_s is None:
+            self._since_s = now_s
+
+    def watched(self, now_s: float) -> bool:
+        """Tell whether arming looks at it: one that was switched on in the same moment slips through."""
+        return self.enabled and self._since_s is not None and now_s - self._since_s >= _SEEN_S
 
     def breach(self, state: State) -> tuple[int, str]:
         """Return FENCE_BREACH and the name of the fence; (0, "") where all is well."""

@@ -33,6 +33,7 @@ _NAN_YAW = {WAYPOINT, LOITER_UNLIM, LAND, TAKEOFF}
 # Heights are kept as 24-bit numbers of centimetres.
 _MOST_CM = 2**23 - 1
 _E7 = 10_000_000
+_NOWHERE = 2**31 - 1
 _FENCE = (5000, 5001, 5002, 5003, 5004)
 RALLY = 5100
 _BAD_PARAM = (
@@ -64,7 +65,8 @@ def mission_item(message: Message) -> MissionItem | int:
     if refused is not None:
         return refused
     if command == WAYPOINT:
-        first = [float(math.trunc(first[0])), 0.0, 0.0, 0.0]
+        # Held in 16 bits.
+        first = [float(math.trunc(min(first[0], 65_535.0))), 0.0, 0.0, 0.0]
     elif command == TAKEOFF:
         first = [first[0], 0.0, 0.0, 0.0]
     first = [0.0 if math.isnan(value) else value for value in first]
@@ -129,11 +131,13 @@ def fence_fits(items: list[MissionItem], storage: int) -> bool:
         item = items[at]
         if abs(item.params[4]) > 90 or abs(item.params[5]) > 180:
             return False
+        if not math.isfinite(item.params[0]):
+            return False
         if item.command in (5001, 5002):
             count = int(item.params[0])
             ring = items[at : at + count]
             whole = len(ring) == count and all(
-                one.command == item.command and int(one.params[0]) == count for one in ring
+                one.command == item.command and one.params[0] == item.params[0] for one in ring
             )
             if count < 3 or not whole or any(abs(one.params[4]) > 90 for one in ring):
                 return False
@@ -163,8 +167,9 @@ def from_float(message: Message) -> Message:
     scale = np.float32(_E7)
 
     def whole(degrees: float) -> int:
-        value = float(np.float32(degrees) * scale)
-        return int(value) if math.isfinite(value) and abs(value) < 2**31 else 0
+        value = float(np.float32(degrees) * scale) if abs(degrees) < 1000 else math.nan
+        # What is no place on Earth stays none.
+        return int(value) if abs(value) < 2**31 else _NOWHERE
 
     return dialect.MAVLink_mission_item_int_message(
         message.target_system, message.target_component, message.seq, message.frame, message.command,

@@ -27,7 +27,7 @@ class Machine:
 
     def __init__(self, setup: Setup, signer: Callable[[], Signer] | None = None) -> None:
         self._setup, self._signer = setup, signer
-        self.parameters = Parameters(setup.parameters)
+        self.parameters = Parameters((("MAV_SYSID", setup.system), *setup.parameters))
         self.stored = Stored()
         self._codecs: dict[int, Codec] = {}
         self._out: dict[int, list[bytes]] = {}
@@ -87,7 +87,9 @@ class Machine:
             self._had_home = True
             self.plans.home_was_set()
         for message, sender in self.plans.tick(self.state.time_s):
-            self._send(message, self._ports.get(sender, 0))
+            # Who has gone gets no answer, as on the air.
+            if sender in self._ports:
+                self._send(message, self._ports[sender])
         if self.state.time_s >= _BOOTS_S or not self._booted_s:
             for message in self.telemetry.due():
                 self._tell_all(message)
@@ -102,6 +104,7 @@ class Machine:
         """Forget a port that was closed."""
         self._codecs.pop(port, None)
         self._out.pop(port, None)
+        self._ports = {sender: at for sender, at in self._ports.items() if at != port}
 
     def _codec(self, port: int) -> Codec:
         if port not in self._codecs:

@@ -68,7 +68,8 @@ class Plans:
     def __init__(self, stored: Stored, around: Surroundings) -> None:
         self.stored = stored
         self._around = around
-        self._receiving: _Receiving | None = None
+        # One of each kind at most, and each by a station of its own.
+        self._receiving: dict[Kind, _Receiving] = {}
         self._hear: dict[str, Callable[[Message, Sender, float], list[Message]]] = {
             "MISSION_COUNT": self._count,
             "MISSION_ITEM_INT": self._item,
@@ -92,22 +93,31 @@ class Plans:
 
     def tick(self, now_s: float) -> list[tuple[Message, Sender]]:
         """Return what is due by the clock: a request again, or the end of a transfer."""
-        receiving = self._receiving
-        if receiving is None:
-            return []
-        if now_s - receiving.heard_s >= _GIVE_UP_S:
-            self._receiving = None
-            self._around.say(_WARNING, "Mission upload timeout")
-            return [(self._ack(receiving.sender, receiving.kind, 15), receiving.sender)]
-        if now_s - receiving.asked_s >= _AGAIN_S:
-            receiving.asked_s = now_s
-            return [(self._ask(receiving), receiving.sender)]
-        return []
+        found = []
+        for kind, receiving in list(self._receiving.items()):
+            if now_s - receiving.heard_s >= _GIVE_UP_S:
+                self._around.say(_WARNING, f"{kind.capitalize()} upload timeout")
+                cancelled = self._end(receiving, dialect.MAV_MISSION_OPERATION_CANCELLED)
+                found.append((cancelled, receiving.sender))
+            elif now_s - receiving.asked_s >= _AGAIN_S:
+                receiving.asked_s = now_s
+                found.append((self._ask(receiving), receiving.sender))
+        return found
 
     @property
     def busy(self) -> bool:
         """Tell whether an upload is under way."""
-        return self._receiving is not None
+        return bool(self._receiving)
+
+    def _end(self, receiving: _Receiving, result: int) -> Message:
+        """End an upload; what was overwritten on the way stays so, whatever the result."""
+        del self._receiving[receiving.kind]
+        if receiving.kind != "fence" or result == dialect.MAV_MISSION_ACCEPTED:
+            self._around.changed(receiving.kind)
+        return self._ack(receiving.sender, receiving.kind, result)
+
+    def _of_another(self, kind: Kind, sender: Sender) -> bool:
+        return kind in self._receiving and self._receiving[kind].sender != sender
 
     def _kind(self, message: Message) -> Kind | None:
         return KINDS.get(message.mission_type)
@@ -125,35 +135,32 @@ class Plans:
         kind = self._kind(message)
         if kind is None:
             return [self._ack(sender, message.mission_type, dialect.MAV_MISSION_UNSUPPORTED)]
-        if self._receiving is not None and self._receiving.sender != sender:
+        if self._of_another(kind, sender):
             return [self._ack(sender, kind, dialect.MAV_MISSION_DENIED)]
         if now_s < _STARTS_S:
             return [self._ack(sender, kind, dialect.MAV_MISSION_NO_SPACE)]
         if message.count > CAPACITY[kind]:
             self._around.say(_WARNING, f"Only {CAPACITY[kind]} items are supported")
             return [self._ack(sender, kind, dialect.MAV_MISSION_NO_SPACE)]
-        self._receiving = None
+        self._receiving.pop(kind, None)
         if kind != "fence":
             del self.stored.of(kind)[message.count :]
+            self._around.changed(kind)
         if message.count == 0:
-            accepted = kind != "fence"
-            if accepted:
-                self._around.changed(kind)
-            result = dialect.MAV_MISSION_ACCEPTED if accepted else dialect.MAV_MISSION_ERROR
+            result = dialect.MAV_MISSION_ERROR if kind == "fence" else dialect.MAV_MISSION_ACCEPTED
             return [self._ack(sender, kind, result)]
         return self._begin(kind, sender, 0, message.count - 1, now_s)
 
     def _begin(self, kind: Kind, sender: Sender, first: int, last: int, now_s: float) -> list[Message]:
-        self._receiving = _Receiving(
-            kind=kind, sender=sender, next_=first, last=last, heard_s=now_s, asked_s=now_s
-        )
-        return [self._ask(self._receiving)]
+        receiving = _Receiving(kind=kind, sender=sender, next_=first, last=last, heard_s=now_s, asked_s=now_s)
+        self._receiving[kind] = receiving
+        return [self._ask(receiving)]
 
     def _partial(self, message: Message, sender: Sender, now_s: float) -> list[Message]:
         kind = self._kind(message)
         if kind != "mission":
             return [self._ack(sender, message.mission_type, dialect.MAV_MISSION_UNSUPPORTED)]
-        if self._receiving is not None and self._receiving.sender != sender:
+        if self._of_another(kind, sender):
             return [self._ack(sender, kind, dialect.MAV_MISSION_DENIED)]
         if not 0 <= message.start_index <= message.end_index < len(self.stored.mission):
             return [self._ack(sender, kind, dialect.MAV_MISSION_ERROR)]
@@ -164,8 +171,9 @@ class Plans:
         return self._item(items.from_float(message), sender, now_s)
 
     def _item(self, message: Message, sender: Sender, now_s: float) -> list[Message]:
-        receiving = self._receiving
-        if receiving is None or _TYPE[receiving.kind] != message.mission_type:
+        kind = self._kind(message)
+        receiving = None if kind is None else self._receiving.get(kind)
+        if receiving is None:
             return [self._ack(sender, message.mission_type, dialect.MAV_MISSION_ERROR)]
         if receiving.sender != sender:
             return [self._ack(sender, receiving.kind, dialect.MAV_MISSION_DENIED)]
@@ -173,19 +181,16 @@ class Plans:
             return [self._ack(sender, receiving.kind, dialect.MAV_MISSION_INVALID_SEQUENCE)]
         refused = self._keep(receiving, message)
         if refused is not None:
-            self._receiving = None
-            return [self._ack(sender, receiving.kind, refused)]
+            return [self._end(receiving, refused)]
         receiving.heard_s = receiving.asked_s = now_s
         receiving.next_ += 1
         if receiving.next_ <= receiving.last:
             return [self._ask(receiving)]
-        self._receiving = None
         if receiving.kind == "fence":
             if not items.fence_fits(receiving.fence, _FENCE_STORAGE):
-                return [self._ack(sender, "fence", dialect.MAV_MISSION_ERROR)]
+                return [self._end(receiving, dialect.MAV_MISSION_ERROR)]
             self.stored.fence[:] = receiving.fence
-        self._around.changed(receiving.kind)
-        return [self._ack(sender, receiving.kind, dialect.MAV_MISSION_ACCEPTED)]
+        return [self._end(receiving, dialect.MAV_MISSION_ACCEPTED)]
 
     def _keep(self, receiving: _Receiving, message: Message) -> int | None:
         """Store an item; return the result that refuses it."""
@@ -203,8 +208,8 @@ class Plans:
         else:
             kept = items.mission_item(message)
             jumps = isinstance(kept, MissionItem) and kept.command == items.JUMP
-            # Past the end of what is announced.
-            if jumps and not 0 < message.param1 <= receiving.last:
+            # Past the end of what is announced, and of what is stored.
+            if jumps and not 0 < message.param1 <= max(receiving.last, len(stored) - 1):
                 return int(dialect.MAV_MISSION_ERROR)
         if isinstance(kept, int):
             return kept
@@ -218,24 +223,29 @@ class Plans:
         kind = self._kind(message)
         if kind is None:
             return [self._ack(sender, message.mission_type, dialect.MAV_MISSION_UNSUPPORTED)]
-        if self._receiving is not None:
+        if kind in self._receiving:
             return [self._ack(sender, kind, dialect.MAV_MISSION_DENIED)]
-        count = len(self.stored.of(kind))
-        return [dialect.MAVLink_mission_count_message(*sender, count, _TYPE[kind])]
+        return [self._counted(kind, sender)]
+
+    def _counted(self, kind: Kind, sender: Sender) -> Message:
+        return dialect.MAVLink_mission_count_message(*sender, len(self.stored.of(kind)), _TYPE[kind])
 
     def _request(self, message: Message, sender: Sender, now_s: float) -> list[Message]:
         kind = self._kind(message)
         if kind is None:
             return [self._ack(sender, message.mission_type, dialect.MAV_MISSION_UNSUPPORTED)]
-        if self._receiving is not None:
+        if kind in self._receiving:
             return [self._ack(sender, kind, dialect.MAV_MISSION_DENIED)]
         stored = self.stored.of(kind)
-        if message.seq >= len(stored):
-            return [self._ack(sender, kind, dialect.MAV_MISSION_INVALID_SEQUENCE)]
-        item = replace(stored[message.seq], seq=message.seq)
         if kind == "mission" and message.seq == 0:
+            # Home can be read from an empty mission too.
             lat, lon, amsl = self._around.home() or (0.0, 0.0, 0.0)
             item = replace(_PLACE_HOLDER, params=(0.0, 0.0, 0.0, 0.0, lat, lon, amsl))
+        elif message.seq < len(stored):
+            item = replace(stored[message.seq], seq=message.seq)
+        else:
+            refused = self._ack(sender, kind, dialect.MAV_MISSION_INVALID_SEQUENCE)
+            return [self._counted(kind, sender), refused] if kind == "mission" else [refused]
         whole = message.get_type() == "MISSION_REQUEST_INT"
         return [items.as_message(item, kind, sender, whole=whole, current=False)]
 
@@ -243,11 +253,11 @@ class Plans:
         kind = self._kind(message)
         if kind is None:
             return [self._ack(sender, message.mission_type, dialect.MAV_MISSION_UNSUPPORTED)]
-        if self._receiving is not None and self._receiving.sender != sender:
+        if self._of_another(kind, sender):
             return [self._ack(sender, kind, dialect.MAV_MISSION_DENIED)]
         if kind == "mission" and self._around.armed() and self._around.mode() == _AUTO:
             return [self._ack(sender, kind, dialect.MAV_MISSION_ERROR)]
-        self._receiving = None
+        self._receiving.pop(kind, None)
         self.stored.of(kind).clear()
         self._around.changed(kind)
         return [self._ack(sender, kind, dialect.MAV_MISSION_ACCEPTED)]

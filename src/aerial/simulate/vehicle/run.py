@@ -50,7 +50,7 @@ class MissionRun:
         if not self.running:
             self._state.current = 0
             self._item = None
-        self._state.mission_state = _NOT_STARTED if len(self._mission) > 1 else _NO_MISSION
+            self._state.mission_state = _NOT_STARTED if len(self._mission) > 1 else _NO_MISSION
 
     def restart(self) -> None:
         """Begin with the first item."""
