@@ -10,6 +10,7 @@ shot happens once in e^16 pairs, a clock that jumps by just any amount once in e
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -23,14 +24,16 @@ Ints = NDArray[np.int64]
 
 PAIR = 16.0
 JUMP = 24.0
-# A pair that fits badly is still worth this: below it, the photograph might as well be another's.
-_LEAST_PAIR = 9.0
-STEP_S = 0.1
-_DRIFT_STEP = 2.0  # of worth, for each step that the clock drifts between two photographs
-# What the times of shutter and log record wander, and the rounding to steps.
-_WANDER_S = 0.3
-_LATE_S = 0.5
-_LATE_PER_S = (PAIR - _LEAST_PAIR) / _LATE_S
+# A photograph where the log is known to lack one: there is a shot for it, without a time.
+UNLOGGED = 12.0
+# A pair that fits badly costs at most this: beyond, the photograph might as well be another's.
+_MOST_COST = 7.0
+# What the times of shutter and log record wander, rounding to steps included.
+_WANDER_S = 0.15
+STEP_S = 0.05
+_DRIFT_STEP = 2.5  # of worth, for each step that the clock drifts between two photographs
+# A lost shot keeps that share of the usual interval from its neighbours, and no interval is longer.
+_KEEP, _MOST_INTERVAL_S = 0.3, 30.0
 _MOST_BYTES = 600_000_000
 _MOST_CLOCKS = 8_000_000
 _FIRST_SLACK = 8
@@ -45,52 +48,65 @@ class TooLargeError(Exception):
 class Alignment:
     """The best way: ``shot_N`` of each photograph (-1: none), and by how much it beats all others.
 
-    ``lead_N``: worth lost by the best way that gives the photograph another shot (or one at all).
-    ``rival_N``: that other shot, -1 where the photograph would have none; meaningless without a rival.
+    ``sooner_N``, ``later_N``: worth lost by the best way that gives the photograph a sooner or later shot,
+    or one at all. ``rival_N``: the shot of the better of the two; -1: it would have none.
     ``stretch_N``: number of the stretch of one clock that the photograph's pair belongs to, -1: none.
     ``stretch_leads``: worth lost by leaving out a whole stretch, one jump less with it.
     """
 
     shot_N: Ints
-    lead_N: Floats
+    sooner_N: Floats
+    later_N: Floats
     rival_N: Ints
     stretch_N: Ints
     stretch_leads: tuple[float, ...]
 
 
-def align(photo_s_N: Floats, shot_s_M: Floats, resolution_s: float) -> Alignment:
+def align(photo_s_N: Floats, shot_s_M: Floats, resolution_s: float, lost_M: Ints | None = None) -> Alignment:
     """Return the best pairing of photographs and shots, both in order, times in seconds.
 
-    ``resolution_s``: of the photographs' stamps.
+    ``resolution_s``: of the photographs' stamps. ``lost_M``: how many shots the log is known to lack
+    behind each.
 
     Raises:
         TooLargeError: see there.
     """
-    late_s = resolution_s / 2 + _WANDER_S
-    cost_B = _costs(late_s)
+    cost_B = _costs(resolution_s)
     photo_N, shot_M = _in_steps(photo_s_N, shot_s_M, len(cost_B))
     n, m = len(photo_N), len(shot_M)
+    lost_M = np.zeros(m, np.int64) if lost_M is None else lost_M
     slack = _FIRST_SLACK
     while True:
         left, right = max(n - m, 0) + slack, max(m - n, 0) + slack
         if n * min(left + right + 1, m) * len(cost_B) * 8 > _MOST_BYTES:
             raise TooLargeError
-        best, through = _marginals(photo_N, shot_M, cost_B, left, right)
+        best, through = _marginals(photo_N, shot_M, cost_B, lost_M, (left, right))
         # No way outside the band has as many pairs as that.
-        if PAIR * (min(n, m) - slack - 1) < best - PAIR - JUMP or slack >= min(n, m):
+        most = PAIR * (min(n, m) - slack - 1) + UNLOGGED * float(lost_M.sum())
+        if most < best - PAIR - JUMP or slack >= min(n, m):
             break
         slack *= 4
-    shot_N, lead_N, rival_N = _best_and_rivals(best, through)
+    shot_N, sooner_N, later_N, rival_N = _best_and_rivals(best, through)
+    # Two best ways that differ in which photograph has a shot: each pair is the best for its photograph.
+    shared = (shot_N[:, None] == shot_N[None, :]) & (shot_N >= 0) & ~np.eye(n, dtype=bool)
+    doubtful = shared.any(axis=1)
+    sooner_N[doubtful], later_N[doubtful], rival_N[doubtful] = 0.0, 0.0, -1
     stretch_N, leads = _stretches(photo_N, shot_M, shot_N, cost_B)
-    return Alignment(shot_N=shot_N, lead_N=lead_N, rival_N=rival_N, stretch_N=stretch_N, stretch_leads=leads)
+    return Alignment(
+        shot_N=shot_N,
+        sooner_N=sooner_N,
+        later_N=later_N,
+        rival_N=rival_N,
+        stretch_N=stretch_N,
+        stretch_leads=leads,
+    )
 
 
-def _costs(flat_s: float) -> Singles:
+def _costs(resolution_s: float) -> Singles:
     """Return what a difference of -H..H steps costs; multiples of 1/8, so that sums are exact."""
-    half = int((flat_s + _LATE_S) / STEP_S)
-    away_s = np.abs(np.arange(-half, half + 1)) * STEP_S
-    cost = np.maximum(away_s - flat_s, 0.0) * _LATE_PER_S
-    return np.asarray(np.round(cost * 8) / 8, np.float32)
+    half = int((resolution_s / 2 + _WANDER_S * np.sqrt(2 * _MOST_COST)) / STEP_S)
+    over_s = np.maximum(np.abs(np.arange(-half, half + 1)) * STEP_S - resolution_s / 2, 0.0)
+    return np.asarray(np.round((over_s / _WANDER_S) ** 2 / 2 * 8) / 8, np.float32)
 
 
 def _in_steps(photo_s_N: Floats, shot_s_M: Floats, width: int) -> tuple[Ints, Ints]:
@@ -109,24 +125,20 @@ def _in_steps(photo_s_N: Floats, shot_s_M: Floats, width: int) -> tuple[Ints, In
 
 
 def _marginals(
-    photo_N: Ints, shot_M: Ints, cost_B: Singles, left: int, right: int
+    photo_N: Ints, shot_M: Ints, cost_B: Singles, lost_M: Ints, band: tuple[int, int]
 ) -> tuple[float, list[tuple[int, Singles]]]:
     """Return the worth of the best way, and for each photograph that of the best way through each pair.
 
-    The latter as (first shot, worths).
+    The latter as (first shot, worths). ``band``: how far a photograph's place may be ahead of and behind
+    that of its shot.
     """
     n, m = len(photo_N), len(shot_M)
-    ahead = list(_sweep(photo_N, shot_M, cost_B, left, right))
+    left, right = band
+    ahead = list(_sweep(photo_N, shot_M, cost_B, lost_M, band))
     # Backwards, photograph i and shot j are n-1-i and m-1-j: the band shifts by the difference.
-    back = list(
-        _sweep(
-            (photo_N[-1] - photo_N)[::-1],
-            (shot_M[-1] - shot_M)[::-1],
-            cost_B,
-            right + n - m,
-            left + m - n,
-        )
-    )
+    photo_back_N, shot_back_M = (photo_N[-1] - photo_N)[::-1], (shot_M[-1] - shot_M)[::-1]
+    lost_back_M = np.append(lost_M[:-1][::-1], 0)
+    back = list(_sweep(photo_back_N, shot_back_M, cost_B, lost_back_M, (right + n - m, left + m - n)))
     own_B = np.float32(PAIR) - cost_B
     through = []
     for number, (first, worth_JB) in enumerate(ahead):
@@ -137,12 +149,13 @@ def _marginals(
 
 
 def _sweep(
-    photo_N: Ints, shot_M: Ints, cost_B: Singles, left: int, right: int
+    photo_N: Ints, shot_M: Ints, cost_B: Singles, lost_M: Ints, band: tuple[int, int]
 ) -> Iterator[tuple[int, Singles]]:
     """Yield for each photograph the worth of the best way that ends with each pair and clock.
 
     Shape (shots in the band, clocks): the clock of column b is ``photo - shot + b - H`` steps ahead.
     """
+    left, right = band
     m, half = len(shot_M), len(cost_B) // 2
     slots = _crowd(shot_M, 2 * half + 2) + 1
     lowest = int(photo_N[0] - shot_M[-1]) - half - 1
@@ -155,6 +168,7 @@ def _sweep(
     before_J = np.zeros(m + 1, np.float32)
     steps_B = np.arange(-half, half + 1)
     own_B = np.float32(PAIR) - cost_B
+    holes = _holes(shot_M, lost_M, clocks, slots)
     for number, moment in enumerate(photo_N.tolist()):
         first, end = max(number - left, 0), min(number + right + 1, m)
         if end <= first:
@@ -163,18 +177,29 @@ def _sweep(
         shot_J = np.arange(first, end)
         clock_JB = (moment - lowest) - shot_M[first:end, None] + steps_B
         start_J = np.maximum(before_J[first:end] - np.float32(JUMP), 0.0)
-        worth_JB = np.broadcast_to(start_J[:, None], clock_JB.shape)
+        worth_JB = np.repeat(start_J[:, None], len(cost_B), axis=1)
         for step in (-1, 0, 1):
             near_JB = clock_JB + step
             usable = kept_shot_KL[near_JB] < shot_J[:, None, None]
             kept_JB = np.where(usable, kept_KL[near_JB], _NEVER).max(axis=2)
             went_JB = np.maximum(kept_JB, older_K[near_JB]) - np.float32(abs(step) * _DRIFT_STEP)
             worth_JB = np.maximum(worth_JB, went_JB)
+        for hole in holes:
+            if first <= hole.shot + 1 < end:
+                over_B = worth_JB[hole.shot + 1 - first]
+                clock_B = clock_JB[hole.shot + 1 - first]
+                np.maximum(over_B, hole.worth(clock_B, kept_KL, kept_shot_KL), out=over_B)
+            hole.count(moment - lowest)
         worth_JB = worth_JB + own_B
         yield first, worth_JB
         slot_JB = np.broadcast_to((shot_J % slots)[:, None], clock_JB.shape)
         old_JB, old_shot_JB = kept_KL[clock_JB, slot_JB], kept_shot_KL[clock_JB, slot_JB]
         same_JB = old_shot_JB == shot_J[:, None]
+        for hole in holes:
+            if first <= hole.shot < end:
+                row = hole.shot - first
+                better_B = ~same_JB[row] | (worth_JB[row] >= old_JB[row])
+                hole.photos_K[clock_JB[row][better_B]] = 0
         pushed = ~same_JB & (old_shot_JB >= 0)
         np.maximum.at(older_K, clock_JB[pushed], old_JB[pushed])
         kept_KL[clock_JB, slot_JB] = np.where(same_JB, np.maximum(old_JB, worth_JB), worth_JB)
@@ -184,26 +209,73 @@ def _sweep(
         np.maximum(before_J[end + 1 :], reached_J[-1], out=before_J[end + 1 :])
 
 
+@dataclass(slots=True)
+class _Hole:
+    """Shots that the log is known to lack behind ``shot``, in steps from ``near`` to ``far``.
+
+    ``photos_K``: by each clock, the photographs in that time since ``shot`` got its own.
+    """
+
+    shot: int
+    lost: int
+    near: int
+    far: int
+    slot: int
+    photos_K: NDArray[np.int16]
+
+    def worth(self, clock_B: Ints, kept_KL: Singles, kept_shot_KL: NDArray[np.int32]) -> Singles:
+        """Return what the ways over the hole are worth: both its ends paired, by one clock."""
+        lost_B = np.minimum(self.photos_K[clock_B], self.lost).astype(np.float32)
+        here_B = kept_shot_KL[clock_B, self.slot] == self.shot
+        return np.where(here_B, kept_KL[clock_B, self.slot] + np.float32(UNLOGGED) * lost_B, _NEVER)
+
+    def count(self, moment: int) -> None:
+        """Count a photograph by the clocks by which it lies in the hole."""
+        low, high = max(moment - self.far, 0), moment - self.near + 1
+        if high > low:
+            self.photos_K[low:high] += 1
+
+
+def _holes(shot_M: Ints, lost_M: Ints, clocks: int, slots: int) -> list[_Hole]:
+    """Return where the log lacks shots."""
+    found = []
+    for shot in np.flatnonzero(lost_M).tolist():
+        lost = int(lost_M[shot])
+        interval = int(shot_M[shot + 1] - shot_M[shot]) / (lost + 1)
+        if interval * STEP_S <= _MOST_INTERVAL_S:
+            keep = max(int(_KEEP * interval), 1)
+            near, far = int(shot_M[shot]) + keep, int(shot_M[shot + 1]) - keep
+            counted = np.zeros(clocks, np.int16)
+            found.append(_Hole(shot=shot, lost=lost, near=near, far=far, slot=shot % slots, photos_K=counted))
+    return found
+
+
 def _crowd(shot_M: Ints, width: int) -> int:
     """Return the most shots within ``width`` steps."""
     return int((np.searchsorted(shot_M, shot_M + width, side="right") - np.arange(len(shot_M))).max())
 
 
-def _best_and_rivals(best: float, through: list[tuple[int, Singles]]) -> tuple[Ints, Floats, Ints]:
+def _best_and_rivals(best: float, through: list[tuple[int, Singles]]) -> tuple[Ints, Floats, Floats, Ints]:
+    """Return of each photograph its shot, what a sooner and a later one would lose, and the better rival."""
     n = len(through)
     shot_N, rival_N = np.full(n, -1), np.full(n, -1)
-    lead_N = np.full(n, best)
+    sooner_N, later_N = np.full(n, best), np.full(n, best)
     for number, (first, worth_J) in enumerate(through):
         if not len(worth_J):
             continue
-        order = np.argsort(-worth_J, kind="stable")[:2]
-        if worth_J[order[0]] >= best - 0.01:
-            shot_N[number] = first + order[0]
-            order = order[1:]
-        if len(order):
-            rival_N[number] = first + order[0]
-            lead_N[number] = best - float(worth_J[order[0]])
-    return shot_N, lead_N, rival_N
+        top = int(worth_J.argmax())
+        if worth_J[top] >= best - 0.01:
+            shot_N[number] = first + top
+            before_J, after_J = worth_J[:top], worth_J[top + 1 :]
+        else:
+            before_J = after_J = worth_J
+        sooner_N[number] = best - float(before_J.max(initial=_NEVER))
+        later_N[number] = best - float(after_J.max(initial=_NEVER))
+        if sooner_N[number] < later_N[number]:
+            rival_N[number] = first + int(before_J.argmax())
+        elif len(after_J):
+            rival_N[number] = first + len(worth_J) - len(after_J) + int(after_J.argmax())
+    return shot_N, sooner_N, later_N, rival_N
 
 
 def _stretches(photo_N: Ints, shot_M: Ints, shot_N: Ints, cost_B: Singles) -> tuple[Ints, tuple[float, ...]]:

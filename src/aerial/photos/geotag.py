@@ -19,11 +19,13 @@ from aerial.records import Finding, Photo, ShotRecord
 from aerial.records.record import record
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 # Worth (log-likelihood) by which the best way must beat every other. A log that came over a radio may
-# lack any shot, so that one more coincidence must be ruled out there.
-LEAD_WHOLE, LEAD_LOSSY = 9.0, 17.0
+# lack shots at its end, unseen: there, one more coincidence must be ruled out.
+LEAD_WHOLE, LEAD_OPEN = 9.0, 17.0
 _LEAST_PAIRED = 4
+_MOST_LOST = 1000
 # A clock that jumps more often than that belongs to another flight.
 _JUMPS, _PHOTOS_A_JUMP = 3, 50
 _LEAST_SHARE = 0.5
@@ -76,7 +78,8 @@ class Geotags:
 def match_photos(photos: Sequence[Photo], shots: Sequence[ShotRecord], *, lossy: bool) -> Geotags:
     """Return which of ``photos`` is which of ``shots`` (in order of time).
 
-    ``lossy``: the log may lack shots, as what came over a radio does. Photographs are taken in the order
+    ``lossy``: the log may lack shots at its ends, as what came over a radio does; what it lacks between
+    is told by the numbers of its shots. Photographs are taken in the order
     of their names; one without a time is left out and named.
 
     Raises:
@@ -93,14 +96,14 @@ def match_photos(photos: Sequence[Photo], shots: Sequence[ShotRecord], *, lossy:
     shot_M = np.array([shot.time_s for shot in shots])
     resolution_s = stamp_resolution_s(at_N)
     try:
-        found = align(at_N, shot_M, resolution_s)
+        found = align(at_N, shot_M, resolution_s, _lost(shots))
     except TooLargeError as exc:
         raise PhotoError(
             f"{len(timed)} photographs and {len(shots)} shots are too unlike to be compared.",
             hint="Give one flight: its photographs in a folder of their own, and its log.",
         ) from exc
     _require_sense(found, timed, shots)
-    _require_one_way(found, timed, shots, LEAD_LOSSY if lossy else LEAD_WHOLE)
+    _require_one_way(found, timed, shots, lossy=lossy)
     tags = _tags(found, timed, shots, at_N, shot_M, resolution_s)
     _require_own_positions(tags, timed)
     findings = (*_untimed(ordered), *_clock_findings(tags))
@@ -121,12 +124,20 @@ def missing_indices(shots: Sequence[ShotRecord]) -> tuple[int, ...]:
 
     Numbers are 16 bits wide and wrap; where they start again (a reboot), nothing is known to be missing.
     """
-    lacking: list[int] = []
-    for before, after in pairwise(shots):
-        gap = (after.index - before.index) % 65536
-        if 1 < gap < 1000 and (after.index > before.index or before.index > 64000):
-            lacking += [(before.index + more) % 65536 for more in range(1, gap)]
-    return tuple(lacking)
+    return tuple(
+        (shot.index + more) % 65536
+        for shot, count in zip(shots, _lost(shots).tolist(), strict=True)
+        for more in range(1, count + 1)
+    )
+
+
+def _lost(shots: Sequence[ShotRecord]) -> Ints:
+    """Return how many shots the log is known to lack behind each."""
+    index_M = np.array([shot.index for shot in shots])
+    gap = np.append(np.diff(index_M), 1)
+    wrapped = gap + 65536
+    gap = np.where((gap < 0) & (wrapped < _MOST_LOST), wrapped, gap)
+    return np.where((gap > 1) & (gap < _MOST_LOST), gap - 1, 0)
 
 
 def _require_sense(found: Alignment, timed: Sequence[Photo], shots: Sequence[ShotRecord]) -> None:
@@ -148,9 +159,16 @@ def _require_sense(found: Alignment, timed: Sequence[Photo], shots: Sequence[Sho
 
 
 def _require_one_way(
-    found: Alignment, timed: Sequence[Photo], shots: Sequence[ShotRecord], lead: float
+    found: Alignment, timed: Sequence[Photo], shots: Sequence[ShotRecord], *, lossy: bool
 ) -> None:
-    (unsure,) = np.nonzero(found.lead_N < lead)
+    n, last = len(timed), len(found.stretch_leads) - 1
+    sooner_N, later_N = np.full(n, LEAD_WHOLE), np.full(n, LEAD_WHOLE)
+    if lossy:
+        later_N[found.stretch_N == last] = LEAD_OPEN
+        # CAMERA_FEEDBACK counts from 1, CAMERA_IMAGE_CAPTURED from 0: then none is lost before the first.
+        if shots[0].index > (0 if shots[0].source == "captured" else 1):
+            sooner_N[found.stretch_N == 0] = LEAD_OPEN
+    (unsure,) = np.nonzero((found.sooner_N < sooner_N) | (found.later_N < later_N))
     if len(unsure):
         raise PhotoError(
             _two_ways(found, timed, shots, unsure.tolist()),
