@@ -11,10 +11,10 @@ Truth is known. *Wrong*: any photograph with another's shot, with a shot it has 
 own. Beside it two usual rules on the same flights: the k-th photograph is the k-th shot, where the
 counts agree; and one constant offset, taken from the first photograph, with the nearest shot within 1 s.
 
-A photograph by hand within 2 s of a shot that the camera dropped is not made: in 1 s stamps nobody could
-tell it from the shot. Nor is one within 0.8 s of another photograph: the camera is busy. A clock that jumps by a whole number of
-intervals, in a line whose outer shot was dropped, gives the very stamps of a shot that was dropped inside
-the line; the simpler is taken, so jumps by whole intervals come with no dropped shots.
+Not made, since no one could tell: a photograph by hand within 2 s of a shot that the camera dropped (nor
+within 0.8 s of another photograph: the camera is busy), and a clock that jumps by a whole number of
+intervals in a line whose outer shot was dropped. The latter gives the very stamps of a shot that was
+dropped inside the line; the simpler is taken.
 """
 
 import argparse
@@ -122,7 +122,7 @@ def hand_photographs(rng: random.Random, times: Sequence[float], dropped: set[in
 
 
 def clock_jumps(rng: random.Random, photos: int, interval: float, *, whole: bool) -> dict[int, float]:
-    """Return before which photographs the camera's clock jumps, and by how much; by intervals if ``whole``."""
+    """Return before which photographs the clock jumps, and by how much; by intervals too if ``whole``."""
     amounts: list[Callable[[], float]] = [
         lambda: 3600.0,
         lambda: -3600.0,
@@ -134,7 +134,7 @@ def clock_jumps(rng: random.Random, photos: int, interval: float, *, whole: bool
     if whole:
         amounts.append(lambda: interval * rng.choice([-3, -2, -1, 1, 2, 3]))
     count = rng.choice([0, 0, 0, 1, 1, 2])
-    return {rng.randrange(1, photos): rng.choice(amounts)() for _ in range(count)}
+    return {rng.randrange(1, max(photos, 2)): rng.choice(amounts)() for _ in range(count)}
 
 
 def flight(seed: int, *, most_lines: int = 8, most_shots: int = 25) -> Flight:

@@ -129,17 +129,18 @@ def _with_gps(old: bytes | None, entries: list[Entry], name: str) -> bytes:
     """Return the TIFF of an EXIF block with these GPS tags instead of any it had."""
     tiff = bytearray(old or b"MM\x00\x2a\x00\x00\x00\x08\x00\x00\x00\x00\x00\x00")
     order = {b"MM": ">", b"II": "<"}.get(bytes(tiff[:2]))
+    broken = PhotoError(
+        f"The EXIF data of {name} is damaged.", hint="Copy the photograph from the memory card again."
+    )
+    if order is None:
+        raise broken
     try:
-        if order is None:
-            raise ValueError("no byte order")
         (first,) = struct.unpack_from(order + "I", tiff, 4)
         (count,) = struct.unpack_from(order + "H", tiff, first)
         kept = [bytes(tiff[first + 2 + 12 * n : first + 14 + 12 * n]) for n in range(count)]
         (following,) = struct.unpack_from(order + "I", tiff, first + 2 + 12 * count)
-    except (struct.error, ValueError) as exc:
-        raise PhotoError(
-            f"The EXIF data of {name} is damaged.", hint="Copy the photograph from the memory card again."
-        ) from exc
+    except struct.error as exc:
+        raise broken from exc
     tiff += b"\0" * (len(tiff) % 2)
     gps_at = len(tiff)
     tiff += _directory(entries, gps_at, order)
