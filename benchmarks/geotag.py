@@ -12,9 +12,9 @@ own. Beside it two usual rules on the same flights: the k-th photograph is the k
 counts agree; and one constant offset, taken from the first photograph, with the nearest shot within 1 s.
 
 Not made, since no one could tell: a photograph by hand within 2 s of a shot that the camera dropped (nor
-within 0.8 s of another photograph: the camera is busy), and a clock that jumps by a whole number of
-intervals in a line whose outer shot was dropped. The latter gives the very stamps of a shot that was
-dropped inside the line; the simpler is taken.
+within 0.8 s of another photograph: the camera is busy), and a clock that jumps by one to five intervals
+(within 1 s) on a flight with dropped shots. The latter may give the very stamps of a shot that was dropped
+inside a line and no jump; the simpler is taken.
 """
 
 import argparse
@@ -134,7 +134,9 @@ def clock_jumps(rng: random.Random, photos: int, interval: float, *, whole: bool
     if whole:
         amounts.append(lambda: interval * rng.choice([-3, -2, -1, 1, 2, 3]))
     count = rng.choice([0, 0, 0, 1, 1, 2])
-    return {rng.randrange(1, max(photos, 2)): rng.choice(amounts)() for _ in range(count)}
+    jumps = {rng.randrange(1, max(photos, 2)): rng.choice(amounts)() for _ in range(count)}
+    near = {at: any(abs(abs(by) - n * interval) < 1.0 for n in range(1, 6)) for at, by in jumps.items()}
+    return {at: by for at, by in jumps.items() if whole or not near[at]}
 
 
 def flight(seed: int, *, most_lines: int = 8, most_shots: int = 25) -> Flight:

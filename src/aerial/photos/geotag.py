@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aerial.errors import PhotoError
-from aerial.photos.alignment import Alignment, TooLargeError, align
+from aerial.photos.alignment import PAIR, Alignment, TooLargeError, align
 from aerial.photos.order import in_camera_order
 from aerial.records import Finding, Photo, ShotRecord
 from aerial.records.record import record
@@ -163,6 +163,14 @@ def _require_one_way(
 ) -> None:
     n, last = len(timed), len(found.stretch_leads) - 1
     sooner_N, later_N = np.full(n, LEAD_WHOLE), np.full(n, LEAD_WHOLE)
+    lost_M = _lost(shots)
+    for number in range(last):
+        # A jump where the log lacks shots: either side may reach into the hole.
+        end = int(found.shot_N[found.stretch_N == number][-1])
+        start = int(found.shot_N[found.stretch_N == number + 1][0])
+        lead = LEAD_WHOLE + PAIR * float(lost_M[end:start].sum())
+        later_N[found.stretch_N == number] = lead
+        sooner_N[found.stretch_N == number + 1] = lead
     if lossy:
         later_N[found.stretch_N == last] = LEAD_OPEN
         # CAMERA_FEEDBACK counts from 1, CAMERA_IMAGE_CAPTURED from 0: then none is lost before the first.

@@ -105,7 +105,7 @@ def _missing_of(
         leg = sortie.legs[leg_number]
         every = leg.trigger_distance_m or 0.0
         line = LineString(in_frame(frame, [point.at for point in leg.path]))
-        at_N = shapely.points(taken_N2)
+        at_N = np.atleast_1d(np.asarray(shapely.points(taken_N2)))
         mine_N = at_N[shapely.distance(at_N, line) <= _BESIDE * plan.line_spacing_m]
         taken_K = np.sort(shapely.line_locate_point(line, mine_N)) / every if len(mine_N) else np.zeros(0)
         for point, (_, due_m) in here:
@@ -190,10 +190,10 @@ def _parts(plan: Plan, missing: Sequence[TriggerPoint]) -> list[_Part]:
                     hint="Fly the sortie again.",
                 )
             before = parts[-1] if parts else None
-            if before and (before.sortie, before.leg) == (place, leg):
-                if begin - before.end_m <= _JOIN_PHOTOS * every + 1e-6:
-                    parts[-1] = replace(before, end_m=max(end, before.end_m))
-                    continue
+            same = before is not None and (before.sortie, before.leg) == (place, leg)
+            if before and same and begin - before.end_m <= _JOIN_PHOTOS * every + 1e-6:
+                parts[-1] = replace(before, end_m=max(end, before.end_m))
+                continue
             parts.append(_Part(sortie=place, leg=leg, begin_m=begin, end_m=end))
     if wanted:
         raise PlanError(

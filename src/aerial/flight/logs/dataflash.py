@@ -97,28 +97,31 @@ def _messages(path: Path, found: _Found) -> Iterator[tuple[str, dict[str, float]
             if len(data) - at < 256:
                 more = file.read(_CHUNK)
                 data, at = data[at:] + more, 0
-                if not more and len(data) < 3:
+                if len(data) < 3:
                     found.cut |= bool(data)
                     return
-            length = lengths.get(data[at + 2]) if data[at : at + 2] == HEAD else None
-            if length is None:
+            end = at + (
+                lengths.get(data[at + 2], 0) if data.startswith(HEAD, at) and at + 2 < len(data) else 0
+            )
+            if end == at:
                 found.broken, synced = found.broken + synced, False
                 at = _next_head(data, at + 1)
                 continue
-            if at + length > len(data):
+            if end > len(data):
                 found.cut = True
                 return
             synced = True
-            kind, body = data[at + 2], data[at + 3 : at + length]
-            at += length
+            kind = data[at + 2]
             if kind == _FMT:
-                found.formats += _learn(body, lengths, wanted)
+                found.formats += _learn(data[at + 3 : end], lengths, wanted)
             elif kind in wanted:
-                yield wanted[kind].name, _row(wanted[kind], body)
+                yield wanted[kind].name, _row(wanted[kind], data[at + 3 : end])
+            at = end
 
 
 def _next_head(data: bytes, at: int) -> int:
     place = data.find(HEAD, at)
+    # The last byte may be the first of a head.
     return place if place >= 0 else max(len(data) - 1, at)
 
 
