@@ -3,20 +3,16 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
+from tests.flight.conftest import link_of, vehicle
 
 from aerial import geo
 from aerial.autopilots.triggers import of_sortie
 from aerial.flight.log import FlightLog, read_log
 from aerial.progress import SILENT
 from aerial.records import Plan, Sortie
-from aerial.simulate.vehicle.setup import Impairment
 from aerial.steps import fly
 from aerial.steps.fly_link import Vehicle
 from aerial.steps.fly_watch import Ended, Status, start, watch
-from tests.flight.conftest import link_of, vehicle
-
-PERIOD_S = 0.05
 
 
 def flown(craft: Vehicle, plan: Plan, sortie: Sortie, folder: Path, said: list[str] | None = None) -> Ended:
@@ -36,13 +32,12 @@ def follow(
     """Watch to the end."""
     statuses: list[Status] = []
     return watch(
-        craft, plan, sortie, log, position_period_s=PERIOD_S, report=statuses.append,
-        say=(said if said is not None else []).append,
-    )  # fmt: skip
+        craft, plan, sortie, log, report=statuses.append, say=(said if said is not None else []).append
+    )
 
 
 def test_whole_sortie(plan: Plan, sortie: Sortie, tmp_path: Path) -> None:
-    """Every photograph that the vehicle took is told, counted and logged; the first of each line is on its start."""
+    """Every photograph taken is told, counted and logged; the first of each line lies on its start."""
     craft = vehicle(sortie, wind_speed_m_s=5.0, wind_from_deg=60.0)
     said: list[str] = []
     ended = flown(craft, plan, sortie, tmp_path, said)

@@ -25,7 +25,8 @@ class Progress:
 
     ``line``: number of the survey line, None off the lines. ``aside_m``: from the planned path, level;
     ``above_m``: over it. ``due``: photographs that should have been taken by now; ``blind_m``: flown on
-    the line since the last, or since its start, in trigger distances of ``every_m``. ``left_m``, ``left_s``: to fly, return and landing included; ``left_battery`` the share of it (0-1) by the plan.
+    the line since the last, or since its start; one is due every ``every_m``, 0 off the lines. ``left_m``,
+    ``left_s``: to fly, return and landing included; ``left_battery`` the share of it (0-1) by the plan.
     """
 
     leg: int | None

@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from aerial.errors import FlightError
+from aerial.autopilots.triggers import of_sortie
+from aerial.errors import FlightError, PlanError
 from aerial.flight.command import Command, result_said
-from aerial.flight.counted import missing_of
 from aerial.flight.images import MissingImages
 from aerial.flight.log import FlightLog, read_log
 from aerial.flight.mavlink import dialect
 from aerial.flight.track import Progress, Track
+from aerial.plan.refly import missing_points
 from aerial.records import Plan, ShotRecord, Sortie, TriggerPoint
 from aerial.records.record import record
 from aerial.steps.fly import request_streams
@@ -162,7 +163,6 @@ def watch(
     sortie: Sortie,
     log: FlightLog,
     *,
-    position_period_s: float,
     report: Report,
     say: Say,
     report_every_s: float = 5.0,
@@ -194,7 +194,7 @@ def watch(
             break
     station.listeners.remove(images)
     report(status_of(vehicle, track))
-    return _end(vehicle, sortie, log, position_period_s, images)
+    return _end(vehicle, plan, sortie, log, images)
 
 
 def status_of(vehicle: Vehicle, track: Track) -> Status:
@@ -268,11 +268,12 @@ def _warnings(vehicle: Vehicle, plan: Plan, status: Status, flight: _Flight, now
             yield _WARNINGS[name].format(mode=seen.mode)
 
 
-def _end(
-    vehicle: Vehicle, sortie: Sortie, log: FlightLog, position_period_s: float, images: MissingImages
-) -> Ended:
+def _end(vehicle: Vehicle, plan: Plan, sortie: Sortie, log: FlightLog, images: MissingImages) -> Ended:
     shots: list[ShotRecord] = [vehicle.watch.seen.shots[key] for key in sorted(vehicle.watch.seen.shots)]
-    missing = missing_of(sortie, shots, position_period_s=position_period_s)
+    try:
+        missing = missing_points(plan, [shot.at for shot in shots], sorties=[sortie.number])
+    except PlanError:
+        missing = tuple(of_sortie(sortie))
     complete = vehicle.watch.seen.complete
     log(
         {
