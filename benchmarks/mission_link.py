@@ -192,7 +192,7 @@ def _row(upload: Upload) -> dict[str, Any]:
 
 
 def run_peers(kind: str, loss: float, count: int, queue: "multiprocessing.Queue[Any]") -> None:
-    """Run uploads by another client at once, over UDP through the same links, in real time; put the result."""
+    """Run uploads by another client at once, over UDP through the same links, in real time."""
     runs = [_Peer(kind, number, loss) for number in range(count)]
     began = time.monotonic()
     while any(run.running for run in runs) and time.monotonic() - began < PEER_LIMIT_S:
