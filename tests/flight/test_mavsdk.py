@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from aerial.autopilots.px4 import Px4
 from tests.plan.samples import sample_plan
 
 from aerial.autopilots.base import Autopilot
 from aerial.autopilots.items import mission_items
+from aerial.autopilots.px4 import Px4
 from aerial.flight.exchange import Script
 from aerial.flight.links import open_link
 from aerial.flight.mission.prove import Proof, prove
@@ -65,9 +65,11 @@ def test_mavsdk_as_vehicle(mavsdk: tuple[subprocess.Popen[str], int], kind: Miss
     sortie = sample_plan(lines=12, sorties=1).sorties[0]
     items = mission_items(sortie, "px4")
     if kind != "mission":
-        command = 5001 if kind == "fence" else 5100
+        command, corners = (5001, 4.0) if kind == "fence" else (5100, 0.0)
         items = tuple(
-            MissionItem(seq=n, frame=3, command=command, params=(4.0, 0, 0, 0, 22.8 + n * 1e-3, 113.8, 40.0))
+            MissionItem(
+                seq=n, frame=3, command=command, params=(corners, 0, 0, 0, 22.8 + n * 1e-3, 113.8, 40.0)
+            )
             for n in range(4)
         )
     proof = run(port, items, kind, Px4())

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from aerial.steps.fly_watch import Ended, Status
 
 
+FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+
+
 @click.command()
 @PLAN
 @SORTIE
@@ -88,7 +91,7 @@ def watch(plan: Path, sortie: int | None, link: str, system: int | None, key_fil
 @click.option("--vehicle", "system", type=click.IntRange(1, 254), help="MAVLink number of the vehicle.")
 @click.option(
     "--key-file",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=FILE,
     help="File with the MAVLink signing key, readable by you alone.",
 )
 def abort(link: str | None, system: int | None, key_file: Path | None) -> int:
@@ -112,11 +115,20 @@ def abort(link: str | None, system: int | None, key_file: Path | None) -> int:
 @link_options
 @click.option(
     "--log",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=FILE,
     help="The flight's log; without it, the newest.",
 )
+@click.option("--dem", type=FILE, help="The terrain that the plan was made with, where it follows terrain.")
+@click.option("--zones", type=FILE, multiple=True, help="File of zones, each with a kind; repeatable.")
 def resume(
-    plan: Path, sortie: int | None, link: str, system: int | None, key_file: Path | None, log: Path | None
+    plan: Path,
+    sortie: int | None,
+    link: str,
+    system: int | None,
+    key_file: Path | None,
+    log: Path | None,
+    dem: Path | None,
+    zones: tuple[Path, ...],
 ) -> int:
     """Make a mission of the rest of an interrupted sortie, from four photographs before its last; upload it.
 
@@ -124,12 +136,11 @@ def resume(
 
     Example: aerial fly resume plans/A1 --sortie 1 --link serial:/dev/ttyUSB0:57600
     """
+    from aerial.steps import fly
     from aerial.steps.fly_resume import resume_sortie
 
-    from aerial.steps import fly
-
     of, chosen, folder = fly.read_sortie(plan, sortie)
-    rest, where = resume_sortie(of, chosen, folder, log)
+    rest, where = resume_sortie(of, chosen, folder, log, dem=dem, zones=zones)
     left = rest.sorties[0]
     console.say(f"{where}: {left.photos} photographs left, {left.battery_share:.0%} of a battery.")
     with connected(link, system, key_file, left) as vehicle, console.progress() as progress:
@@ -161,7 +172,6 @@ def _confirm(vehicle: "Vehicle", given: int | None) -> None:
 
 
 def _follow(vehicle: "Vehicle", plan: "Plan", sortie: "Sortie", log: "FlightLog") -> int:
-    from aerial.plan.profiles import read_aircraft
     from aerial.steps.fly_watch import watch as watch_flight
 
     ended = watch_flight(
@@ -169,7 +179,6 @@ def _follow(vehicle: "Vehicle", plan: "Plan", sortie: "Sortie", log: "FlightLog"
         plan,
         sortie,
         log,
-        position_period_s=read_aircraft(plan.aircraft).position_period_s,
         report=show_status,
         say=console.say,
     )

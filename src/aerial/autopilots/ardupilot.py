@@ -59,6 +59,7 @@ _MODES = {
     27: "auto_rtl",
     28: "turtle",
 }
+_CUSTOM_MODE = 1  # MAV_MODE_FLAG_CUSTOM_MODE_ENABLED
 _NUMBERS = {name: number for number, name in _MODES.items()}
 
 
@@ -76,6 +77,7 @@ class ArduPilot:
         requests=5,
     )
     parameters = ardupilot_checks.PARAMETERS
+    mission_mode = "auto"
 
     def encode(self, sortie: Sortie) -> tuple[MissionItem, ...]:
         """Return the items to upload; item 0 is home, which the vehicle replaces by its own."""
@@ -108,6 +110,10 @@ class ArduPilot:
     def mode_number(self, name: str) -> int:
         """Return the number of a mode; ``KeyError`` for one that is not known."""
         return _NUMBERS[name]
+
+    def set_mode(self, name: str) -> tuple[float, float, float]:
+        """Return the parameters of DO_SET_MODE: a custom mode, and its number."""
+        return float(_CUSTOM_MODE), float(self.mode_number(name)), 0.0
 
 
 def _fits(corners: Sequence[int]) -> bool:

@@ -1,9 +1,9 @@
 """The fence that an autopilot guards: the plan's, outward to what it stores.
 
 The inclusion holds all of the plan's fence; exclusions hold all of the no-fly zones and of the fence's
-holes that lie in the inclusion. Both may grow, the exclusions only as far as the path and the straight
-ways home stay clear of them. So the autopilot never breaks off a flight that keeps to its plan, and what it
-lets pass is at most ``MOST_GROWTH_M`` outside the fence.
+holes that lie in the inclusion. Both may grow: the inclusion by at most ``MOST_GROWTH_M``, the exclusions
+as far as the path and the straight ways home stay clear of them. So the autopilot never breaks off a flight
+that keeps to its plan.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,8 +30,8 @@ INCLUSION, EXCLUSION = 5001, 5002
 # A position is good to a metre or two: so far a grown exclusion keeps from the path and the ways home.
 CLEAR_M = 2.0
 MOST_GROWTH_M = 50.0
-# An exclusion this far from the path and every way home is given up before the others grow by more.
-FAR_M, _MODEST_GROWTH_M = 500.0, 20.0
+# Where all of that does not suffice, exclusions this far from the path and every way home are given up.
+FAR_M = 500.0
 # Whole 1e-7 degrees are a centimetre: outlines grow by a little first, by more where rounding crosses edges.
 _ROUNDING_M = (0.02, 0.1, 0.5)
 _SLACK_M = 0.03
@@ -72,10 +72,9 @@ def fence_items(plan: Plan, sortie: Sortie, fits: Fits) -> tuple[MissionItem, ..
     flight = _flight(plan, sortie)
     fence = _fence_around(plan, sortie, flight)
     zones = _zones(plan, sortie, flight, fence)
-    for most_m, with_far in ((_MODEST_GROWTH_M, True), (MOST_GROWTH_M, False)):
-        kept = [zone for zone in zones if with_far or not zone.far]
+    for kept in (zones, [zone for zone in zones if not zone.far]):
         for rounding_m in _ROUNDING_M:
-            rings = _grown(flight, fence, kept, fits, most_m, rounding_m)
+            rings = _grown(flight, fence, kept, fits, rounding_m)
             if rings is not None:
                 return _items(rings)
     raise FlightError(
@@ -170,15 +169,14 @@ def _grown(
     fence: Polygon | None,
     zones: Sequence[_Zone],
     fits: Fits,
-    most_m: float,
     rounding_m: float,
 ) -> list[tuple[int, Floats]] | None:
     """Return commands and rings (lon, lat) that fit; None: none do, or rounding broke them."""
     held = {n for n, zone in enumerate(zones) if fence is None or _overlap(zone.outline, fence)}
     while True:
         inside = [zones[n] for n in sorted(held)]
-        growing = [] if fence is None else [_growing(fence, flight, None, most_m, rounding_m)]
-        growing += [_growing(zone.outline, flight, zone, most_m, rounding_m) for zone in inside]
+        growing = [] if fence is None else [_growing(fence, flight, None, rounding_m)]
+        growing += [_growing(zone.outline, flight, zone, rounding_m) for zone in inside]
         if not grow(growing, fits):
             return None
         rounded = [_rounded(one.xy_N2, flight.crs) for one in growing]
@@ -197,16 +195,15 @@ def _grown(
     return list(zip(commands, rounded, strict=True))
 
 
-def _growing(
-    outline: Polygon, flight: _Flight, zone: _Zone | None, most_m: float, rounding_m: float
-) -> Growing:
+def _growing(outline: Polygon, flight: _Flight, zone: _Zone | None, rounding_m: float) -> Growing:
     origin = Polygon(outline.exterior)
-    lines_K, keep_K = flight.lines_K[:0], np.zeros(0)
-    if zone is not None:
-        near_K = shapely.dwithin(flight.lines_K, origin, most_m + CLEAR_M)
-        lines_K, keep_K = flight.lines_K[near_K], zone.keep_K[near_K]
-    shape = origin.buffer(rounding_m, join_style="mitre", mitre_limit=_MITRE)
-    return Growing(origin=origin, xy_N2=corners(shape), most_m=most_m, lines_K=lines_K, keep_K=keep_K)
+    return Growing(
+        origin=origin,
+        xy_N2=corners(origin.buffer(rounding_m, join_style="mitre", mitre_limit=_MITRE)),
+        most_m=MOST_GROWTH_M if zone is None else np.inf,
+        lines_K=flight.lines_K if zone is not None else flight.lines_K[:0],
+        keep_K=zone.keep_K if zone is not None else np.zeros(0),
+    )
 
 
 def _keeps(

@@ -41,6 +41,7 @@ _MODES = {
     (7, 0): "stabilized",
     (10, 0): "termination",
 }
+_CUSTOM_MODE = 1  # MAV_MODE_FLAG_CUSTOM_MODE_ENABLED
 _NUMBERS = {name: main << 16 | sub << 24 for (main, sub), name in _MODES.items()}
 _NAMES = {number: name for name, number in _NUMBERS.items()}
 
@@ -60,6 +61,7 @@ class Px4:
         mission_items=ITEM_LIMIT["px4"], fence_corners=FENCE_LIMIT["px4"], rally_points=8, requests=1
     )
     parameters = px4_checks.PARAMETERS
+    mission_mode = "mission"
 
     def encode(self, sortie: Sortie) -> tuple[MissionItem, ...]:
         """Return the items to upload; the first is the take-off."""
@@ -92,6 +94,11 @@ class Px4:
     def mode_number(self, name: str) -> int:
         """Return ``custom_mode`` of a mode; ``KeyError`` for one that is not known."""
         return _NUMBERS[name]
+
+    def set_mode(self, name: str) -> tuple[float, float, float]:
+        """Return the parameters of DO_SET_MODE: a custom mode, its main number and its sub number."""
+        number = self.mode_number(name)
+        return float(_CUSTOM_MODE), float(number >> 16 & 0xFF), float(number >> 24)
 
 
 def _stored(item: MissionItem) -> MissionItem:

@@ -89,5 +89,5 @@ def result_said(result: int | None) -> str:
         dialect.MAV_RESULT_DENIED: "denied",
         dialect.MAV_RESULT_UNSUPPORTED: "not supported",
         dialect.MAV_RESULT_FAILED: "failed",
-        dialect.MAV_RESULT_CANCELLED: "cancelled",
+        6: "cancelled",
     }.get(result, f"result {result}")

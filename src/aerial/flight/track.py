@@ -15,6 +15,8 @@ from aerial.records import Sortie, TriggerPoint
 from aerial.records.record import record
 
 Floats = NDArray[np.float64]
+# A photograph that was taken within this distance of a line belongs to it.
+_ON_LINE_M = 5.0
 
 
 @record
@@ -22,7 +24,8 @@ class Progress:
     """One moment of a sortie.
 
     ``line``: number of the survey line, None off the lines. ``aside_m``: from the planned path, level;
-    ``above_m``: over it. ``due``: photographs that should have been taken by now. ``left_m``,
+    ``above_m``: over it. ``due``: photographs that should have been taken by now; ``blind_m``: flown on
+    the line since the last, or since its start; one is due every ``every_m``, 0 off the lines. ``left_m``,
     ``left_s``: to fly, return and landing included; ``left_battery`` the share of it (0-1) by the plan.
     """
 
@@ -31,6 +34,8 @@ class Progress:
     aside_m: float | None
     above_m: float | None
     due: int
+    blind_m: float
+    every_m: float
     photos: int
     left_m: float
     left_s: float
@@ -55,7 +60,14 @@ class Track:
             _along(self._paths[leg], point)[0] for leg, point in zip(self._due_leg, due_N3, strict=True)
         ]
 
-    def at(self, item: int, at: LonLat, height_above_home_m: float) -> Progress:
+    @property
+    def items(self) -> int:
+        """Return how many items the mission has."""
+        return len(self._legs)
+
+    def at(
+        self, item: int, at: LonLat, height_above_home_m: float, last_shot: LonLat | None = None
+    ) -> Progress:
         """Return the progress while mission ``item`` is current and the vehicle is at ``at``."""
         leg = self._legs[item] if 0 <= item < len(self._legs) else None
         total = self._before[-1]
@@ -63,17 +75,28 @@ class Track:
             # Before the first waypoint, or on the way down.
             flown = total if item >= len(self._legs) - 1 else 0.0
             due = len(self.triggers) if flown else 0
-            return self._progress(None, None, None, due, flown)
+            return self._progress(None, None, None, due, flown, 0.0)
         (point,) = self._path([at], [height_above_home_m])
         along, aside, above = _along(self._paths[leg], point)
         due = sum(
             one < leg or (one == leg and where <= along)
             for one, where in zip(self._due_leg, self._due_along, strict=True)
         )
-        return self._progress(leg, aside, above, due, self._before[leg] + along)
+        since = 0.0
+        if last_shot is not None:
+            (shot,) = self._path([last_shot], [height_above_home_m])
+            on, beside, _ = _along(self._paths[leg], shot)
+            since = on if beside < _ON_LINE_M else 0.0
+        return self._progress(leg, aside, above, due, self._before[leg] + along, max(along - since, 0.0))
 
     def _progress(
-        self, leg: int | None, aside: float | None, above: float | None, due: int, flown: float
+        self,
+        leg: int | None,
+        aside: float | None,
+        above: float | None,
+        due: int,
+        flown: float,
+        blind: float,
     ) -> Progress:
         total = max(self._before[-1], 1e-6)
         share = max(total - flown, 0.0) / total
@@ -83,6 +106,8 @@ class Track:
             aside_m=aside,
             above_m=above,
             due=due,
+            blind_m=blind,
+            every_m=0.0 if leg is None else self.sortie.legs[leg].trigger_distance_m or 0.0,
             photos=len(self.triggers),
             left_m=share * total,
             left_s=share * self.sortie.duration_s,

@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from aerial.errors import FlightError
+from aerial.autopilots.triggers import of_sortie
+from aerial.errors import FlightError, PlanError
 from aerial.flight.command import Command, result_said
-from aerial.flight.counted import missing_of
 from aerial.flight.images import MissingImages
 from aerial.flight.log import FlightLog, read_log
 from aerial.flight.mavlink import dialect
 from aerial.flight.track import Progress, Track
+from aerial.plan.refly import missing_points
 from aerial.records import Plan, ShotRecord, Sortie, TriggerPoint
 from aerial.records.record import record
 from aerial.steps.fly import request_streams
@@ -21,8 +22,8 @@ from aerial.steps.fly_link import Vehicle
 ASIDE_M, ABOVE_M = 5.0, 5.0
 _ARMING_S, _ARM_EVERY_S = 40.0, 2.0
 _SLICE_S = 0.05
-# Photographs are told a little after they are due.
-_LATE_PHOTOS, _LATE_S = 2, 5.0
+# Two photographs that did not come, and a while for those that are told late.
+_LATE_PHOTOS, _LATE_S = 2.5, 3.0
 _AIRBORNE_M = 2.0
 LOGS = "flights"
 _WARNINGS = {
@@ -162,7 +163,6 @@ def watch(
     sortie: Sortie,
     log: FlightLog,
     *,
-    position_period_s: float,
     report: Report,
     say: Say,
     report_every_s: float = 5.0,
@@ -194,7 +194,7 @@ def watch(
             break
     station.listeners.remove(images)
     report(status_of(vehicle, track))
-    return _end(vehicle, sortie, log, position_period_s, images)
+    return _end(vehicle, plan, sortie, log, images)
 
 
 def status_of(vehicle: Vehicle, track: Track) -> Status:
@@ -202,7 +202,10 @@ def status_of(vehicle: Vehicle, track: Track) -> Status:
     seen, counts = vehicle.watch.seen, vehicle.station.codec.counts
     progress = None
     if seen.at is not None and seen.current is not None and seen.above_home_m is not None:
-        progress = track.at(seen.current, seen.at, seen.above_home_m)
+        last = next(reversed(seen.shots.values())).at if seen.shots else None
+        # A mission that has run to its end counts from 0 again.
+        item = track.items - 1 if seen.complete else seen.current
+        progress = track.at(item, seen.at, seen.above_home_m, last)
     latency = vehicle.station.latency_s
     return Status(
         mode=seen.mode,
@@ -236,7 +239,7 @@ def _warnings(vehicle: Vehicle, plan: Plan, status: Status, flight: _Flight, now
     on_line = progress is not None and progress.line is not None and not status.link_lost
     aside = progress is not None and on_line and abs(progress.aside_m or 0.0) > ASIDE_M
     above = progress is not None and on_line and abs(progress.above_m or 0.0) > ABOVE_M
-    late = progress is not None and on_line and progress.due - status.photos > _LATE_PHOTOS
+    late = progress is not None and on_line and 0 < _LATE_PHOTOS * progress.every_m < progress.blind_m
     if not late:
         flight.late_since_s = None
     elif flight.late_since_s is None:
@@ -265,11 +268,12 @@ def _warnings(vehicle: Vehicle, plan: Plan, status: Status, flight: _Flight, now
             yield _WARNINGS[name].format(mode=seen.mode)
 
 
-def _end(
-    vehicle: Vehicle, sortie: Sortie, log: FlightLog, position_period_s: float, images: MissingImages
-) -> Ended:
+def _end(vehicle: Vehicle, plan: Plan, sortie: Sortie, log: FlightLog, images: MissingImages) -> Ended:
     shots: list[ShotRecord] = [vehicle.watch.seen.shots[key] for key in sorted(vehicle.watch.seen.shots)]
-    missing = missing_of(sortie, shots, position_period_s=position_period_s)
+    try:
+        missing = missing_points(plan, [shot.at for shot in shots], sorties=[sortie.number])
+    except PlanError:
+        missing = tuple(of_sortie(sortie))
     complete = vehicle.watch.seen.complete
     log(
         {

@@ -62,7 +62,7 @@ def test_feedback_of_two_lines() -> None:
 
 
 def test_fields_of_feedback() -> None:
-    """img_idx counts from 1; cam_idx, flags, foc_len, completed_captures are 0; yaw 0-360, pitch nose down."""
+    """img_idx counts from 1; cam_idx, flags, foc_len, completed_captures are 0; yaw 0-360; nose down."""
     told, _ = fly()
     assert [message.img_idx for message in told] == list(range(1, len(told) + 1))
     assert {(m.cam_idx, m.flags, m.foc_len, m.completed_captures) for m in told} == {(0, 0, 0.0, 0)}

@@ -14,6 +14,7 @@ from aerial.simulate.vehicle.state import State
 ALTITUDE, CIRCLE, POLYGON = 1, 2, 4
 # FENCE_BREACH
 _MAX_ALTITUDE, _BOUNDARY = 2, 3
+_UNION = 2
 _SEEN_S = 1.0
 
 
@@ -80,6 +81,9 @@ class Guard:
 
     def _out_of_polygons(self, state: State) -> bool:
         here = Point(state.east_m, state.north_m)
-        if self._inside and not any(shape.contains(here) for shape in self._inside):
+        inside = [shape.contains(here) for shape in self._inside]
+        # In all of them, unless an option makes their union count.
+        union = int(self._parameters["FENCE_OPTIONS"]) & _UNION
+        if inside and not (any(inside) if union else all(inside)):
             return True
         return any(shape.contains(here) for shape in self._outside)
