@@ -9,6 +9,7 @@ from aerial.simulate.vehicle.place import Place
 _TILES, _SIDE = 56, 4
 _ALL = (1 << _TILES) - 1
 _AGAIN_S = 1.0
+_MOST_SPACING_M = 1000
 _METRES_PER_DEGREE = 111_319.49
 
 
@@ -16,7 +17,7 @@ class KnownGround:
     """One block of 28 by 32 heights around the home; ``whole`` once every tile of it has come."""
 
     def __init__(self, place: Place, spacing_m: float) -> None:
-        self._spacing_m = max(round(spacing_m), 1)
+        self._spacing_m = round(min(max(spacing_m, 1), _MOST_SPACING_M))
         lat, lon = place.lat_lon(-16 * self._spacing_m, -14 * self._spacing_m)
         self._corner_e7 = (round(lat * 1e7), round(lon * 1e7))
         self._tiles: dict[int, list[int]] = {}

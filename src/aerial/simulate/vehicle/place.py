@@ -16,8 +16,9 @@ class Place:
 
     def lat_lon(self, east_m: float, north_m: float) -> tuple[float, float]:
         """Return latitude and longitude in degrees, exact."""
-        at = geo.to_lonlat(self._frame, east_m, north_m)
-        return at.lat_deg, at.lon_deg
+        lon, lat = geo.transform(self._frame, geo.WGS84, np.array([east_m]), np.array([north_m]))
+        # A hair beyond the date line is the date line.
+        return float(lat[0]), max(-180.0, min(float(lon[0]), 180.0))
 
     def lat_lon_e7(self, east_m: float, north_m: float) -> tuple[int, int]:
         """Return latitude and longitude as integers of 1e-7 degrees."""
