@@ -34,6 +34,8 @@ def test_each_type_has_an_upload_of_its_own() -> None:
     other = Talk(pilot.machine, system=254, port=1)
     corners = ring(4)
     pilot.send(count(3))
+    for kind, answer in ((FENCE, "MISSION_COUNT"), (MISSION, "MISSION_ACK")):
+        assert names(other.ask(dialect.MAVLink_mission_request_list_message(1, 1, kind))) == [answer]
     said = other.ask(count(4, FENCE))
     assert [(ask.seq, ask.mission_type) for ask in named(said, "MISSION_REQUEST")] == [(0, FENCE)]
     pilot.send(item(0))
@@ -147,6 +149,9 @@ def test_mixed_mission_is_what_is_counted_and_flown() -> None:
     assert pilot.machine.parameters["MIS_TOTAL"] == 7
     said = pilot.ask(command(512, dialect.MAVLINK_MSG_ID_MISSION_CURRENT))
     assert named(said, "MISSION_CURRENT")[0].total == 6
+    pilot.upload(mission(3))
+    pilot.upload([*mission(6), item(6, 214), item(7)])
+    assert pilot.machine.parameters["MIS_TOTAL"] == len(pilot.machine.stored.mission) == 6
 
 
 def test_fence_cancelled_half_way_is_the_old_one() -> None:
@@ -196,7 +201,7 @@ def test_station_that_left_is_not_answered() -> None:
     gone.ask(count(5))
     pilot.machine.forget(1)
     assert results(pilot.ask(count(2))) == [(MISSION, 14)]
-    pilot.wait(9.0)
+    assert not [m for _, m in pilot.wait(9.0) if m.get_type().startswith("MISSION_")]
     assert pilot.machine.take(1) == []
     assert results(pilot.upload(mission(2))) == [(MISSION, 0)]
 
@@ -267,6 +272,9 @@ def test_silent_while_it_boots() -> None:
     pilot = talk()
     pilot.machine.reboot()
     assert pilot.ask(count(2)) == []
+    pilot.wait(6.0)
+    pilot.machine.receive(pilot.codec.pack(command(246, 1)) + pilot.codec.pack(count(2)))
+    assert names(pilot.heard()) == ["COMMAND_ACK"]
     assert not [m for _, m in pilot.wait(1.8)]
     pilot.wait(0.5)
     assert results(pilot.ask(count(2))) == [(MISSION, 4)]
