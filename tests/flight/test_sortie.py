@@ -8,11 +8,16 @@ from tests.flight.conftest import link_of, vehicle
 from aerial import geo
 from aerial.autopilots.triggers import of_sortie
 from aerial.flight.log import FlightLog, read_log
+from aerial.flight.mavlink import Codec
+from aerial.plan.refly import missing_points
 from aerial.progress import SILENT
 from aerial.records import Plan, Sortie
+from aerial.simulate.vehicle.channel import Channel
+from aerial.simulate.vehicle.setup import Impairment
 from aerial.steps import fly
 from aerial.steps.fly_link import Vehicle
-from aerial.steps.fly_watch import Ended, Status, start, watch
+from aerial.steps.fly_resume import resume_sortie
+from aerial.steps.fly_watch import Ended, Status, log_of, start, watch
 
 
 def flown(craft: Vehicle, plan: Plan, sortie: Sortie, folder: Path, said: list[str] | None = None) -> Ended:
@@ -59,3 +64,120 @@ def test_whole_sortie(plan: Plan, sortie: Sortie, tmp_path: Path) -> None:
         assert abs(on[0]) <= 1.0
         assert np.diff(on).max() <= 15.0 + sortie.speed_m_s * 0.02 + 0.1
     assert not said
+
+
+def fly_on(craft: Vehicle, until: int) -> None:
+    """Let the flight go on until so many photographs are taken."""
+    state = link_of(craft).machine.state
+    end = craft.station.link.now() + 900
+    while len(state.shots) < until:
+        assert craft.station.link.now() < end
+        craft.station.pump(0.1)
+
+
+def test_link_cut_for_20_s(plan: Plan, sortie: Sortie, tmp_path: Path) -> None:
+    """With the link cut for 20 s nothing is lost: all photographs are taken, and counted as taken."""
+    craft = vehicle(sortie)
+    said: list[str] = []
+    assert all(proof.proved for proof in fly.upload(craft, plan, sortie, tmp_path, SILENT))
+    link = link_of(craft)
+
+    def cut(now_s: float) -> None:
+        shots = len(link.machine.state.shots)
+        if shots >= 30 and not began:
+            began.append(now_s)
+        link.cut = bool(began) and now_s < began[0] + 20
+
+    began: list[float] = []
+    with FlightLog(tmp_path / "flight.jsonl") as log:
+        craft.watch._tell = log
+        fly.request_streams(craft)
+        start(craft, log, said.append)
+        link.every_step = cut
+        ended = follow(craft, plan, sortie, log, said)
+    assert ended.complete
+    assert ended.photos == len(link.machine.state.shots)
+    assert ended.untold > 3
+    assert not ended.missing
+    assert said[0].startswith("The link is lost")
+
+
+def test_battery_swap_in_the_middle(plan: Plan, sortie: Sortie, tmp_path: Path) -> None:
+    """Aborted in mid-flight and resumed with a new battery: no gap, and no line flown twice, in the union."""
+    craft = vehicle(sortie)
+    assert all(proof.proved for proof in fly.upload(craft, plan, sortie, tmp_path, SILENT))
+    with FlightLog(log_of(tmp_path, sortie)) as log:
+        craft.watch._tell = log
+        fly.request_streams(craft)
+        start(craft, log, [].append)
+        fly_on(craft, 50)
+        craft.watch.expected_modes.add("rtl")
+        craft.station.urgent = craft.abort.urgent
+        craft.station.listeners.append(craft.abort)
+        ended = follow(craft, plan, sortie, log)
+    assert not ended.complete
+    first = [shot.at for shot in link_of(craft).machine.state.shots]
+    rest, where = resume_sortie(plan, sortie, tmp_path)
+    again = vehicle(rest.sorties[0])
+    assert all(proof.proved for proof in fly.upload(again, rest, rest.sorties[0], where, SILENT))
+    with FlightLog(where / "flight.jsonl") as log:
+        again.watch._tell = log
+        fly.request_streams(again)
+        start(again, log, [].append)
+        assert follow(again, rest, rest.sorties[0], log).complete
+    second = [shot.at for shot in link_of(again).machine.state.shots]
+    assert not missing_points(plan, [*first, *second])
+    twice = len(first) + len(second) - sortie.photos
+    assert 0 <= twice <= 12
+
+
+def test_pilot_takes_over(plan: Plan, sortie: Sortie, tmp_path: Path) -> None:
+    """After a mode that we did not ask for, only heartbeats are sent, and an abort that is asked for."""
+    craft = vehicle(sortie)
+    assert all(proof.proved for proof in fly.upload(craft, plan, sortie, tmp_path, SILENT))
+    link, said = link_of(craft), []
+    sent: list[str] = []
+    send = link.send
+
+    def spy(data: bytes) -> None:
+        sent.extend(message.get_type() for message in Codec(system=9, component=9).feed(data))
+        send(data)
+
+    with FlightLog(tmp_path / "flight.jsonl") as log:
+        craft.watch._tell = log
+        fly.request_streams(craft)
+        start(craft, log, said.append)
+        fly_on(craft, 10)
+        link.machine.flying.pilot_takes(5)
+        craft.station.wait(2.0)
+        link.send = spy  # type: ignore[method-assign]
+        craft.station.wait(20.0)
+        assert craft.watch.pilot_has_control
+        assert set(sent) == {"HEARTBEAT", "TIMESYNC"}
+        sent.clear()
+        craft.station.urgent = craft.abort.urgent
+        craft.station.listeners.append(craft.abort)
+        craft.station.wait(2.0)
+        assert sent[0] == "COMMAND_LONG"
+        assert craft.abort.accepted
+        assert link.machine.state.mode == 6
+
+
+def test_abort_gets_through_a_bad_link(plan: Plan, sortie: Sortie, tmp_path: Path) -> None:
+    """On a link that loses half of all frames each way, an abort is accepted within seconds."""
+    craft = vehicle(sortie)
+    assert all(proof.proved for proof in fly.upload(craft, plan, sortie, tmp_path, SILENT))
+    with FlightLog(tmp_path / "flight.jsonl") as log:
+        craft.watch._tell = log
+        start(craft, log, [].append)
+        fly_on(craft, 5)
+        link = link_of(craft)
+        way = Impairment(loss=0.5, delay_s=0.2)
+        link._up, link._down = Channel(way, 1), Channel(way, 2)
+        craft.station.urgent = craft.abort.urgent
+        craft.station.listeners.append(craft.abort)
+        began = link.now()
+        while not craft.abort.done:
+            craft.station.pump(0.02)
+        assert craft.abort.accepted
+        assert link.now() - began < 10

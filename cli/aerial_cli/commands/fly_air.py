@@ -207,8 +207,13 @@ def show_status(status: "Status") -> None:
 def show_end(ended: "Ended") -> int:
     """Say how a flight ended; return the exit code."""
     console.say(
-        f"Landed. {ended.photos} photographs were told of, {ended.due} were planned. Log: {ended.log}"
+        f"Landed. {ended.photos} photographs were taken, {ended.due} were planned. Log: {ended.log}"
     )
+    if ended.untold:
+        console.say(
+            f"{ended.untold} of them were not heard of: take their places from the vehicle's .BIN log, with "
+            "aerial photos geotag."
+        )
     if not ended.complete:
         console.say("The mission did not run to its end. Next: aerial fly resume")
         return 1

@@ -12,8 +12,9 @@ from aerial.flight.images import MissingImages
 from aerial.flight.log import FlightLog, read_log
 from aerial.flight.mavlink import dialect
 from aerial.flight.track import Progress, Track
+from aerial.flight.untold import not_taken, untold_of
 from aerial.plan.refly import missing_points
-from aerial.records import Plan, ShotRecord, Sortie, TriggerPoint
+from aerial.records import Plan, Sortie, TriggerPoint
 from aerial.records.record import record
 from aerial.steps.fly import request_streams
 from aerial.steps.fly_link import Vehicle
@@ -21,7 +22,7 @@ from aerial.steps.fly_link import Vehicle
 # An aircraft that is further from its line than this does not fly the plan.
 ASIDE_M, ABOVE_M = 5.0, 5.0
 _ARMING_S, _ARM_EVERY_S = 40.0, 2.0
-_SLICE_S = 0.05
+_LOOK_EVERY_S, _AFTER_S = 0.2, 2.0
 # Two photographs that did not come, and a while for those that are told late.
 _LATE_PHOTOS, _LATE_S = 2.5, 3.0
 _AIRBORNE_M = 2.0
@@ -58,11 +59,16 @@ class Status:
 
 @record
 class Ended:
-    """How a flight ended. ``complete``: the mission ran to its end. ``missing``: photographs not taken."""
+    """How a flight ended. ``complete``: the mission ran to its end.
+
+    ``photos`` taken by the camera's count, ``untold`` of them were not heard of: the link lost them.
+    ``missing``: not taken, as far as is known.
+    """
 
     complete: bool
     pilot_had_control: bool
     photos: int
+    untold: int
     due: int
     missing: tuple[TriggerPoint, ...]
     log: Path
@@ -180,7 +186,7 @@ def watch(
         request_streams(vehicle)
     reported_s = float("-inf")
     while True:
-        station.pump(_SLICE_S)
+        station.wait(_LOOK_EVERY_S)
         now = station.link.now()
         status = status_of(vehicle, track)
         flight.airborne |= (seen.above_home_m or 0.0) > _AIRBORNE_M and bool(seen.armed)
@@ -192,6 +198,8 @@ def watch(
             report(status)
         if flight.airborne and seen.armed is False:
             break
+    # The end of the mission may be told a little after the motors are off.
+    station.wait(_AFTER_S)
     station.listeners.remove(images)
     report(status_of(vehicle, track))
     return _end(vehicle, plan, sortie, log, images)
@@ -217,7 +225,7 @@ def status_of(vehicle: Vehicle, track: Track) -> Status:
         height_above_home_m=seen.above_home_m,
         ground_speed_m_s=seen.ground_speed_m_s,
         item=seen.current,
-        photos=len(seen.shots),
+        photos=len(seen.shots) + untold_of(seen.shots),
         progress=progress,
     )
 
@@ -269,9 +277,11 @@ def _warnings(vehicle: Vehicle, plan: Plan, status: Status, flight: _Flight, now
 
 
 def _end(vehicle: Vehicle, plan: Plan, sortie: Sortie, log: FlightLog, images: MissingImages) -> Ended:
-    shots: list[ShotRecord] = [vehicle.watch.seen.shots[key] for key in sorted(vehicle.watch.seen.shots)]
+    shots = vehicle.watch.seen.shots
+    untold = untold_of(shots)
     try:
-        missing = missing_points(plan, [shot.at for shot in shots], sorties=[sortie.number])
+        found = missing_points(plan, [shot.at for shot in shots.values()], sorties=[sortie.number])
+        missing = not_taken(sortie, shots, found)
     except PlanError:
         missing = tuple(of_sortie(sortie))
     complete = vehicle.watch.seen.complete
@@ -279,7 +289,8 @@ def _end(vehicle: Vehicle, plan: Plan, sortie: Sortie, log: FlightLog, images: M
         {
             "event": "end",
             "complete": complete,
-            "photos": len(shots),
+            "photos": len(shots) + untold,
+            "untold": untold,
             "planned": sortie.photos,
             "missing": [trigger.photo for trigger in missing],
             "images_not_told": list(images.missing),
@@ -288,7 +299,8 @@ def _end(vehicle: Vehicle, plan: Plan, sortie: Sortie, log: FlightLog, images: M
     return Ended(
         complete=complete,
         pilot_had_control=vehicle.watch.pilot_has_control,
-        photos=len(shots),
+        photos=len(shots) + untold,
+        untold=untold,
         due=sortie.photos,
         missing=missing,
         log=log.path,
