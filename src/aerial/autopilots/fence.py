@@ -85,15 +85,16 @@ def fence_items(plan: Plan, sortie: Sortie, fits: Fits) -> tuple[MissionItem, ..
 
 
 def without_holes(polygon: Polygon) -> list[Polygon]:
-    """Return ``polygon`` cut into parts without holes; autopilots know none."""
+    """Return ``polygon`` cut into parts without holes, in any units; autopilots know none."""
     if not polygon.interiors:
         return [polygon]
     west, south, east, north = polygon.bounds
     middle = Polygon(polygon.interiors[0]).centroid.x
     found = []
     for half in (box(west - 1, south - 1, middle, north + 1), box(middle, south - 1, east + 1, north + 1)):
-        for part in _polygons(polygon.intersection(half)):
-            found += without_holes(part)
+        for part in shapely.get_parts(polygon.intersection(half)).tolist():
+            if isinstance(part, Polygon) and not part.is_empty:
+                found += without_holes(part)
     return found
 
 
@@ -228,7 +229,7 @@ def _keeps(
 
 def _rounded(xy_N2: Floats, crs: str) -> Floats:
     lon_N, lat_N = geo.transform(crs, WGS84, xy_N2[:, 0], xy_N2[:, 1])
-    lonlat_N2 = np.round(np.column_stack([lon_N, lat_N]), 7)
+    lonlat_N2 = np.round(np.column_stack([lon_N, lat_N]) * 1e7) / 1e7 + 0.0  # no -0.0
     return np.asarray(lonlat_N2[(lonlat_N2 != np.roll(lonlat_N2, 1, axis=0)).any(axis=1)])
 
 
