@@ -82,7 +82,7 @@ def test_missions_are_numbered_and_start_with_home_where_there_is_one(
 
 
 @each
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(sent=items())
 def test_what_is_stored_is_stored_again_as_it_is(autopilot: Autopilot, sent: tuple[MissionItem, ...]) -> None:
     """``as_stored`` twice is ``as_stored`` once, to the bit, and keeps order, number and command."""
@@ -138,7 +138,7 @@ def test_nothing_answered_is_no_silent_pass(autopilot: Autopilot) -> None:
 
 
 @each
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(data=st.data())
 def test_any_answer_is_judged(autopilot: Autopilot, data: st.DataObject) -> None:
     """Whatever values come: findings, with a hint where something is to be done, and never a crash."""
