@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from aerial.errors import PlanError
 from aerial.plan import energy
 from aerial.plan.profiles import read_aircraft
-from aerial.plan.sorties import OVERLAP_PHOTOS, Craft, Flown, Stretch, split
+from aerial.plan.sorties import OVERLAP_PHOTOS, Craft, Flown, FlownLeg, Stretch, split
 from aerial.records import Wind
 
 AIRCRAFT = read_aircraft("dji_mavic3_enterprise")
@@ -104,6 +104,21 @@ def test_every_corner_is_a_stop_for_an_aircraft_that_stops() -> None:
     )
     stops = 2 if AIRCRAFT.turn == "stop" else 0
     assert bent.duration_s - straight.duration_s == pytest.approx(stops * 9.0 / AIRCRAFT.acceleration_m_s2)
+
+
+@pytest.mark.parametrize(("autopilot", "hold_s"), [("dji", 0.0), ("ardupilot", 1.0), ("px4", 1.0)])
+def test_a_line_costs_a_stop_and_the_holds_at_its_ends(autopilot: str, hold_s: float) -> None:
+    """Where a mission holds at both ends of a line, time and hovering are counted; off the lines not."""
+    flyer = replace(AIRCRAFT, autopilot=autopilot, turn="coordinated")  # type: ignore[arg-type]
+    flying = replace(craft(), aircraft=flyer)
+    path = np.array([[0, 0, HEIGHT_M], [450, 0, HEIGHT_M]])
+    line = flying.cost(FlownLeg(kind="survey", xyz_M3=path, line=1, trigger_m=20.0))
+    turn = flying.cost(FlownLeg(kind="turn", xyz_M3=path))
+    assert turn.duration_s == pytest.approx(450 / 9 + 9 / AIRCRAFT.acceleration_m_s2)
+    assert line.duration_s - turn.duration_s == pytest.approx(2 * hold_s)
+    hover_w = AIRCRAFT.battery_wh * 3600 / AIRCRAFT.hover_s
+    assert line.energy_wh - turn.energy_wh == pytest.approx(2 * hold_s * hover_w / 3600)
+    assert energy.turn_m(flyer, 9.0) == pytest.approx(2 * 9.0 * (9.0 / flyer.acceleration_m_s2 + hold_s))
 
 
 def test_no_sortie_takes_more_than_the_battery_less_the_reserve() -> None:

@@ -299,7 +299,9 @@ def _links(params: Params) -> list[Finding]:
 
 
 def _battery(params: Params) -> list[Finding]:
-    if params.get("BATT_MONITOR") == 0:
+    if "BATT_MONITOR" not in params:
+        return [unknown("battery", ["BATT_MONITOR"], "whether the battery is measured is not known.")]
+    if params["BATT_MONITOR"] == 0:
         return [
             found(
                 "warn",

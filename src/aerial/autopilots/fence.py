@@ -1,9 +1,9 @@
 """The fence that an autopilot guards: the plan's, outward to what it stores.
 
 The inclusion holds all of the plan's fence; exclusions hold all of the no-fly zones and of the fence's
-holes that lie in the inclusion. Both may grow: the inclusion by at most ``MOST_GROWTH_M``, the exclusions
-as far as the path and the straight ways home stay clear of them. So the autopilot never breaks off a flight
-that keeps to its plan.
+holes that lie in the inclusion. Both grow by at most ``MOST_GROWTH_M``, the exclusions only as far as the
+path and the straight ways home stay clear of them. So the autopilot never breaks off a flight that keeps to
+its plan.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,6 +25,7 @@ from aerial.records.record import record
 
 Floats = NDArray[np.float64]
 Fits = Callable[[Sequence[int]], bool]
+_Ring = tuple[int, Floats]  # command and corners, lon, lat
 
 INCLUSION, EXCLUSION = 5001, 5002
 # A position is good to a metre or two: so far a grown exclusion keeps from the path and the ways home.
@@ -52,11 +53,14 @@ class _Flight:
 
 @record
 class _Zone:
-    """Ground to stay out of; ``keep_K``: how far from each of the flight's lines it has to stay."""
+    """Ground to stay out of, ``away_m`` from the flight.
+
+    ``keep_K``: how far from each of the flight's lines it has to stay.
+    """
 
     outline: Polygon
     keep_K: Floats
-    far: bool
+    away_m: float
 
 
 def fence_items(plan: Plan, sortie: Sortie, fits: Fits) -> tuple[MissionItem, ...]:
@@ -71,12 +75,10 @@ def fence_items(plan: Plan, sortie: Sortie, fits: Fits) -> tuple[MissionItem, ..
     """
     flight = _flight(plan, sortie)
     fence = _fence_around(plan, sortie, flight)
-    zones = _zones(plan, sortie, flight, fence)
-    for kept in (zones, [zone for zone in zones if not zone.far]):
-        for rounding_m in _ROUNDING_M:
-            rings = _grown(flight, fence, kept, fits, rounding_m)
-            if rings is not None:
-                return _items(rings)
+    zones = sorted(_zones(plan, sortie, flight, fence), key=lambda zone: zone.away_m)
+    rings = _most(flight, fence, zones, fits)
+    if rings is not None:
+        return _items(rings)
     raise FlightError(
         f"The fence of sortie {sortie.number} with {len(zones)} no-fly zones has more corners than the "
         "autopilot stores, and cannot be simplified without touching the path.",
@@ -85,15 +87,16 @@ def fence_items(plan: Plan, sortie: Sortie, fits: Fits) -> tuple[MissionItem, ..
 
 
 def without_holes(polygon: Polygon) -> list[Polygon]:
-    """Return ``polygon`` cut into parts without holes; autopilots know none."""
+    """Return ``polygon`` cut into parts without holes, in any units; autopilots know none."""
     if not polygon.interiors:
         return [polygon]
     west, south, east, north = polygon.bounds
     middle = Polygon(polygon.interiors[0]).centroid.x
     found = []
     for half in (box(west - 1, south - 1, middle, north + 1), box(middle, south - 1, east + 1, north + 1)):
-        for part in _polygons(polygon.intersection(half)):
-            found += without_holes(part)
+        for part in shapely.get_parts(polygon.intersection(half)).tolist():
+            if isinstance(part, Polygon) and not part.is_empty:
+                found += without_holes(part)
     return found
 
 
@@ -160,39 +163,60 @@ def _zones(plan: Plan, sortie: Sortie, flight: _Flight, fence: Polygon | None) -
                 )
             # A way home that is nearer as it is may not come nearer still; the plan's checks have told it.
             keep_K = np.minimum(CLEAR_M, 0.9 * away_K)
-            found.append(_Zone(outline=piece, keep_K=keep_K, far=bool(away_K.min() > FAR_M)))
+            found.append(_Zone(outline=piece, keep_K=keep_K, away_m=float(away_K.min())))
     return found
 
 
-def _grown(
-    flight: _Flight,
-    fence: Polygon | None,
-    zones: Sequence[_Zone],
-    fits: Fits,
-    rounding_m: float,
-) -> list[tuple[int, Floats]] | None:
+def _most(flight: _Flight, fence: Polygon | None, zones: Sequence[_Zone], fits: Fits) -> list[_Ring] | None:
+    """Return the rings with all zones or, where those do not fit, with the most of them, nearest first."""
+    rings = _rings(flight, fence, zones, fits)
+    if rings is not None:
+        return rings
+    low, high = sum(zone.away_m <= FAR_M for zone in zones), len(zones) - 1
+    while low <= high:
+        middle = (low + high + 1) // 2
+        found = _rings(flight, fence, zones[:middle], fits)
+        if found is None:
+            high = middle - 1
+        else:
+            rings, low = found, middle + 1
+    return rings
+
+
+def _rings(flight: _Flight, fence: Polygon | None, zones: Sequence[_Zone], fits: Fits) -> list[_Ring] | None:
     """Return commands and rings (lon, lat) that fit; None: none do, or rounding broke them."""
+    for rounding_m in _ROUNDING_M:
+        simple = _simple(flight, fence, zones, fits, rounding_m)
+        if simple is None:
+            return None
+        inside, growing = simple
+        rounded = [_rounded(one.xy_N2, flight.crs) for one in growing]
+        if _keeps(flight, fence, inside, [_in_frame(ring, flight.crs) for ring in rounded], rounding_m):
+            commands = [] if fence is None else [INCLUSION]
+            commands += [EXCLUSION] * len(inside)
+            return list(zip(commands, rounded, strict=True))
+    return None
+
+
+def _simple(
+    flight: _Flight, fence: Polygon | None, zones: Sequence[_Zone], fits: Fits, rounding_m: float
+) -> tuple[list[_Zone], list[Growing]] | None:
+    """Return the zones in the fence, and the fence and them as few corners as fit; None: they never do."""
     held = {n for n, zone in enumerate(zones) if fence is None or _overlap(zone.outline, fence)}
     while True:
         inside = [zones[n] for n in sorted(held)]
         growing = [] if fence is None else [_growing(fence, flight, None, rounding_m)]
         growing += [_growing(zone.outline, flight, zone, rounding_m) for zone in inside]
-        if not grow(growing, fits):
+        if not fits([3] * len(growing)) or not grow(growing, fits):
             return None
-        rounded = [_rounded(one.xy_N2, flight.crs) for one in growing]
-        sound = [_in_frame(lonlat_N2, flight.crs) for lonlat_N2 in rounded]
-        if not all(shape.is_valid and shape.area > 0 for shape in sound):
-            return None
+        if fence is None:
+            return inside, growing
         # A fence that grew may have reached zones that it had not held.
-        more = {n for n, zone in enumerate(zones) if fence is not None and _overlap(zone.outline, sound[0])}
+        reached = Polygon(growing[0].xy_N2).buffer(_SLACK_M)
+        more = {n for n, zone in enumerate(zones) if _overlap(zone.outline, reached)}
         if more <= held:
-            break
+            return inside, growing
         held |= more
-    if not _keeps(flight, fence, inside, sound, rounding_m):
-        return None
-    commands = [] if fence is None else [INCLUSION]
-    commands += [EXCLUSION] * len(inside)
-    return list(zip(commands, rounded, strict=True))
 
 
 def _growing(outline: Polygon, flight: _Flight, zone: _Zone | None, rounding_m: float) -> Growing:
@@ -200,7 +224,7 @@ def _growing(outline: Polygon, flight: _Flight, zone: _Zone | None, rounding_m: 
     return Growing(
         origin=origin,
         xy_N2=corners(origin.buffer(rounding_m, join_style="mitre", mitre_limit=_MITRE)),
-        most_m=MOST_GROWTH_M if zone is None else np.inf,
+        most_m=MOST_GROWTH_M,
         lines_K=flight.lines_K if zone is not None else flight.lines_K[:0],
         keep_K=zone.keep_K if zone is not None else np.zeros(0),
     )
@@ -213,7 +237,9 @@ def _keeps(
     sound: Sequence[Polygon],
     rounding_m: float,
 ) -> bool:
-    """Tell whether the rounded polygons hold what they must and leave the flight free."""
+    """Tell whether the rounded polygons are sound, hold what they must and leave the flight free."""
+    if not all(shape.is_valid and shape.area > 0 for shape in sound):
+        return False
     closed = list(sound)
     if fence is not None and not closed.pop(0).covers(fence):
         return False
@@ -228,7 +254,7 @@ def _keeps(
 
 def _rounded(xy_N2: Floats, crs: str) -> Floats:
     lon_N, lat_N = geo.transform(crs, WGS84, xy_N2[:, 0], xy_N2[:, 1])
-    lonlat_N2 = np.round(np.column_stack([lon_N, lat_N]), 7)
+    lonlat_N2 = np.round(np.column_stack([lon_N, lat_N]) * 1e7) / 1e7 + 0.0  # no -0.0
     return np.asarray(lonlat_N2[(lonlat_N2 != np.roll(lonlat_N2, 1, axis=0)).any(axis=1)])
 
 
@@ -238,7 +264,7 @@ def _in_frame(lonlat_N2: Floats, crs: str) -> Polygon:
     return geo.reproject(Polygon(lonlat_N2), WGS84, crs)
 
 
-def _items(rings: Sequence[tuple[int, Floats]]) -> tuple[MissionItem, ...]:
+def _items(rings: Sequence[_Ring]) -> tuple[MissionItem, ...]:
     rows = [(command, len(ring), lon, lat) for command, ring in rings for lon, lat in ring.tolist()]
     return tuple(
         MissionItem(

@@ -107,7 +107,7 @@ def check_items(plan: Plan, autopilot: AutopilotName) -> tuple[Finding, ...]:
                 code="fence-corners",
                 message=f"Fence and no-fly zones have {corners} corners; {autopilot} takes "
                 f"{FENCE_LIMIT[autopilot]} as stock.",
-                hint="Simplify them outward, or fly without the autopilot's own fence.",
+                hint="aerial fly upload simplifies them outward; for another ground station draw fewer.",
             )
         )
     if not found:

@@ -7,6 +7,7 @@ first, over all polygons together.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import shapely
@@ -56,23 +57,24 @@ class Growing:
         fewer = np.delete(self.xy_N2, [(place + 1) % count] if drawn else [place], axis=0)
         if drawn:
             fewer[place if place + 1 < count else place - 1] = tips_N2[place]
-        if drawn:
-            added_32, reached = np.array([around[1], tips_N2[place], around[2]]), tips_N2[place : place + 1]
+            added_32 = np.array([around[1], tips_N2[place], around[2]])
+            new, reached = list(pairwise(added_32)), added_32[1:2]
         else:
-            added_32, reached = around, around[0] + _ALONG_S1 * (around[2] - around[0])
-        if key in self._refused or not self._free(fewer, added_32, reached):
+            added_32 = around
+            new, reached = [(around[0], around[2])], around[0] + _ALONG_S1 * (around[2] - around[0])
+        beside = np.arange(place - (1 if drawn else 2), place + 2) % count
+        crossed = key in self._refused or any(_meets(self.xy_N2, beside, *edge) for edge in new)
+        if crossed or not self._free(added_32, reached):
             self._refused.add(key)
             growth_N[place] = np.inf
             return
         self.xy_N2 = fewer
         self._steps = None
 
-    def _free(self, fewer: Floats, added_32: Floats, reached_S2: Floats) -> bool:
+    def _free(self, added_32: Floats, reached_S2: Floats) -> bool:
         if (shapely.distance(shapely.points(reached_S2), self.origin) > self.most_m).any():
             return False
-        if len(self.lines_K) and (shapely.distance(self.lines_K, Polygon(added_32)) < self.keep_K).any():
-            return False
-        return bool(Polygon(fewer).is_valid)
+        return not (shapely.distance(self.lines_K, Polygon(added_32)) < self.keep_K).any()
 
 
 def grow(polygons: Sequence[Growing], fits: Callable[[Sequence[int]], bool]) -> bool:
@@ -109,6 +111,20 @@ def _steps(xy_N2: Floats) -> tuple[Floats, Floats, NDArray[np.bool_]]:
     drawn_N = ~inward_N & (_cross(out, beyond) > 0) & (turn_N > 0) & (share_N > 0)
     growth_N = np.where(inward_N, left_N, np.where(drawn_N, tip_N, np.inf))
     return growth_N, tips_N2, drawn_N
+
+
+def _meets(xy_N2: Floats, beside: NDArray[np.intp], start_2: Floats, end_2: Floats) -> bool:
+    """Tell whether an edge, those that begin at ``beside`` left out, meets that from start to end."""
+    a_N2, b_N2 = xy_N2, np.roll(xy_N2, -1, axis=0)
+    low, high = np.minimum(start_2, end_2), np.maximum(start_2, end_2)
+    apart_N2 = (np.maximum(a_N2, b_N2) < low) | (np.minimum(a_N2, b_N2) > high)
+    near_N = ~(apart_N2[:, 0] | apart_N2[:, 1])
+    near_N[beside] = False
+    a_N2, b_N2 = a_N2[near_N], b_N2[near_N]
+    along, over_N2 = (end_2 - start_2)[None], b_N2 - a_N2
+    sides = _cross(along, a_N2 - start_2) * _cross(along, b_N2 - start_2) <= 0
+    ends = _cross(over_N2, start_2 - a_N2) * _cross(over_N2, end_2 - a_N2) <= 0
+    return bool((sides & ends).any())
 
 
 def _cross(a_N2: Floats, b_N2: Floats) -> Floats:

@@ -81,7 +81,7 @@ def check_storage(plan: Plan, aircraft: Aircraft) -> list[Finding]:
                 "warn",
                 "fence_vertices",
                 f"Fence and no-fly zones have {vertices} corners; the autopilot holds {most_vertices}.",
-                "Simplify them outward, or upload those near the sortie only.",
+                "aerial fly upload simplifies them outward; for another ground station draw fewer.",
             )
         )
     return findings

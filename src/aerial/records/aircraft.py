@@ -35,7 +35,8 @@ class Aircraft:
 
     ``autopilot``: whose files it reads. ``weight_class`` as in the regulations of 2024-01-01 (国令761).
     ``hover_s`` and ``cruise_s``: time aloft of a full ``battery_wh`` in still air, hovering and at
-    ``cruise_m_s``. ``turn``: "stop" halts at the end of every line, "coordinated" rounds the corner.
+    ``cruise_m_s``. ``turn``: "stop" halts at every corner, "coordinated" rounds those off the lines; at
+    the ends of lines an ArduPilot or PX4 mission halts anyway.
     ``position_period_s``: how often the position is renewed that the trigger distance is measured on.
     ``dji_drone`` and ``dji_payload``: (enum, sub-enum) of WPML, None where it is not of that maker.
     """

@@ -9,9 +9,9 @@ import math
 from pathlib import Path
 from typing import Any
 
-from shapely.geometry import LineString, Polygon, box
-from shapely.geometry.base import BaseGeometry
+from shapely.geometry import LineString, Polygon
 
+from aerial.autopilots.fence import without_holes
 from aerial.autopilots.items import FRAME_OVER_HOME, AutopilotName, mission_items
 from aerial.codec import read_json
 from aerial.errors import InputError
@@ -90,22 +90,8 @@ def fence_rings(plan: Plan, sortie: Sortie) -> tuple[tuple[Ring, ...], tuple[Rin
     path = LineString([(point.at.lon_deg, point.at.lat_deg) for leg in sortie.legs for point in leg.path])
     inclusion = [part for part in plan.fence if part.intersects(path)]
     exclusion = [Polygon(hole) for part in inclusion for hole in part.interiors]
-    exclusion += [piece for zone in plan.no_fly for piece in _without_holes(zone)]
+    exclusion += [piece for zone in plan.no_fly for piece in without_holes(zone)]
     return tuple(map(_ring, inclusion)), tuple(map(_ring, exclusion))
-
-
-def _without_holes(polygon: Polygon) -> list[Polygon]:
-    if not polygon.interiors:
-        return [polygon]
-    west, south, east, north = polygon.bounds
-    middle = Polygon(polygon.interiors[0]).centroid.x
-    found = []
-    for half in (box(west - 1, south - 1, middle, north + 1), box(middle, south - 1, east + 1, north + 1)):
-        cut: BaseGeometry = polygon.intersection(half)
-        for part in getattr(cut, "geoms", [cut]):
-            if isinstance(part, Polygon) and not part.is_empty:
-                found += _without_holes(part)
-    return found
 
 
 def _ring(polygon: Polygon) -> Ring:
