@@ -174,7 +174,8 @@ def _require_one_way(
     if lossy:
         later_N[found.stretch_N == last] = LEAD_OPEN
         # CAMERA_FEEDBACK counts from 1, CAMERA_IMAGE_CAPTURED from 0: then none is lost before the first.
-        if shots[0].index > (0 if shots[0].source == "captured" else 1):
+        # The numbers of a lossy log of the vehicle's own are its rows'.
+        if shots[0].source == "bin" or shots[0].index > (0 if shots[0].source == "captured" else 1):
             sooner_N[found.stretch_N == 0] = LEAD_OPEN
     (unsure,) = np.nonzero((found.sooner_N < sooner_N) | (found.later_N < later_N))
     if len(unsure):
