@@ -30,7 +30,9 @@ AIRCRAFT, CAMERA = "holybro_x500_v2", "mapir_survey3w"
 HILL = ground_of(lambda x, y: 20.0 + 15.0 * np.sin(x / 90.0) * np.cos(y / 110.0))
 
 
-def made(side_m: float = 260.0, *, zones: tuple[Zone, ...] = (), hill: bool = False) -> Plan:
+def made(
+    side_m: float = 260.0, *, zones: tuple[Zone, ...] = (), hill: bool = False, home: LonLat = HOME
+) -> Plan:
     """Return a plan over a square around ``HOME``."""
     half = side_m / 2
     job = Job(
@@ -39,7 +41,7 @@ def made(side_m: float = 260.0, *, zones: tuple[Zone, ...] = (), hill: bool = Fa
         camera=read_camera(CAMERA),
         parameters=Parameters(height_agl_m=80.0, gsd_m=0.03, overlap_front=0.75, overlap_side=0.6),
         zones=zones,
-        takeoffs=(HOME,),
+        takeoffs=(home,),
         inputs={},
     )
     plan = plan_flight(job, ground=HILL if hill else None)
@@ -98,7 +100,11 @@ def test_nothing_misses_where_every_place_was_photographed() -> None:
 def test_exactly_the_dropped_places_miss(dropped: set[int]) -> None:
     """Any places without a photograph, at the ends of lines too, and no others."""
     taken = [point.at for number, point in enumerate(POINTS) if number not in dropped]
-    assert missing_points(PLAN, taken) == tuple(POINTS[number] for number in sorted(dropped))
+    missing = tuple(POINTS[number] for number in sorted(dropped))
+    assert missing_points(PLAN, taken, dropped=places(missing)) == missing
+    # Without a log the last of a line may as well not have been due yet: autopilots fire a little late.
+    unseen = {n for n in dropped if n + 1 == len(POINTS) or POINTS[n + 1].line != POINTS[n].line}
+    assert set(missing) - {POINTS[n] for n in unseen} <= set(missing_points(PLAN, taken)) <= set(missing)
 
 
 @settings(deadline=None, max_examples=15)
@@ -133,9 +139,9 @@ def test_the_small_plan_is_one_that_can_be_read_checked_and_is_shorter(tmp_path:
 def test_ways_lead_around_no_fly_zones_and_stay_in_the_fence() -> None:
     """A zone between the missing places: no leg enters it or leaves the fence."""
     zone = Zone(
-        name="school", kind="no_fly", outline=geo.reproject(box(-30, -40, 30, 40), FRAME, geo.WGS84), source="z"
+        name="school", kind="no_fly", outline=geo.reproject(box(-30, -40, 30, 40), FRAME, geo.WGS84)
     )  # fmt: skip
-    plan = made(zones=(zone,))
+    plan = made(zones=(zone,), home=geo.to_lonlat(FRAME, 0.0, -110.0))
     points = trigger_points(plan)
     xy_N2 = in_frame(FRAME, places(points))
     west = [p for p, (x, y) in zip(points, xy_N2.tolist(), strict=True) if x < -60 and abs(y) < 12]
@@ -150,9 +156,9 @@ def test_ways_lead_around_no_fly_zones_and_stay_in_the_fence() -> None:
 
 
 def test_over_terrain_lines_keep_their_heights_and_ways_follow_the_ground(tmp_path: Path) -> None:
-    """With the elevation model ways are high enough; without it the plan is refused, since it is not level."""
+    """With the elevation model ways are high enough; without it a plan that is not level is refused."""
     points = trigger_points(ON_HILL)
-    missing = [points[3], points[40]]
+    missing = [points[3], points[-4]]
     with pytest.raises(PlanError, match="follows the ground") as refusal:
         refly_plan(ON_HILL, missing)
     assert "--dem" in refusal.value.hint
@@ -176,7 +182,7 @@ def test_over_terrain_lines_keep_their_heights_and_ways_follow_the_ground(tmp_pa
 
 
 def test_what_cannot_be_flown_again_is_refused() -> None:
-    """No missing place, a place the plan does not know, a sortie it does not have, another area's photographs."""
+    """No missing place, places and sorties that the plan does not have, photographs of elsewhere."""
     for missing, said in (
         ([], "No photograph is missing"),
         ([replace(POINTS[0], photo=9999)], "no trigger points"),
@@ -193,7 +199,7 @@ def test_what_cannot_be_flown_again_is_refused() -> None:
 def test_a_check_that_fails_refuses_the_small_plan() -> None:
     """A zone that the city published since then: the part is not flown."""
     zone = Zone(
-        name="new", kind="no_fly", outline=geo.reproject(box(-200, -200, 200, 200), FRAME, geo.WGS84), source="z"
+        name="new", kind="no_fly", outline=geo.reproject(box(-200, -200, 200, 200), FRAME, geo.WGS84)
     )  # fmt: skip
     with pytest.raises(PlanError, match="may not be flown"):
         refly_plan(PLAN, POINTS[20:21], zones=(zone,))
