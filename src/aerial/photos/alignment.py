@@ -111,10 +111,12 @@ def align(photo_s_N: Floats, shot_s_M: Floats, resolution_s: float, lost_M: Ints
         if n * min(left + right + 1, m) * len(cost_B) * 8 > _MOST_BYTES:
             raise TooLargeError
         best, through = _marginals(series, (left, right))
-        # No way outside the band has as many pairs as that.
-        if PAIR * (min(n, m) - slack - 1) < best - PAIR - JUMP or slack >= min(n, m):
+        # No way outside the band has as many pairs as that, nor is it worth more.
+        pairs, logged = min(n, m) - slack - 1, len(shot_M)
+        most = PAIR * min(pairs, logged) + UNLOGGED * max(pairs - logged, 0)
+        if most < best - PAIR - JUMP or slack >= min(n, m):
             break
-        slack *= 4
+        slack *= 2
     entry_N, sooner_N, later_N, rival_N = _best_and_rivals(best, through, series.hole_C)
     shot_N = np.where(entry_N >= 0, series.shot_C[entry_N], -1)
     # Two best ways that differ in which photograph has a shot: each pair is the best for its photograph.
