@@ -71,14 +71,14 @@ def shutter_times(rng: random.Random, most_lines: int, most_shots: int) -> tuple
     interval = rng.uniform(1.0, 4.0)
     wander = rng.choice([0.0, 0.0, 0.03, 0.15])
     equal = rng.random() < 0.4
-    count, gap = rng.randint(5, most_shots), rng.uniform(3.0, 20.0)
+    count, gap = rng.randint(7, most_shots), rng.uniform(3.0, 20.0)
     times, clock = [], 100.0
     for line in range(lines):
         for _ in range(count):
             times.append(clock + rng.gauss(0, wander))
             clock += interval
         if not equal:
-            count, gap = rng.randint(5, most_shots), rng.uniform(3.0, 20.0)
+            count, gap = rng.randint(7, most_shots), rng.uniform(3.0, 20.0)
         clock += gap
         if lines > 2 and line == lines // 2 and rng.random() < 0.25:
             clock += rng.uniform(300.0, 1500.0)

@@ -71,6 +71,7 @@ def command(
             plan,
             [tag.shot.at for tag in done.tags.tagged],
             refly_out,
+            dropped=[shot.at for shot in done.tags.dropped],
             sorties=None if sortie is None else (sortie,),
             dem=dem,
             dsm=dsm,

@@ -32,8 +32,8 @@ _MOST_COST = 7.0
 _WANDER_S = 0.15
 STEP_S = 0.05
 _DRIFT_STEP = 2.5  # of worth, for each step that the clock drifts between two photographs
-# A lost shot keeps that share of the usual interval from its neighbours, and no interval is longer.
-_KEEP, _MOST_INTERVAL_S = 0.3, 30.0
+# A lost shot keeps that share of the usual interval from its neighbours. Longer holes are unknown land.
+_KEEP, _MOST_INTERVAL_S, _MOST_LOST = 0.3, 30.0, 20
 _MOST_BYTES = 600_000_000
 _MOST_CLOCKS = 8_000_000
 _FIRST_SLACK = 8
@@ -48,18 +48,48 @@ class TooLargeError(Exception):
 class Alignment:
     """The best way: ``shot_N`` of each photograph (-1: none), and by how much it beats all others.
 
+    ``unlogged_N``: the photograph is one of the shots that the log is known to lack.
     ``sooner_N``, ``later_N``: worth lost by the best way that gives the photograph a sooner or later shot,
-    or one at all. ``rival_N``: the shot of the better of the two; -1: it would have none.
+    or one at all. ``rival_N``: the shot of the better of the two; -1: none, or one that the log lacks.
     ``stretch_N``: number of the stretch of one clock that the photograph's pair belongs to, -1: none.
     ``stretch_leads``: worth lost by leaving out a whole stretch, one jump less with it.
     """
 
     shot_N: Ints
+    unlogged_N: NDArray[np.bool_]
     sooner_N: Floats
     later_N: Floats
     rival_N: Ints
     stretch_N: Ints
     stretch_leads: tuple[float, ...]
+
+
+@record
+class _Series:
+    """Photographs and shots in whole steps; a lost shot has a time from ``low`` to ``high`` only.
+
+    ``shot_C``: the number of the shot in the log, -1 for a lost one; ``hole_C``: lost ones of one hole are
+    alike. ``cost_B``: what a pair costs whose times differ by -H..H steps.
+    """
+
+    photo_N: Ints
+    low_C: Ints
+    high_C: Ints
+    shot_C: Ints
+    hole_C: Ints
+    cost_B: Singles
+
+    def backwards(self) -> "_Series":
+        """Return both series from the end, times counted back."""
+        last = self.high_C.max()
+        return _Series(
+            photo_N=(self.photo_N[-1] - self.photo_N)[::-1],
+            low_C=(last - self.high_C)[::-1],
+            high_C=(last - self.low_C)[::-1],
+            shot_C=self.shot_C[::-1],
+            hole_C=self.hole_C[::-1],
+            cost_B=self.cost_B,
+        )
 
 
 def align(photo_s_N: Floats, shot_s_M: Floats, resolution_s: float, lost_M: Ints | None = None) -> Alignment:
@@ -73,20 +103,22 @@ def align(photo_s_N: Floats, shot_s_M: Floats, resolution_s: float, lost_M: Ints
     """
     cost_B = _costs(resolution_s)
     photo_N, shot_M = _in_steps(photo_s_N, shot_s_M, len(cost_B))
-    n, m = len(photo_N), len(shot_M)
-    lost_M = np.zeros(m, np.int64) if lost_M is None else lost_M
+    series = _series(photo_N, shot_M, cost_B, np.zeros(len(shot_M), np.int64) if lost_M is None else lost_M)
+    n, m = len(photo_N), len(series.shot_C)
     slack = _FIRST_SLACK
     while True:
         left, right = max(n - m, 0) + slack, max(m - n, 0) + slack
         if n * min(left + right + 1, m) * len(cost_B) * 8 > _MOST_BYTES:
             raise TooLargeError
-        best, through = _marginals(photo_N, shot_M, cost_B, lost_M, (left, right))
-        # No way outside the band has as many pairs as that.
-        most = PAIR * (min(n, m) - slack - 1) + UNLOGGED * float(lost_M.sum())
+        best, through = _marginals(series, (left, right))
+        # No way outside the band has as many pairs as that, nor is it worth more.
+        pairs, logged = min(n, m) - slack - 1, len(shot_M)
+        most = PAIR * min(pairs, logged) + UNLOGGED * max(pairs - logged, 0)
         if most < best - PAIR - JUMP or slack >= min(n, m):
             break
-        slack *= 4
-    shot_N, sooner_N, later_N, rival_N = _best_and_rivals(best, through)
+        slack *= 2
+    entry_N, sooner_N, later_N, rival_N = _best_and_rivals(best, through, series.hole_C)
+    shot_N = np.where(entry_N >= 0, series.shot_C[entry_N], -1)
     # Two best ways that differ in which photograph has a shot: each pair is the best for its photograph.
     shared = (shot_N[:, None] == shot_N[None, :]) & (shot_N >= 0) & ~np.eye(n, dtype=bool)
     doubtful = shared.any(axis=1)
@@ -94,9 +126,10 @@ def align(photo_s_N: Floats, shot_s_M: Floats, resolution_s: float, lost_M: Ints
     stretch_N, leads = _stretches(photo_N, shot_M, shot_N, cost_B)
     return Alignment(
         shot_N=shot_N,
+        unlogged_N=(entry_N >= 0) & (shot_N < 0),
         sooner_N=sooner_N,
         later_N=later_N,
-        rival_N=rival_N,
+        rival_N=np.where(rival_N >= 0, series.shot_C[rival_N], -1),
         stretch_N=stretch_N,
         stretch_leads=leads,
     )
@@ -124,158 +157,158 @@ def _in_steps(photo_s_N: Floats, shot_s_M: Floats, width: int) -> tuple[Ints, In
     return photo_N, shot_M
 
 
-def _marginals(
-    photo_N: Ints, shot_M: Ints, cost_B: Singles, lost_M: Ints, band: tuple[int, int]
-) -> tuple[float, list[tuple[int, Singles]]]:
+def _series(photo_N: Ints, shot_M: Ints, cost_B: Singles, lost_M: Ints) -> _Series:
+    """Return the series with the lost shots between the others, where the hole is small."""
+    half = len(cost_B) // 2
+    entries: list[tuple[int, int, int, int]] = []
+    for shot, (moment, lost) in enumerate(zip(shot_M.tolist(), lost_M.tolist(), strict=True)):
+        entries.append((moment - half, moment + half, shot, -1 - shot))
+        if not 0 < lost <= _MOST_LOST:
+            continue
+        interval = (int(shot_M[shot + 1]) - moment) / (lost + 1)
+        keep = int(_KEEP * interval)
+        if interval * STEP_S <= _MOST_INTERVAL_S:
+            entries += [(moment + keep, int(shot_M[shot + 1]) - keep, -1, shot)] * lost
+    low_C, high_C, shot_C, hole_C = np.array(entries, np.int64).T
+    return _Series(photo_N=photo_N, low_C=low_C, high_C=high_C, shot_C=shot_C, hole_C=hole_C, cost_B=cost_B)
+
+
+def _marginals(series: _Series, band: tuple[int, int]) -> tuple[float, list[tuple[int, Singles]]]:
     """Return the worth of the best way, and for each photograph that of the best way through each pair.
 
-    The latter as (first shot, worths). ``band``: how far a photograph's place may be ahead of and behind
-    that of its shot.
+    The latter as (first entry, worths). ``band``: how far a photograph's place may be ahead of and behind
+    that of its entry.
     """
-    n, m = len(photo_N), len(shot_M)
+    n, m = len(series.photo_N), len(series.shot_C)
     left, right = band
-    ahead = list(_sweep(photo_N, shot_M, cost_B, lost_M, band))
-    # Backwards, photograph i and shot j are n-1-i and m-1-j: the band shifts by the difference.
-    photo_back_N, shot_back_M = (photo_N[-1] - photo_N)[::-1], (shot_M[-1] - shot_M)[::-1]
-    lost_back_M = np.append(lost_M[:-1][::-1], 0)
-    back = list(_sweep(photo_back_N, shot_back_M, cost_B, lost_back_M, (right + n - m, left + m - n)))
-    own_B = np.float32(PAIR) - cost_B
+    ahead = list(_sweep(series, band))
+    # Backwards, photograph i and entry j are n-1-i and m-1-j: the band shifts by the difference.
+    back = list(_sweep(series.backwards(), (right + n - m, left + m - n)))
+    own_B = np.float32(PAIR) - series.cost_B
     through = []
-    for number, (first, worth_JB) in enumerate(ahead):
-        _, other_JB = back[n - 1 - number]
-        through.append((first, (worth_JB + other_JB[::-1, ::-1] - own_B).max(axis=1, initial=_NEVER)))
+    for number, here in enumerate(ahead):
+        there = back[n - 1 - number]
+        worth_C = np.full(here.count, _NEVER, np.float32)
+        both_JB = here.logged_JB + there.logged_JB[::-1, ::-1] - own_B
+        worth_C[here.logged_J - here.first] = both_JB.max(axis=1, initial=_NEVER)
+        for (entry, worth_W), (_, other_W) in zip(here.lost, reversed(there.lost), strict=True):
+            worth_C[entry - here.first] = (worth_W + other_W[::-1] - np.float32(UNLOGGED)).max()
+        through.append((here.first, worth_C))
     best = max((float(row.max()) for _, row in through if len(row)), default=0.0)
     return best, through
 
 
-def _sweep(
-    photo_N: Ints, shot_M: Ints, cost_B: Singles, lost_M: Ints, band: tuple[int, int]
-) -> Iterator[tuple[int, Singles]]:
-    """Yield for each photograph the worth of the best way that ends with each pair and clock.
+@dataclass(slots=True)
+class _Row:
+    """The worths of the best ways that end with a photograph and each entry of the band, by clocks.
 
-    Shape (shots in the band, clocks): the clock of column b is ``photo - shot + b - H`` steps ahead.
+    ``logged_JB``: the clock of column b is ``photo - shot + b - H`` steps ahead. ``lost``: (entry, worths
+    by the clocks from ``photo - high`` to ``photo - low``).
     """
-    left, right = band
-    m, half = len(shot_M), len(cost_B) // 2
-    slots = _crowd(shot_M, 2 * half + 2) + 1
-    lowest = int(photo_N[0] - shot_M[-1]) - half - 1
-    clocks = int(photo_N[-1] - shot_M[0]) + half + 2 - lowest
-    # Of each clock: the last pairs by shot, and the best of all before them.
-    kept_KL = np.full((clocks, slots), _NEVER, np.float32)
-    kept_shot_KL = np.full((clocks, slots), -1, np.int32)
-    older_K = np.full(clocks, _NEVER, np.float32)
-    # Best way of any clock that has used shots below j only.
-    before_J = np.zeros(m + 1, np.float32)
+
+    first: int
+    count: int
+    logged_J: Ints
+    logged_JB: Singles
+    lost: list[tuple[int, Singles]]
+
+
+def _sweep(series: _Series, band: tuple[int, int]) -> Iterator[_Row]:
+    """Yield the row of each photograph, in order."""
+    ways = _Ways(series)
+    m = len(series.shot_C)
+    half = len(series.cost_B) // 2
     steps_B = np.arange(-half, half + 1)
-    own_B = np.float32(PAIR) - cost_B
-    holes = _holes(shot_M, lost_M, clocks, slots)
-    for number, moment in enumerate(photo_N.tolist()):
-        first, end = max(number - left, 0), min(number + right + 1, m)
-        if end <= first:
-            yield min(first, m), np.zeros((0, len(cost_B)), np.float32)
-            continue
-        shot_J = np.arange(first, end)
-        clock_JB = (moment - lowest) - shot_M[first:end, None] + steps_B
-        start_J = np.maximum(before_J[first:end] - np.float32(JUMP), 0.0)
-        worth_JB = np.repeat(start_J[:, None], len(cost_B), axis=1)
+    own_B = np.float32(PAIR) - series.cost_B
+    for number, moment in enumerate((series.photo_N - ways.lowest).tolist()):
+        first, end = max(number - band[0], 0), min(number + band[1] + 1, m)
+        entry_J = np.arange(first, max(end, first))
+        logged_J = entry_J[series.shot_C[first : max(end, first)] >= 0]
+        clock_JB = moment - series.low_C[logged_J, None] - half + steps_B
+        logged_JB = ways.before(logged_J[:, None], clock_JB) + own_B
+        lost = []
+        for entry in np.setdiff1d(entry_J, logged_J).tolist():
+            clock_W = np.arange(moment - series.high_C[entry], moment - series.low_C[entry] + 1)
+            worth_W = ways.before(np.array([[entry]]), clock_W[None, :])[0] + np.float32(UNLOGGED)
+            lost.append((entry, worth_W))
+        yield _Row(first=first, count=len(entry_J), logged_J=logged_J, logged_JB=logged_JB, lost=lost)
+        ways.add(logged_J, clock_JB, logged_JB)
+        for entry, worth_W in lost:
+            clock_W = np.arange(moment - series.high_C[entry], moment - series.low_C[entry] + 1)
+            ways.add(np.array([entry]), clock_W[None, :], worth_W[None, :])
+
+
+class _Ways:
+    """The best ways so far: of each clock by the last entry that they use, and of any clock."""
+
+    def __init__(self, series: _Series) -> None:
+        low_C = np.minimum.accumulate(series.low_C[::-1])[::-1]
+        crowd = np.searchsorted(low_C, series.high_C + 2, side="right") - np.arange(len(low_C))
+        self._slots = int(crowd.max()) + 1
+        self.lowest = int(series.photo_N[0] - series.high_C.max()) - 1
+        clocks = int(series.photo_N[-1] - series.low_C.min()) + 2 - self.lowest
+        # Of each clock: the last pairs by entry, and the best of all before them.
+        self._kept_KL = np.full((clocks, self._slots), _NEVER, np.float32)
+        self._entry_KL = np.full((clocks, self._slots), -1, np.int32)
+        self._older_K = np.full(clocks, _NEVER, np.float32)
+        # The best of any clock that uses entries below j only.
+        self._before_J = np.zeros(len(series.low_C) + 1, np.float32)
+
+    def before(self, entry_JB: Ints, clock_JB: Ints) -> Singles:
+        """Return what the best ways are worth to which a pair can be added; the clock may jump or drift."""
+        start_JB = np.maximum(self._before_J[entry_JB] - np.float32(JUMP), 0.0)
+        worth_JB = np.broadcast_to(start_JB, clock_JB.shape)
         for step in (-1, 0, 1):
             near_JB = clock_JB + step
-            usable = kept_shot_KL[near_JB] < shot_J[:, None, None]
-            kept_JB = np.where(usable, kept_KL[near_JB], _NEVER).max(axis=2)
-            went_JB = np.maximum(kept_JB, older_K[near_JB]) - np.float32(abs(step) * _DRIFT_STEP)
+            usable = self._entry_KL[near_JB] < entry_JB[..., None]
+            kept_JB = np.where(usable, self._kept_KL[near_JB], _NEVER).max(axis=2)
+            went_JB = np.maximum(kept_JB, self._older_K[near_JB]) - np.float32(abs(step) * _DRIFT_STEP)
             worth_JB = np.maximum(worth_JB, went_JB)
-        for hole in holes:
-            if first <= hole.shot + 1 < end:
-                over_B = worth_JB[hole.shot + 1 - first]
-                clock_B = clock_JB[hole.shot + 1 - first]
-                np.maximum(over_B, hole.worth(clock_B, kept_KL, kept_shot_KL), out=over_B)
-            hole.count(moment - lowest)
-        worth_JB = worth_JB + own_B
-        yield first, worth_JB
-        slot_JB = np.broadcast_to((shot_J % slots)[:, None], clock_JB.shape)
-        old_JB, old_shot_JB = kept_KL[clock_JB, slot_JB], kept_shot_KL[clock_JB, slot_JB]
-        same_JB = old_shot_JB == shot_J[:, None]
-        for hole in holes:
-            if first <= hole.shot < end:
-                row = hole.shot - first
-                better_B = ~same_JB[row] | (worth_JB[row] >= old_JB[row])
-                hole.photos_K[clock_JB[row][better_B]] = 0
-        pushed = ~same_JB & (old_shot_JB >= 0)
-        np.maximum.at(older_K, clock_JB[pushed], old_JB[pushed])
-        kept_KL[clock_JB, slot_JB] = np.where(same_JB, np.maximum(old_JB, worth_JB), worth_JB)
-        kept_shot_KL[clock_JB, slot_JB] = shot_J[:, None]
-        reached_J = np.maximum.accumulate(worth_JB.max(axis=1))
-        np.maximum(before_J[first + 1 : end + 1], reached_J, out=before_J[first + 1 : end + 1])
-        np.maximum(before_J[end + 1 :], reached_J[-1], out=before_J[end + 1 :])
+        return worth_JB
+
+    def add(self, entry_J: Ints, clock_JB: Ints, worth_JB: Singles) -> None:
+        """Keep ways that end with these pairs."""
+        if not worth_JB.size:
+            return
+        slot_JB = np.broadcast_to((entry_J % self._slots)[:, None], clock_JB.shape)
+        old_JB, old_entry_JB = self._kept_KL[clock_JB, slot_JB], self._entry_KL[clock_JB, slot_JB]
+        same_JB = old_entry_JB == entry_J[:, None]
+        pushed = ~same_JB & (old_entry_JB >= 0)
+        np.maximum.at(self._older_K, clock_JB[pushed], old_JB[pushed])
+        self._kept_KL[clock_JB, slot_JB] = np.where(same_JB, np.maximum(old_JB, worth_JB), worth_JB)
+        self._entry_KL[clock_JB, slot_JB] = entry_J[:, None]
+        best_J = np.full(int(entry_J[-1] - entry_J[0]) + 1, _NEVER, np.float32)
+        best_J[entry_J - entry_J[0]] = worth_JB.max(axis=1)
+        reached_J = np.maximum.accumulate(best_J)
+        low, high = int(entry_J[0]) + 1, int(entry_J[-1]) + 2
+        np.maximum(self._before_J[low:high], reached_J, out=self._before_J[low:high])
+        np.maximum(self._before_J[high:], reached_J[-1], out=self._before_J[high:])
 
 
-@dataclass(slots=True)
-class _Hole:
-    """Shots that the log is known to lack behind ``shot``, in steps from ``near`` to ``far``.
-
-    ``photos_K``: by each clock, the photographs in that time since ``shot`` got its own.
-    """
-
-    shot: int
-    lost: int
-    near: int
-    far: int
-    slot: int
-    photos_K: NDArray[np.int16]
-
-    def worth(self, clock_B: Ints, kept_KL: Singles, kept_shot_KL: NDArray[np.int32]) -> Singles:
-        """Return what the ways over the hole are worth: both its ends paired, by one clock."""
-        lost_B = np.minimum(self.photos_K[clock_B], self.lost).astype(np.float32)
-        here_B = kept_shot_KL[clock_B, self.slot] == self.shot
-        return np.where(here_B, kept_KL[clock_B, self.slot] + np.float32(UNLOGGED) * lost_B, _NEVER)
-
-    def count(self, moment: int) -> None:
-        """Count a photograph by the clocks by which it lies in the hole."""
-        low, high = max(moment - self.far, 0), moment - self.near + 1
-        if high > low:
-            self.photos_K[low:high] += 1
-
-
-def _holes(shot_M: Ints, lost_M: Ints, clocks: int, slots: int) -> list[_Hole]:
-    """Return where the log lacks shots."""
-    found = []
-    for shot in np.flatnonzero(lost_M).tolist():
-        lost = int(lost_M[shot])
-        interval = int(shot_M[shot + 1] - shot_M[shot]) / (lost + 1)
-        if interval * STEP_S <= _MOST_INTERVAL_S:
-            keep = max(int(_KEEP * interval), 1)
-            near, far = int(shot_M[shot]) + keep, int(shot_M[shot + 1]) - keep
-            counted = np.zeros(clocks, np.int16)
-            found.append(_Hole(shot=shot, lost=lost, near=near, far=far, slot=shot % slots, photos_K=counted))
-    return found
-
-
-def _crowd(shot_M: Ints, width: int) -> int:
-    """Return the most shots within ``width`` steps."""
-    return int((np.searchsorted(shot_M, shot_M + width, side="right") - np.arange(len(shot_M))).max())
-
-
-def _best_and_rivals(best: float, through: list[tuple[int, Singles]]) -> tuple[Ints, Floats, Floats, Ints]:
-    """Return of each photograph its shot, what a sooner and a later one would lose, and the better rival."""
+def _best_and_rivals(
+    best: float, through: list[tuple[int, Singles]], hole_C: Ints
+) -> tuple[Ints, Floats, Floats, Ints]:
+    """Return of each photograph its entry, what a sooner and a later one would lose, and the better rival."""
     n = len(through)
-    shot_N, rival_N = np.full(n, -1), np.full(n, -1)
+    entry_N, rival_N = np.full(n, -1), np.full(n, -1)
     sooner_N, later_N = np.full(n, best), np.full(n, best)
     for number, (first, worth_J) in enumerate(through):
         if not len(worth_J):
             continue
         top = int(worth_J.argmax())
+        place_J = np.arange(len(worth_J))
+        before, after = np.ones(len(worth_J), bool), np.ones(len(worth_J), bool)
         if worth_J[top] >= best - 0.01:
-            shot_N[number] = first + top
-            before_J, after_J = worth_J[:top], worth_J[top + 1 :]
-        else:
-            before_J = after_J = worth_J
-        sooner_N[number] = best - float(before_J.max(initial=_NEVER))
-        later_N[number] = best - float(after_J.max(initial=_NEVER))
-        if sooner_N[number] < later_N[number]:
-            rival_N[number] = first + int(before_J.argmax())
-        elif len(after_J):
-            rival_N[number] = first + len(worth_J) - len(after_J) + int(after_J.argmax())
-    return shot_N, sooner_N, later_N, rival_N
+            entry_N[number] = first + top
+            # Which of the lost shots of one hole it is, nobody asks.
+            other = hole_C[first : first + len(worth_J)] != hole_C[first + top]
+            before, after = other & (place_J < top), other & (place_J > top)
+        sooner_J, later_J = np.where(before, worth_J, _NEVER), np.where(after, worth_J, _NEVER)
+        sooner_N[number], later_N[number] = best - float(sooner_J.max()), best - float(later_J.max())
+        nearer_J = sooner_J if sooner_N[number] < later_N[number] else later_J
+        if nearer_J.max() > _NEVER:
+            rival_N[number] = first + int(nearer_J.argmax())
+    return entry_N, sooner_N, later_N, rival_N
 
 
 def _stretches(photo_N: Ints, shot_M: Ints, shot_N: Ints, cost_B: Singles) -> tuple[Ints, tuple[float, ...]]:

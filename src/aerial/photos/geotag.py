@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aerial.errors import PhotoError
-from aerial.photos.alignment import PAIR, Alignment, TooLargeError, align
+from aerial.photos.alignment import Alignment, TooLargeError, align
 from aerial.photos.order import in_camera_order
 from aerial.records import Finding, Photo, ShotRecord
 from aerial.records.record import record
@@ -163,18 +163,11 @@ def _require_one_way(
 ) -> None:
     n, last = len(timed), len(found.stretch_leads) - 1
     sooner_N, later_N = np.full(n, LEAD_WHOLE), np.full(n, LEAD_WHOLE)
-    lost_M = _lost(shots)
-    for number in range(last):
-        # A jump where the log lacks shots: either side may reach into the hole.
-        end = int(found.shot_N[found.stretch_N == number][-1])
-        start = int(found.shot_N[found.stretch_N == number + 1][0])
-        lead = LEAD_WHOLE + PAIR * float(lost_M[end:start].sum())
-        later_N[found.stretch_N == number] = lead
-        sooner_N[found.stretch_N == number + 1] = lead
     if lossy:
         later_N[found.stretch_N == last] = LEAD_OPEN
         # CAMERA_FEEDBACK counts from 1, CAMERA_IMAGE_CAPTURED from 0: then none is lost before the first.
-        if shots[0].index > (0 if shots[0].source == "captured" else 1):
+        # The numbers of a lossy log of the vehicle's own are its rows'.
+        if shots[0].source == "bin" or shots[0].index > (0 if shots[0].source == "captured" else 1):
             sooner_N[found.stretch_N == 0] = LEAD_OPEN
     (unsure,) = np.nonzero((found.sooner_N < sooner_N) | (found.later_N < later_N))
     if len(unsure):
@@ -254,27 +247,13 @@ def _tags(
         tagged=tagged,
         dropped=tuple(shot for j, shot in enumerate(shots) if j not in used),
         extra=extra,
-        unlogged=_unlogged(found, timed, shots),
+        unlogged=tuple(timed[i].file for i in np.flatnonzero(found.unlogged_N).tolist()),
         stretches=tuple(stretches),
         residual_median_s=round(float(np.median(size_N)), 3),
         residual_p95_s=round(float(np.percentile(size_N, 95)), 3),
         resolution_s=resolution_s,
         findings=(),
     )
-
-
-def _unlogged(found: Alignment, timed: Sequence[Photo], shots: Sequence[ShotRecord]) -> tuple[str, ...]:
-    """Return the photographs without a shot between two shots whose numbers do not follow each other."""
-    names = []
-    before = -1
-    for i, j in enumerate(found.shot_N.tolist()):
-        if j >= 0:
-            before = j
-            continue
-        after = next((int(k) for k in found.shot_N[i:] if k >= 0), -1)
-        if before >= 0 and after == before + 1 and missing_indices((shots[before], shots[after])):
-            names.append(timed[i].file)
-    return tuple(names)
 
 
 def _require_own_positions(tags: Geotags, timed: Sequence[Photo]) -> None:

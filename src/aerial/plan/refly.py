@@ -44,6 +44,7 @@ _BESIDE = 0.4
 _HOLE, _NEAR, _FIRST, _LAST = 1.5, 0.45, 0.6, 1.05
 _FLOWN = 0.25
 _LEVEL_M = 0.01
+_MORE_M = 0.1
 # Lines may run along the margin itself; files hold a millimetre.
 _ROUNDING_M = 0.05
 
@@ -59,12 +60,16 @@ class _Part:
 
 
 def missing_points(
-    plan: Plan, photographed: Sequence[LonLat], *, sorties: Collection[int] | None = None
+    plan: Plan,
+    photographed: Sequence[LonLat],
+    *,
+    dropped: Sequence[LonLat] = (),
+    sorties: Collection[int] | None = None,
 ) -> tuple[TriggerPoint, ...]:
     """Return the trigger points around which no photograph was taken, in the order of flight.
 
-    ``photographed``: where photographs are. ``sorties``: numbers of those that were flown; None: those of
-    which at least a quarter was photographed.
+    ``photographed``: where photographs are. ``dropped``: where the shutter was fired and none was taken.
+    ``sorties``: numbers of those that were flown; None: those of which at least a quarter was photographed.
 
     Raises:
         PlanError: the plan has no such sortie, or nothing of it was photographed.
@@ -76,14 +81,14 @@ def missing_points(
             hint=f"It has {', '.join(map(str, sorted(numbers)))}.",
         )
     frame = frame_of(plan)
-    taken_N2 = in_frame(frame, photographed)
+    taken_N2, dropped_N2 = in_frame(frame, photographed), in_frame(frame, dropped)
     found: list[TriggerPoint] = []
     flown = False
     for sortie in plan.sorties:
         if sorties is not None and sortie.number not in sorties:
             continue
         points = of_sortie(sortie)
-        missing = list(_missing_of(plan, sortie, points, taken_N2, frame))
+        missing = list(_missing_of(plan, sortie, points, (taken_N2, dropped_N2), frame))
         if sorties is None and len(missing) > (1 - _FLOWN) * len(points):
             continue
         flown |= len(missing) < len(points)
@@ -97,31 +102,44 @@ def missing_points(
 
 
 def _missing_of(
-    plan: Plan, sortie: Sortie, points: Sequence[TriggerPoint], taken_N2: Floats, frame: str
+    plan: Plan, sortie: Sortie, points: Sequence[TriggerPoint], shots: tuple[Floats, Floats], frame: str
 ) -> Iterator[TriggerPoint]:
     along = along_legs(sortie)
     for leg_number, group in groupby(zip(points, along, strict=True), key=lambda one: one[1][0]):
-        here = list(group)
         leg = sortie.legs[leg_number]
         every = leg.trigger_distance_m or 0.0
         line = LineString(in_frame(frame, [point.at for point in leg.path]))
-        at_N = np.atleast_1d(np.asarray(shapely.points(taken_N2)))
-        mine_N = at_N[shapely.distance(at_N, line) <= _BESIDE * plan.line_spacing_m]
-        taken_K = np.sort(shapely.line_locate_point(line, mine_N)) / every if len(mine_N) else np.zeros(0)
+        beside_m = _BESIDE * plan.line_spacing_m
+        taken_K, dropped_K = (_along(line, shots_N2, beside_m) / every for shots_N2 in shots)
+        here = list(group)
+        last = here[-1][1][1] / every
         for point, (_, due_m) in here:
-            if _is_missing(taken_K, due_m / every):
+            due = due_m / every
+            fired = bool((np.abs(dropped_K - due) < _NEAR).any())
+            covered = bool((np.abs(taken_K - due) < _NEAR).any())
+            if (fired and not covered) or _is_missing(taken_K, due, last):
                 yield point
 
 
-def _is_missing(taken_K: Floats, due: float) -> bool:
-    """Tell whether no photograph is near; everything along the line, in trigger distances."""
+def _along(line: LineString, shots_N2: Floats, beside_m: float) -> Floats:
+    """Return how far along a line shots are that lie on it, sorted, in metres."""
+    at_N = np.atleast_1d(np.asarray(shapely.points(shots_N2)))
+    near_N = at_N[shapely.distance(at_N, line) <= beside_m]
+    return np.sort(np.asarray(shapely.line_locate_point(line, near_N), float).reshape(-1))
+
+
+def _is_missing(taken_K: Floats, due: float, last: float) -> bool:
+    """Tell whether no photograph is near; everything along the line, in trigger distances.
+
+    ``last``: where the line's last photograph is due.
+    """
     place = int(np.searchsorted(taken_K, due))
     behind = due - taken_K[place - 1] if place else np.inf
     ahead = taken_K[place] - due if place < len(taken_K) else np.inf
     if np.isinf(behind):
         return bool(ahead > _FIRST)
     if np.isinf(ahead):
-        return bool(behind > _LAST)
+        return bool(behind + last - due > _LAST and behind >= _NEAR)
     return bool(behind + ahead > _HOLE and min(behind, ahead) >= _NEAR)
 
 
@@ -278,7 +296,11 @@ def _line(plan: Plan, part: _Part, frame: str) -> Stretch:
         trigger_m=leg.trigger_distance_m or 0.0,
         way_M3=None,
     )
-    return replace(whole, xyz_M3=between(whole, part.begin_m, part.end_m))
+    xyz_M3 = between(whole, part.begin_m, part.end_m)
+    # Positions are written to a millimetre: without some more, rounding might cost the last photograph.
+    course_3 = xyz_M3[-1] - xyz_M3[-2]
+    xyz_M3[-1] += course_3 / np.hypot(*course_3[:2]) * _MORE_M
+    return replace(whole, xyz_M3=xyz_M3)
 
 
 class _Heights:

@@ -32,6 +32,7 @@ def refly(
     photographed: Sequence[LonLat],
     out: Path,
     *,
+    dropped: Sequence[LonLat] = (),
     sorties: Collection[int] | None = None,
     dem: Path | None = None,
     dsm: Path | None = None,
@@ -51,7 +52,7 @@ def refly(
             hint="Give another --refly.",
         )
     plan = read_plan(folder / PLAN_FILE)
-    missing = missing_points(plan, photographed, sorties=sorties)
+    missing = missing_points(plan, photographed, dropped=dropped, sorties=sorties)
     if not missing:
         return Refly(missing=(), plan=None)
     frame = frame_of(plan)

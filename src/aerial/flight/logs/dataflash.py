@@ -84,7 +84,9 @@ def read_dataflash(path: Path) -> Log:
     shots, more = _shots(path, found.rows[name])
     weeks = [row.get("GPSWeek", 0) for row in found.rows[name]]
     utc = bool(weeks) and min(weeks) > _LEAST_WEEK
-    return Log(kind="dataflash", shots=shots, lossy=bool(found.broken), utc=utc, findings=(*findings, *more))
+    # Loggers under load drop messages, and old firmware does not number its shots.
+    lossy = bool(found.broken) or not _counted(found.rows[name])
+    return Log(kind="dataflash", shots=shots, lossy=lossy, utc=utc, findings=(*findings, *more))
 
 
 def _messages(path: Path, found: _Found) -> Iterator[tuple[str, dict[str, float]]]:
@@ -170,7 +172,7 @@ def _shots(path: Path, rows: list[dict[str, float]]) -> tuple[tuple[ShotRecord, 
     # The time of the last position fix is up to 0.2 s old; that of the message is not.
     utc = [_utc_s(row) - row["TimeUS"] / 1e6 for row in rows if "TimeUS" in row and _utc_s(row)]
     ahead = median(utc) if utc else 0.0
-    counted = len({row.get("Img") for row in rows}) > 1
+    counted = _counted(rows)
     shots = []
     for number, row in enumerate(rows, start=1):
         place = _place(row)
@@ -181,6 +183,10 @@ def _shots(path: Path, rows: list[dict[str, float]]) -> tuple[tuple[ShotRecord, 
     if len(shots) < len(rows):
         findings.append(shared.no_fix(path, len(rows) - len(shots)))
     return tuple(shots), findings
+
+
+def _counted(rows: list[dict[str, float]]) -> bool:
+    return len({row.get("Img") for row in rows}) > 1
 
 
 def _utc_s(row: dict[str, float]) -> float:
