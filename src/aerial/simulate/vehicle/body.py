@@ -76,9 +76,8 @@ class Body:
         if size > _CORRECTION_M_S:
             cx, cy = cx * _CORRECTION_M_S / size, cy * _CORRECTION_M_S / size
         ux, uy = now[0] + cx - wx, now[1] + cy - wy
-        size = math.hypot(ux, uy)
-        if size > _TOP_AIRSPEED_M_S:
-            ux, uy = ux * _TOP_AIRSPEED_M_S / size, uy * _TOP_AIRSPEED_M_S / size
+        if ux * ux + uy * uy > _TOP_AIRSPEED_M_S * _TOP_AIRSPEED_M_S:
+            ux, uy = _slowed(now[0], now[1], cx - wx, cy - wy)
         ax = _BY_SPEED * (ux + wx - s.v_east_m_s) + lx
         ay = _BY_SPEED * (uy + wy - s.v_north_m_s) + ly
         size = math.hypot(ax, ay)
@@ -127,6 +126,20 @@ class Body:
         right = ax * math.cos(yaw) - ay * math.sin(yaw)
         s.pitch_deg = -math.degrees(math.atan2(ahead, GRAVITY_M_S2))
         s.roll_deg = math.degrees(math.atan2(right, GRAVITY_M_S2))
+
+
+def _slowed(tx: float, ty: float, bx: float, by: float) -> tuple[float, float]:
+    """Return the share of velocity t that fits beside b in the highest airspeed, plus b.
+
+    So a strong wind slows the vehicle down on its line before it blows it off the line.
+    """
+    top2, base2 = _TOP_AIRSPEED_M_S**2, bx * bx + by * by
+    if base2 >= top2:
+        scale = math.sqrt(top2 / base2)
+        return bx * scale, by * scale
+    both, speed2 = tx * bx + ty * by, tx * tx + ty * ty
+    share = (math.sqrt(both * both + speed2 * (top2 - base2)) - both) / speed2
+    return tx * share + bx, ty * share + by
 
 
 def _drag_m_s2(airspeed_m_s: float) -> float:
