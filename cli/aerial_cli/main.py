@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("status", "List the cells: surveys, mosaics, reports."),
     "plan": ("plan", "Plan the flights: over an area, over cells; check and export them."),
     "cycle": ("cycle", "Schedule the crews so that no cell grows older than the cycle; re-plan."),
+    "fly": ("fly", "Fly a plan: check, upload with proof, start, watch, abort, resume, rehearse."),
     "run": ("run", "Stitch, compare and report what is new in a cell."),
     "photos": ("photos", "Check photographs, import them into the town."),
     "stitch": ("stitch", "Make an orthomosaic and a surface model of photographs."),

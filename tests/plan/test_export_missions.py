@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from shapely.geometry import Point, Polygon
 from tests.plan.samples import plans, sample_plan
 
+from aerial.autopilots.items import check_items, item_count, mission_items
+from aerial.autopilots.triggers import trigger_points
 from aerial.errors import InputError
 from aerial.geo import LonLat
 from aerial.plan.export.qgc_plan import fence_rings, read_qgc_plan, write_qgc_plan
 from aerial.plan.export.waypoints import read_waypoints, waypoint_rows, write_waypoints
-from aerial.autopilots.items import check_items, item_count, mission_items
-from aerial.autopilots.triggers import trigger_points
 from aerial.records import Leg, MissionItem, PathPoint, Plan
 
 AUTOPILOTS = ("ardupilot", "px4")

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from tests.plan.samples import plans, sample_plan
 
+from aerial.autopilots.triggers import trigger_points
 from aerial.errors import InputError
 from aerial.geo import LonLat
 from aerial.plan.export.geojson import Line, read_geojson, write_geojson
 from aerial.plan.export.kml import kml_plan, read_kml, write_kml
 from aerial.plan.export.photos_csv import read_photos_csv, write_photos_csv
-from aerial.autopilots.triggers import trigger_points
 from aerial.records import PathPoint, Plan
 
 

@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 from shapely.geometry import Polygon
 
 from aerial import geo
+from aerial.autopilots.triggers import trigger_points
 from aerial.geo import LonLat
 from aerial.plan.flight import plan_flight
 from aerial.plan.job import Job
 from aerial.plan.profiles import read_aircraft, read_camera
-from aerial.autopilots.triggers import trigger_points
 from aerial.records import Aircraft, CameraProfile, Parameters, Plan
 
 FRAME = geo.local_frame(LonLat(lon_deg=113.8, lat_deg=22.8))

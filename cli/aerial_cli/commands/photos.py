@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from aerial_cli import console
+from aerial_cli.commands import photos_geotag
 from aerial_cli.town import this_town
 
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
@@ -12,7 +13,7 @@ FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 
 @click.group()
 def command() -> None:
-    """Check the photographs of a flight and bring them into the town's folder.
+    """Check the photographs of a flight, give them positions, and bring them into the town's folder.
 
     Example: aerial photos check DCIM
     """
@@ -62,3 +63,6 @@ def import_(folder: Path, cell: str) -> None:
     done = "had been imported before as" if imported.again else "are now"
     console.say(f"{len(survey.photos)} photographs {done} survey {survey.survey} of cell {cell}.")
     console.say(f"Next: aerial run {cell}")
+
+
+command.add_command(photos_geotag.command)

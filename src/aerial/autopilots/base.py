@@ -22,6 +22,7 @@ class Autopilot(Protocol):
 
     ``name`` as in aircraft files; ``autopilot`` its MAV_AUTOPILOT number; ``has_home_item``: item 0 of a
     mission is home. ``parameters``: every name that ``preflight`` may look at, old and new ones.
+    ``mission_mode``: the name of the mode that flies the mission.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Autopilot(Protocol):
     has_home_item: bool
     limits: Limits
     parameters: tuple[str, ...]
+    mission_mode: str
 
     def encode(self, sortie: Sortie) -> tuple[MissionItem, ...]:
         """Return the items to upload, numbered from 0."""
@@ -58,6 +60,6 @@ class Autopilot(Protocol):
         """Return the name of a flight mode, lower case; ``mode 99`` for one that is not known."""
         ...
 
-    def mode_number(self, name: str) -> int:
-        """Return ``custom_mode`` of a mode's name; ``KeyError`` for one that is not known."""
+    def set_mode(self, name: str) -> tuple[float, float, float]:
+        """Return param1 to param3 of DO_SET_MODE; ``KeyError`` for a mode that is not known."""
         ...

@@ -5,9 +5,13 @@ protocol and command list (mavlink.io), and what ArduCopter 4.7 was measured to 
 
 The camera is switched by distance: at the start of a line DO_SET_CAM_TRIGG_DIST with "fire now", at its
 end distance 0 without it, so that no photograph is taken in a turn and none is lost at a line's start.
+
+A waypoint without a hold is passed beside: both autopilots round it within a radius and run the commands
+behind it there. So each end of a line is a stop with a hold; what lies between is flown through.
 """
 
 import math
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import Literal
 
@@ -15,9 +19,10 @@ from aerial.records import Finding, Leg, MissionItem, PathPoint, Plan, Sortie
 from aerial.records.mission import Params
 
 AutopilotName = Literal["ardupilot", "px4"]
+_Row = tuple[int, int, Params]  # frame, command, parameters
 
 FRAME_AMSL, FRAME_NONE, FRAME_OVER_HOME = 0, 2, 3
-WAYPOINT, RETURN, TAKEOFF = 16, 20, 22
+WAYPOINT, RETURN, TAKEOFF, RALLY_POINT = 16, 20, 22, 5100
 SPEED, TRIGGER_DISTANCE, CAMERA_MODE, GIMBAL, GIMBAL_CONTROL = 178, 206, 530, 1000, 1001
 WITH_PLACE = {WAYPOINT, TAKEOFF}
 
@@ -27,15 +32,21 @@ ITEM_LIMIT = {"ardupilot": 650, "px4": 500}
 FENCE_LIMIT = {"ardupilot": 69, "px4": 128}
 # PX4 takes a waypoint as reached 10 m before it by default, and would close the camera there.
 PX4_ACCEPTANCE_M = 2.0
+# ArduCopter rounds a waypoint by up to WP_RADIUS_M, 2 m as stock. With a hold it flies to the point itself;
+# the shortest that its whole seconds can say is enough to come to rest there.
+LINE_HOLD_S = 1.0
+# A bend where one line goes on into the next: what is rounded off below it is centimetres.
+_STRAIGHT_RAD = math.radians(2)
 
 
 def mission_items(sortie: Sortie, autopilot: AutopilotName) -> tuple[MissionItem, ...]:
     """Return the items to upload, numbered from 0.
 
     ArduPilot's first is home, which it replaces by its own; PX4's first is the take-off. Positions are
-    rounded to 8 decimals (1 mm), heights and distances to the millimetre.
+    rounded to 8 decimals (1 mm), heights and distances to the millimetre. The waypoints at the ends of a
+    line hold for ``LINE_HOLD_S``.
     """
-    rows: list[tuple[int, int, Params]] = []
+    rows: list[_Row] = []
     if autopilot == "ardupilot":
         rows.append(_home(sortie))
     rows += _start(sortie, autopilot)
@@ -50,13 +61,17 @@ def mission_items(sortie: Sortie, autopilot: AutopilotName) -> tuple[MissionItem
             rows.append(_do(SPEED, 1, round(wanted, 3), -1))
             speed = wanted
         if leg.trigger_distance_m is not None and leg.trigger_distance_m != distance:
+            _hold_at_last(rows)
             rows.append(_do(TRIGGER_DISTANCE, round(leg.trigger_distance_m, 3), 0, 1))
         distance = leg.trigger_distance_m
         rows += [_waypoint(point, autopilot) for before, point in pairwise(path) if point != before]
         here = path[-1]
         if distance is not None and not camera_goes_on(sortie.legs, number):
+            _hold_at_last(rows)
             rows.append(_do(TRIGGER_DISTANCE, 0, 0, 0))
             distance = None
+        elif distance is not None and _bends(path, sortie.legs[number + 1].path):
+            _hold_at_last(rows)
     rows.append(_do(RETURN))
     return tuple(
         MissionItem(seq=seq, frame=frame, command=command, params=params)
@@ -110,10 +125,59 @@ def camera_goes_on(legs: tuple[Leg, ...], number: int) -> bool:
     return after.trigger_distance_m is not None and after.path[0] == legs[number].path[-1]
 
 
-def _home(sortie: Sortie) -> tuple[int, int, Params]:
+def line_hold_s(autopilot: str) -> float:
+    """Return how long an aircraft with this autopilot rests at each end of a line, in seconds.
+
+    DJI's aircraft stop there by their turn mode, without a rest.
+    """
+    return LINE_HOLD_S if autopilot in ITEM_LIMIT else 0.0
+
+
+def _hold_at_last(rows: list[_Row]) -> None:
+    """Let the last waypoint hold; the take-off ends at rest as it is."""
+    at = max(n for n, (_, command, _) in enumerate(rows) if command in WITH_PLACE)
+    frame, command, params = rows[at]
+    if command == WAYPOINT:
+        rows[at] = frame, command, (LINE_HOLD_S, *params[1:])
+
+
+def _bends(before: tuple[PathPoint, ...], after: tuple[PathPoint, ...]) -> bool:
+    """Tell whether the course changes from the last piece of one path to the first of the next."""
+    ways = [_course(pairwise(reversed(before))), _course(pairwise(after))]
+    if None in ways:
+        return False
+    back, on = (way for way in ways if way is not None)
+    return abs((on - back) % (2 * math.pi) - math.pi) > _STRAIGHT_RAD
+
+
+def _course(pieces: Iterable[tuple[PathPoint, PathPoint]]) -> float | None:
+    """Return the direction of the first piece that leads anywhere, radians from north."""
+    for one, other in pieces:
+        north = other.at.lat_deg - one.at.lat_deg
+        east = (other.at.lon_deg - one.at.lon_deg) * math.cos(math.radians(one.at.lat_deg))
+        if north or east:
+            return math.atan2(east, north)
+    return None
+
+
+def _home(sortie: Sortie) -> _Row:
     height = 0.0 if sortie.takeoff_amsl_m is None else round(sortie.takeoff_amsl_m, 3)
     at = sortie.takeoff
     return FRAME_AMSL, WAYPOINT, (0.0, 0.0, 0.0, 0.0, round(at.lat_deg, 8), round(at.lon_deg, 8), height)
+
+
+def rally_items(plan: Plan, sortie: Sortie) -> tuple[MissionItem, ...]:
+    """Return the rally points at the return height in whole metres, numbered from 0."""
+    height = float(math.ceil(sortie.return_height_m))
+    return tuple(
+        MissionItem(
+            seq=seq,
+            frame=FRAME_OVER_HOME,
+            command=RALLY_POINT,
+            params=(0.0, 0.0, 0.0, 0.0, round(at.lat_deg, 8), round(at.lon_deg, 8), height),
+        )
+        for seq, at in enumerate(plan.rally)
+    )
 
 
 def home_item(sortie: Sortie) -> MissionItem:
@@ -122,10 +186,10 @@ def home_item(sortie: Sortie) -> MissionItem:
     return MissionItem(seq=0, frame=frame, command=command, params=params)
 
 
-def _start(sortie: Sortie, autopilot: AutopilotName) -> list[tuple[int, int, Params]]:
+def _start(sortie: Sortie, autopilot: AutopilotName) -> list[_Row]:
     unset = math.nan if autopilot == "px4" else 0.0
     at, height = sortie.takeoff, sortie.legs[0].path[0].height_above_takeoff_m
-    rows: list[tuple[int, int, Params]] = [
+    rows: list[_Row] = [
         (
             FRAME_OVER_HOME,
             TAKEOFF,
@@ -141,12 +205,12 @@ def _start(sortie: Sortie, autopilot: AutopilotName) -> list[tuple[int, int, Par
     return rows
 
 
-def _do(command: int, *first: float) -> tuple[int, int, Params]:
+def _do(command: int, *first: float) -> _Row:
     p1, p2, p3, p4 = (*map(float, first), *(0.0,) * (4 - len(first)))
     return FRAME_NONE, command, (p1, p2, p3, p4, 0.0, 0.0, 0.0)
 
 
-def _waypoint(point: PathPoint, autopilot: AutopilotName) -> tuple[int, int, Params]:
+def _waypoint(point: PathPoint, autopilot: AutopilotName) -> _Row:
     # NaN yaw keeps PX4 on its own heading rule; 0 would turn it north. ArduPilot ignores it.
     reach, yaw = (PX4_ACCEPTANCE_M, math.nan) if autopilot == "px4" else (0.0, 0.0)
     return (

@@ -74,6 +74,22 @@ def of_sortie(sortie: Sortie) -> list[TriggerPoint]:
     ]
 
 
+def along_legs(sortie: Sortie) -> list[tuple[int, float]]:
+    """Return for each photograph of ``of_sortie`` the place of its leg, and how far along it in metres."""
+    frame = local_frame(sortie.takeoff)
+    numbers = [number for number, leg in enumerate(sortie.legs) if leg.trigger_distance_m is not None]
+    found: list[tuple[int, float]] = []
+    left = 0.0
+    for number, (continued, goes_on, leg) in zip(numbers, _runs(sortie.legs), strict=True):
+        lon, lat = ([getattr(point.at, name) for point in leg.path] for name in ("lon_deg", "lat_deg"))
+        x, y = transform(WGS84, frame, np.array(lon), np.array(lat))
+        path = [(one_x, one_y, 0.0) for one_x, one_y in zip(x.tolist(), y.tolist(), strict=True)]
+        every, first_m = leg.trigger_distance_m or 0.0, left if continued else 0.0
+        shots, left = _along(path, every, first_m, goes_on)
+        found += [(number, first_m + count * every) for count in range(len(shots))]
+    return found
+
+
 def _runs(legs: tuple[Leg, ...]) -> list[tuple[bool, bool, Leg]]:
     """Return (goes on from the leg before, goes on into the next, leg) where the camera is on.
 

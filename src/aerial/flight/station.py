@@ -13,8 +13,9 @@ from aerial.flight.exchange import Exchange, Listener, Outgoing, Peer
 from aerial.flight.links import Link
 from aerial.flight.mavlink import Codec, Message, dialect
 
-# What ground stations use: system 255, and the component that MAVLink names mission planner.
-STATION = Peer(system=255, component=190)
+# Ground stations are system 255. QGroundControl and Mission Planner are component 190 there: two stations of
+# one number are one to the vehicle, and would mix their missions. 25 is MAVLink's first for private use.
+STATION = Peer(system=255, component=25)
 HEARTBEAT_S = 1.0
 # MAVLink, heartbeat protocol: lost after four to five that did not come.
 LOST_S = 5.0

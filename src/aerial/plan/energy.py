@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from aerial.autopilots.items import line_hold_s
 from aerial.records import Aircraft, Wind
 from aerial.records.record import record
 
@@ -72,17 +73,21 @@ def fly(aircraft: Aircraft, path_M3: Floats, speed_m_s: float, wind: Wind | None
     # Braking and gathering speed again loses v / a seconds against flying through.
     stops = 1 + (_corners(step_S3[length_S > 1e-6]) if aircraft.turn == "stop" else 0)
     lost_s = stops * speed_m_s / aircraft.acceleration_m_s2
-    calm_w = float(power_w(aircraft, np.array([np.linalg.norm(blowing_2)]))[0])
     return Cost(
-        length_m=float(length_S.sum()),
-        duration_s=float(duration_S.sum()) + lost_s,
-        energy_wh=(joules + lost_s * calm_w) / 3600,
-    )
+        length_m=float(length_S.sum()), duration_s=float(duration_S.sum()), energy_wh=joules / 3600
+    ) + rest(aircraft, lost_s, wind)
+
+
+def rest(aircraft: Aircraft, duration_s: float, wind: Wind | None) -> Cost:
+    """Return what staying on a place costs."""
+    still_w = float(power_w(aircraft, np.array([np.linalg.norm(_blowing(wind))]))[0])
+    return Cost(length_m=0.0, duration_s=duration_s, energy_wh=duration_s * still_w / 3600)
 
 
 def turn_m(aircraft: Aircraft, speed_m_s: float) -> float:
-    """Return what the two stops of a turn cost, as metres of level flight."""
-    return 2 * speed_m_s**2 / aircraft.acceleration_m_s2
+    """Return what the two stops of a turn and the holds there cost, as metres of level flight."""
+    lost_s = 2 * (speed_m_s / aircraft.acceleration_m_s2 + line_hold_s(aircraft.autopilot))
+    return lost_s * speed_m_s
 
 
 def vertical(aircraft: Aircraft, up_m: float, wind: Wind | None) -> Cost:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from aerial.autopilots.items import line_hold_s
 from aerial.errors import PlanError
 from aerial.plan import energy
 from aerial.plan.energy import Cost
@@ -63,9 +64,12 @@ class Craft:
         return self.aircraft.battery_wh * (1 - self.reserve)
 
     def cost(self, leg: FlownLeg) -> Cost:
-        """Return what a leg costs."""
+        """Return what a leg costs; a line with the holds at its ends."""
         speed = self.transit_m_s if leg.kind == "transit" else self.speed_m_s
-        return energy.fly(self.aircraft, leg.xyz_M3, speed, self.wind)
+        flown = energy.fly(self.aircraft, leg.xyz_M3, speed, self.wind)
+        if leg.trigger_m is None:
+            return flown
+        return flown + energy.rest(self.aircraft, 2 * line_hold_s(self.aircraft.autopilot), self.wind)
 
 
 # From a point in the frame (x, y, height) to the take-off point at flight height, or back.
@@ -101,7 +105,7 @@ def _one(
     stretches: Sequence[Stretch], line: int, from_m: float, home: Home, craft: Craft
 ) -> tuple[tuple[FlownLeg, ...], int, float]:
     """Return the legs of one sortie, and where it stops: the line, and how far along it."""
-    start = _between(stretches[line], from_m, _length(stretches[line]))[0]
+    start = between(stretches[line], from_m, _length(stretches[line]))[0]
     legs = [FlownLeg(kind="transit", xyz_M3=home(start)[::-1])]
     used = craft.cost(legs[0]).energy_wh + _up_down_wh(craft, legs[0].xyz_M3[0, 2])
     stopped: tuple[int, int, float] | None = None
@@ -157,7 +161,7 @@ def _part(
 def _survey(stretch: Stretch, begin_m: float, end_m: float) -> FlownLeg:
     return FlownLeg(
         kind="survey",
-        xyz_M3=_between(stretch, begin_m, end_m),
+        xyz_M3=between(stretch, begin_m, end_m),
         line=stretch.number,
         trigger_m=stretch.trigger_m,
     )
@@ -171,7 +175,8 @@ def _length(stretch: Stretch) -> float:
     return float(_along(stretch.xyz_M3)[-1])
 
 
-def _between(stretch: Stretch, begin_m: float, end_m: float) -> Floats:
+def between(stretch: Stretch, begin_m: float, end_m: float) -> Floats:
+    """Return the corners of a part of a line, x, y and height; distances along it, over ground."""
     along_M = _along(stretch.xyz_M3)
     inner = along_M[(along_M > begin_m + 1e-6) & (along_M < end_m - 1e-6)]
     at = np.r_[begin_m, inner, end_m]

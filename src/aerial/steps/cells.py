@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from aerial.areas import Cell, area_within, cut_cells, read_area, read_lines, write_features
+from aerial.autopilots.items import line_hold_s
 from aerial.errors import InputError
 from aerial.records.aircraft import Aircraft, CameraProfile
 
@@ -90,10 +91,11 @@ def _require_positive(what: str, value: float) -> None:
 def _turn_s(aircraft: Aircraft, speed_m_s: float, spacing_m: float) -> float:
     """Return what the turn to the next line takes longer than one spacing at full speed."""
     straight_s = spacing_m / speed_m_s
-    if aircraft.turn == "coordinated":
+    hold_s = line_hold_s(aircraft.autopilot)
+    if aircraft.turn == "coordinated" and not hold_s:
         return (math.pi / 2 - 1) * straight_s
     # Halt and start on the lines lose half of their time; the way between is flown from rest to rest.
     a_m_s2 = aircraft.acceleration_m_s2
     reaches = spacing_m * a_m_s2 >= speed_m_s**2
     between_s = straight_s + speed_m_s / a_m_s2 if reaches else 2 * math.sqrt(spacing_m / a_m_s2)
-    return speed_m_s / a_m_s2 + between_s - straight_s
+    return speed_m_s / a_m_s2 + between_s - straight_s + 2 * hold_s

@@ -1,51 +1,34 @@
-"""Metres around a vehicle's home to degrees and back, without pyproj: called at every photograph.
+"""Between metres around the place of power-up and degrees."""
 
-The first terms of the transverse Mercator projection of the WGS 84 ellipsoid: within a millimetre of
-``geo.local_frame`` up to 5 km from home.
-"""
+import numpy as np
 
-import math
-
+from aerial import geo
 from aerial.geo import LonLat
-
-_AXIS_M, _E2 = 6378137.0, 6.69437999014e-3
 
 
 class Place:
-    """The frame of one home; x east, y north."""
+    """``origin``: where the vehicle was powered up, ``amsl_m`` high; home is set later, and may move."""
 
-    def __init__(self, home: LonLat) -> None:
-        self.home = home
-        self._lat, self._lon = math.radians(home.lat_deg), math.radians(home.lon_deg)
+    def __init__(self, origin: LonLat, amsl_m: float) -> None:
+        self.origin, self.amsl_m = origin, amsl_m
+        self.home_east_m = self.home_north_m = self.home_up_m = 0.0
+        self._frame = geo.local_frame(origin)
 
-    def local(self, lon_deg: float, lat_deg: float) -> tuple[float, float]:
-        """Return metres east and north of home."""
-        lat, turn = math.radians(lat_deg), math.radians(lon_deg) - self._lon
-        sin, cos = math.sin(lat), math.cos(lat)
-        across = _AXIS_M / math.sqrt(1 - _E2 * sin * sin)
-        east = across * cos * turn
-        # The third-order term of the projection.
-        flat = 1 + turn * turn * (cos * cos - sin * sin + _E2 * cos**4) / 6
-        return east * flat, self._along(lat) + east * sin * turn / 2
+    def lat_lon(self, east_m: float, north_m: float) -> tuple[float, float]:
+        """Return latitude and longitude in degrees, exact."""
+        at = geo.to_lonlat(self._frame, east_m, north_m)
+        return at.lat_deg, at.lon_deg
 
-    def lonlat(self, east_m: float, north_m: float) -> tuple[float, float]:
-        """Return longitude and latitude in degrees."""
-        lat, turn = self._lat, 0.0
-        # Each round gains four digits or more within 20 km.
-        for _ in range(3):
-            sin, cos = math.sin(lat), math.cos(lat)
-            across = _AXIS_M / math.sqrt(1 - _E2 * sin * sin)
-            flat = 1 + turn * turn * (cos * cos - sin * sin + _E2 * cos**4) / 6
-            turn = east_m / (across * cos * flat)
-            rest = north_m - across * cos * sin * turn * turn / 2
-            lat = self._lat + rest / _meridian((self._lat + lat) / 2)
-        return math.degrees(self._lon + turn), math.degrees(lat)
+    def lat_lon_e7(self, east_m: float, north_m: float) -> tuple[int, int]:
+        """Return latitude and longitude as integers of 1e-7 degrees."""
+        lat, lon = self.lat_lon(east_m, north_m)
+        return round(lat * 1e7), round(lon * 1e7)
 
-    def _along(self, lat: float) -> float:
-        return (lat - self._lat) * _meridian((self._lat + lat) / 2)
+    def home_lat_lon_e7(self) -> tuple[int, int]:
+        """Return home as integers of 1e-7 degrees."""
+        return self.lat_lon_e7(self.home_east_m, self.home_north_m)
 
-
-def _meridian(lat: float) -> float:
-    """Return the radius of curvature along the meridian."""
-    w2 = 1 - _E2 * math.sin(lat) ** 2
-    return _AXIS_M * (1 - _E2) / (w2 * math.sqrt(w2))
+    def metres(self, lat_deg: float, lon_deg: float) -> tuple[float, float]:
+        """Return (east, north) of a position, exact."""
+        x, y = geo.transform(geo.WGS84, self._frame, np.array([lon_deg]), np.array([lat_deg]))
+        return float(x[0]), float(y[0])

@@ -13,7 +13,7 @@ class Setup:
     ``wind_from_deg`` clockwise from north. ``battery_s``: seconds of hovering in a full battery.
     ``parameters`` replace stock values, as a pilot would have set them. ``seed``: all randomness.
     ``ready_s``: after power-up until position and home are known. ``camera``: "none" has no
-    trigger wired: it accepts the commands and fires nothing. ``power_up_unix_s``: the true time then.
+    trigger wired: it accepts the commands and fires nothing.
     """
 
     home: LonLat = LonLat(lon_deg=113.8, lat_deg=22.815)
@@ -26,7 +26,6 @@ class Setup:
     parameters: tuple[tuple[str, float], ...] = ()
     seed: int = 1
     camera: Literal["servo", "none"] = "servo"
-    power_up_unix_s: float = 1_780_000_000.0
 
 
 @record

@@ -12,8 +12,6 @@ class State:
     ``time_s``: simulated, since power-up. ``mode``: ArduCopter's number. ``current``: the mission item
     that is flown, 0 when there is none. ``mission_state``: MISSION_STATE. ``home_set``: position and home
     are known. ``shots``: the truth of every photograph of this power cycle. ``breach_type``: FENCE_BREACH.
-    ``healthy``: the pre-arm bit of SYS_STATUS. ``breach_s``: time of the last breach. ``home_*``: where the
-    vehicle was armed last. ``airspeed_m_s``: through the air. ``crashed``: it fell.
     """
 
     time_s: float = 0.0
@@ -30,6 +28,8 @@ class State:
     armed: bool = False
     landed: bool = True
     home_set: bool = False
+    gps_fixed: bool = False
+    prearm_healthy: bool = False
     current: int = 0
     mission_state: int = 1
     battery_share: float = 1.0
@@ -37,11 +37,4 @@ class State:
     battery_a: float = 0.0
     breach_type: int = 0
     breach_count: int = 0
-    breach_s: float = 0.0
-    healthy: bool = False
-    home_east_m: float = 0.0
-    home_north_m: float = 0.0
-    home_up_m: float = 0.0
-    airspeed_m_s: float = 0.0
-    crashed: bool = False
     shots: list[ShotRecord] = field(default_factory=list)

@@ -1,0 +1,73 @@
+"""The flight log: one JSON object a line, each whole on its own, written as it happens.
+
+A line is handed to the system at once, so that it survives this process however it ends, and to the
+disk once a second, so that it survives the laptop. A cut last line is ignored by readers.
+"""
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+_SYNC_S = 1.0
+
+Event = dict[str, Any]
+Tell = Callable[[Event], None]
+
+
+class FlightLog:
+    """Appends events to ``path``."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Unbuffered: a line that was written is with the system.
+        self._file = path.open("ab", buffering=0)
+        self._synced_s = time.monotonic()
+        self.path = path
+        if self._file.tell() and not _ends_whole(path):
+            self._file.write(b"\n")
+
+    def __call__(self, event: Event) -> None:
+        """Write one event with the time."""
+        line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"), **event}
+        self._file.write(json.dumps(line, ensure_ascii=False, allow_nan=False).encode() + b"\n")
+        if time.monotonic() - self._synced_s >= _SYNC_S:
+            os.fsync(self._file.fileno())
+            self._synced_s = time.monotonic()
+
+    def close(self) -> None:
+        """Close the file, on disk."""
+        os.fsync(self._file.fileno())
+        self._file.close()
+
+    def __enter__(self) -> "FlightLog":
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
+        self.close()
+
+
+def read_log(path: Path) -> Iterator[Event]:
+    """Yield the events of a log in order; lines that are not whole are left out."""
+    with path.open("rb") as file:
+        for line in file:
+            try:
+                event = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(event, dict) and isinstance(event.get("event"), str):
+                yield event
+
+
+def _ends_whole(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"

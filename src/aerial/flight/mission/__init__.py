@@ -1,0 +1,1 @@
+"""Missions, fences and rally points: sent, read back, compared."""

@@ -1,0 +1,205 @@
+"""From an address to a vehicle that answers; ``sim:`` starts one."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import parse_qsl
+
+from aerial.autopilots.base import Autopilot
+from aerial.errors import FlightError, LinkError
+from aerial.flight.abort import Abort
+from aerial.flight.exchange import Outgoing, Peer
+from aerial.flight.links import Link, open_link
+from aerial.flight.log import Event, Tell
+from aerial.flight.mavlink import Codec
+from aerial.flight.session import Session
+from aerial.flight.signing import KeySigner, read_key
+from aerial.flight.station import STATION, Station
+from aerial.flight.watch import Watch
+from aerial.geo import LonLat
+from aerial.plugins import load, names
+
+SIMULATED = "sim:"
+_OPTIONS = {
+    "speedup": "--speedup",
+    "wind": "--wind",
+    "battery_s": "--battery-s",
+    "loss": "--loss",
+    "delay_s": "--delay-s",
+    "jitter_s": "--jitter-s",
+    "duplicate": "--duplicate",
+    "reorder": "--reorder",
+    "seed": "--seed",
+}
+
+
+@dataclass(slots=True)
+class Vehicle:
+    """A vehicle that answers: its station, firmware and watch; ``address`` as it was given."""
+
+    address: str
+    station: Station
+    autopilot: Autopilot
+    peer: Peer
+    own: Peer
+    watch: Watch
+    abort: Abort
+
+    @property
+    def simulated(self) -> bool:
+        """Tell whether it is a simulated vehicle of ``sim:``."""
+        return self.address.startswith(SIMULATED)
+
+
+class Tells:
+    """Passes events on to whoever listens by then: the log is opened after the vehicle is known."""
+
+    def __init__(self) -> None:
+        self.to: list[Tell] = []
+
+    def __call__(self, event: Event) -> None:
+        """Tell everyone."""
+        for tell in self.to:
+            tell(event)
+
+
+@contextmanager
+def vehicle_at(
+    address: str,
+    *,
+    system: int | None = None,
+    key_file: Path | None = None,
+    home: LonLat | None = None,
+    home_amsl_m: float | None = None,
+    tells: Tells | None = None,
+    timeout_s: float = 20.0,
+    parameters: Sequence[tuple[str, float]] = (),
+) -> Iterator[Vehicle]:
+    """Open the link and yield the vehicle; aborts of any terminal reach it while it is open.
+
+    ``home``, ``home_amsl_m``, ``parameters``: of a simulated vehicle.
+
+    Raises:
+        LinkError: the link cannot be opened, or no vehicle answers.
+        FlightError: the firmware is not known.
+    """
+    tells = tells or Tells()
+    with _link(address, home, home_amsl_m, parameters) as link:
+        key = read_key(key_file)
+        memory = Path.home() / ".aerial" / "signing-time"
+        signer = None if key is None else KeySigner(key, memory=memory)
+        station = Station(link, Codec(system=STATION.system, component=STATION.component, signer=signer))
+        session = Session(address)
+        try:
+            peer = station.find_vehicle(timeout_s, system)
+            autopilot = _autopilot(station)
+            watch = Watch(peer, autopilot, tells)
+            station.listeners.append(watch)
+            abort = Abort(peer, STATION)
+            _let_abort(station, session, abort, watch, tells)
+            yield Vehicle(
+                address=address,
+                station=station,
+                autopilot=autopilot,
+                peer=peer,
+                own=STATION,
+                watch=watch,
+                abort=abort,
+            )
+        finally:
+            session.close()
+
+
+def _let_abort(station: Station, session: Session, abort: Abort, watch: Watch, tells: Tells) -> None:
+    """Send a requested abort before all else, and say how it went."""
+    station.listeners.append(abort)
+    told = [False, False]
+
+    def urgent(now_s: float) -> Outgoing:
+        if not session.requested.is_set():
+            return ()
+        if not told[0]:
+            told[0] = True
+            watch.expected_modes |= {"rtl", "land"}
+            tells({"event": "abort", "requested": True})
+        said = abort.urgent(now_s)
+        if abort.done and not told[1]:
+            told[1] = True
+            session.answer(done=abort.accepted, text=abort.text)
+            tells({"event": "abort", "requested": True, "accepted": abort.accepted, "text": abort.text})
+        return said
+
+    station.urgent = urgent
+
+
+def _autopilot(station: Station) -> Autopilot:
+    number = station.heartbeat.autopilot if station.heartbeat is not None else None
+    known = names("aerial.autopilots")
+    for name in known:
+        autopilot: Autopilot = load("aerial.autopilots", name)()
+        if autopilot.autopilot == number:
+            return autopilot
+    raise FlightError(
+        f"The autopilot (MAV_AUTOPILOT {number}) is none that is known.",
+        hint=f"Known are: {', '.join(known)}.",
+    )
+
+
+@contextmanager
+def _link(
+    address: str, home: LonLat | None, home_amsl_m: float | None, parameters: Sequence[tuple[str, float]]
+) -> Iterator[Link]:
+    if not address.startswith(SIMULATED):
+        link = open_link(address)
+        try:
+            yield link
+        finally:
+            link.close()
+        return
+    with _simulated(address, home, home_amsl_m, parameters) as port:
+        link = open_link(port)
+        try:
+            yield link
+        finally:
+            link.close()
+
+
+@contextmanager
+def _simulated(
+    address: str, home: LonLat | None, home_amsl_m: float | None, parameters: Sequence[tuple[str, float]]
+) -> Iterator[str]:
+    """Start a simulated vehicle as a process of its own; yield its address."""
+    command = [sys.executable, "-m", "aerial.simulate.vehicle", "--listen", "tcp:127.0.0.1:0"]
+    if home is not None:
+        command += ["--home", f"{home.lon_deg:.8f},{home.lat_deg:.8f},{home_amsl_m or 0.0:.2f}"]
+    for name, value in parameters:
+        command += ["--param", f"{name}={value:g}"]
+    for name, value_ in parse_qsl(address.removeprefix(SIMULATED).removeprefix("?"), strict_parsing=False):
+        if name not in _OPTIONS or not re.fullmatch(r"[-0-9.,eE]{1,40}", value_):
+            raise LinkError(
+                f"{name}={value_} is no setting of a simulated vehicle.",
+                hint=f"Use sim: or sim:?speedup=10, with: {', '.join(_OPTIONS)}.",
+            )
+        command += [_OPTIONS[name], value_]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own module
+    try:
+        line = process.stdout.readline() if process.stdout else ""
+        try:
+            port = str(json.loads(line)["address"])
+        except (ValueError, KeyError) as exc:
+            raise LinkError(
+                "The simulated vehicle did not start.",
+                hint="Run python -m aerial.simulate.vehicle to see why.",
+            ) from exc
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                pipe.close()
