@@ -122,13 +122,15 @@ class Flying:
         return _UNSUPPORTED if act is None else act(params)
 
     def step(self, to_s: float) -> None:
-        """Let time pass until ``to_s`` since power-up."""
+        """Let time pass until ``to_s`` since power-up; with the motors on, in whole rounds up to it."""
         state = self.state
         while state.time_s < to_s - 1e-9:
             if state.landed and not state.armed:
                 self._rest(to_s)
                 continue
-            state.time_s = min(state.time_s + _STEP_S, to_s)
+            if state.time_s + _STEP_S > to_s + 1e-9:
+                return
+            state.time_s += _STEP_S
             self._round()
 
     def _rest(self, to_s: float) -> None:

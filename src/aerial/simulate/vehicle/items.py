@@ -19,13 +19,13 @@ _KEPT_FRAME = {_GLOBAL: 0, _MISSION: 0, _RELATIVE: 3, _GLOBAL_INT: 0, _RELATIVE_
                _TERRAIN_INT: 10}  # fmt: skip
 WAYPOINT, LOITER_UNLIM, LOITER_TURNS, LOITER_TIME, RTL, LAND, TAKEOFF = 16, 17, 18, 19, 20, 21, 22
 SPLINE, DELAY, JUMP, CHANGE_SPEED = 82, 93, 177, 178
-ROI, DIGICAM, MOUNT, TRIGGER = 195, 203, 205, 206
-_PLACED = {WAYPOINT, LOITER_UNLIM, LOITER_TURNS, LOITER_TIME, LAND, TAKEOFF, SPLINE, ROI}
+ROI, DIGICAM, MOUNT, TRIGGER, GIMBAL = 195, 203, 205, 206, 1000
+_PLACED = {WAYPOINT, LOITER_UNLIM, LOITER_TURNS, LOITER_TIME, LAND, TAKEOFF, SPLINE, 94, 179, 189, ROI, 201}
 # Commands that a copter's mission takes. 214 (by interval) and 530 (camera mode) are not among them.
 _KNOWN = _PLACED | {
-    RTL, 92, DELAY, 94, 112, 113, 114, 115, JUMP, CHANGE_SPEED, 179, 181, 182, 183, 184, 189, 201, 202,
-    DIGICAM, MOUNT, TRIGGER, 207, 208, 210, 211, 212, 215, 218, 222, 600, 601, 1000, 1001, 2000, 2001, 2500,
-    2501, 42700, 42701, 42702,
+    RTL, 92, DELAY, 112, 113, 114, 115, JUMP, CHANGE_SPEED, 181, 182, 183, 184, 202, DIGICAM, MOUNT,
+    TRIGGER, 207, 208, 210, 211, 212, 215, 218, 222, 600, 601, GIMBAL, 1001, 2000, 2001, 2500, 2501, 42700,
+    42701, 42702,
 }  # fmt: skip
 # What is flown, and not done in passing.
 FLOWN = (WAYPOINT, SPLINE, TAKEOFF, LAND, LOITER_TIME, LOITER_UNLIM, RTL, DELAY)
@@ -79,6 +79,9 @@ def _unplaced(message: Message, first: list[float]) -> MissionItem | int:
         first = [first[0], 0.0, first[2], 0.0]
     elif message.command == RTL:
         first = [0.0] * 4
+    elif message.command == GIMBAL:
+        # Angles and rates are kept as whole degrees.
+        first = [float(math.trunc(max(-32_768.0, min(value, 32_767.0)))) for value in first]
     return _kept(message.seq, 0, message.command, first, 0, 0, 0.0)
 
 

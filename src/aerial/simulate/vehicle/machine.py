@@ -17,6 +17,7 @@ from aerial.simulate.vehicle.state import State
 from aerial.simulate.vehicle.telemetry import Telemetry
 
 COMPONENT = 1
+_ACCEPTED = int(dialect.MAV_RESULT_ACCEPTED)
 _BOOTS_S = 2.0
 # The shortest time that matters to anything but the body, which has steps of its own.
 _STEP_S = 0.02
@@ -35,7 +36,8 @@ class Machine:
         self._boot(0.0)
 
     def _boot(self, at_s: float) -> None:
-        self._booted_s = at_s
+        # Since when, and for how long it is powered; ``state`` keeps to the rounds of its loop.
+        self._booted_s, self._on_s = at_s, 0.0
         place = Place(self._setup.home, self._setup.home_amsl_m)
         self.flying = Flying(self._setup, self.parameters, self.stored, self._text, self._tell_all, place)
         self.state: State = self.flying.state
@@ -53,33 +55,41 @@ class Machine:
         self.telemetry = Telemetry(
             self.state, place, self.stored, (self._setup.wind_speed_m_s, self._setup.wind_from_deg)
         )
-        self._had_home = False
+        self._had_home = self._rebooting = False
 
     def reboot(self) -> None:
-        """Power off and on: what is stored stays, everything else begins anew, transfers are forgotten."""
+        """Power off and on: what is stored stays, everything else begins anew, transfers are forgotten.
+
+        What was sent before is still to be taken.
+        """
         self._codecs.clear()
-        self._out.clear()
         self._boot(self.now_s)
 
     @property
     def now_s(self) -> float:
         """Return the simulated time since the first power-up."""
-        return self._booted_s + self.state.time_s
+        return self._booted_s + self._on_s
 
     def receive(self, data: bytes, port: int = 0) -> None:
         """Take bytes that came in on a port; what is not for this vehicle is ignored."""
-        if self.state.time_s < _BOOTS_S and self._booted_s:
+        if not self._awake:
             return
         for message in self._codec(port).feed(data):
-            self._hear(message, port)
+            if self._awake:
+                self._hear(message, port)
+
+    @property
+    def _awake(self) -> bool:
+        return self.state.time_s >= _BOOTS_S or not self._booted_s
 
     def step(self, to_s: float) -> None:
         """Let time pass until ``to_s`` since the first power-up."""
         until = to_s - self._booted_s
-        while self.state.time_s < until - 1e-9:
+        while self._on_s < until - 1e-9:
             quiet = self.state.landed and not self.state.armed and not self.plans.busy
-            soon = max(self.telemetry.next_s, self.state.time_s) if quiet else self.state.time_s
-            self.flying.step(min(until, max(soon, self.state.time_s + _STEP_S)))
+            soon = self.telemetry.next_s if quiet else 0.0
+            self._on_s = min(until, max(soon, self._on_s + _STEP_S))
+            self.flying.step(self._on_s)
             self._after_step()
 
     def _after_step(self) -> None:
@@ -90,7 +100,7 @@ class Machine:
             # Who has gone gets no answer, as on the air.
             if sender in self._ports:
                 self._send(message, self._ports[sender])
-        if self.state.time_s >= _BOOTS_S or not self._booted_s:
+        if self._awake:
             for message in self.telemetry.due():
                 self._tell_all(message)
 
@@ -110,7 +120,7 @@ class Machine:
         if port not in self._codecs:
             signer = None if self._signer is None else self._signer()
             self._codecs[port] = Codec(system=self._setup.system, component=COMPONENT, signer=signer)
-            self._out[port] = []
+            self._out.setdefault(port, [])
         return self._codecs[port]
 
     def _send(self, message: Message, port: int) -> None:
@@ -156,6 +166,8 @@ class Machine:
             answers = self._other(kind, message)
         for answer in answers:
             self._send(answer, port)
+        if self._rebooting:
+            self.reboot()
 
     def _other(self, kind: str, message: Message) -> list[Message]:
         if kind == "HEARTBEAT":
@@ -169,7 +181,9 @@ class Machine:
             self.flying.command(dialect.MAV_CMD_DO_SET_MODE, params, 0)
         elif kind == "MISSION_SET_CURRENT":
             params = (float(message.seq), 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-            self.flying.command(dialect.MAV_CMD_DO_SET_MISSION_CURRENT, params, 0)
+            if self.flying.command(dialect.MAV_CMD_DO_SET_MISSION_CURRENT, params, 0) == _ACCEPTED:
+                # A message, not a command: this is its acknowledgement.
+                return [self.telemetry.one(dialect.MAVLINK_MSG_ID_MISSION_CURRENT)]
         else:
             self.flying.hear(message)
         return []
@@ -189,6 +203,9 @@ class Machine:
             result = int(dialect.MAV_RESULT_FAILED if told is None else dialect.MAV_RESULT_ACCEPTED)
             if told is not None:
                 return [dialect.MAVLink_command_ack_message(message.command, result, 0, 0, *sender), told]
+        elif message.command == dialect.MAV_CMD_PREFLIGHT_REBOOT_SHUTDOWN:
+            self._rebooting = params[0] == 1 and not self.state.armed
+            result = _ACCEPTED if self._rebooting else int(dialect.MAV_RESULT_FAILED)
         else:
             result = self.flying.command(message.command, params, frame)
         return [dialect.MAVLink_command_ack_message(message.command, result, 0, 0, *sender)]

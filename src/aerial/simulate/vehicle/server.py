@@ -11,6 +11,10 @@ from aerial.simulate.vehicle.machine import Machine
 from aerial.simulate.vehicle.setup import Impairment
 
 _TICK_S = 0.01
+# Asked to run faster than it can, the vehicle runs as fast as it can, and goes on hearing.
+_MOST_S = 0.2
+# A datagram comes from no connection that ends: who was silent for so long has gone.
+_SILENT_S = 60.0
 _READ = 65_536
 # More bytes than this without one being taken by the client, and they are thrown away as a radio would.
 _BACKLOG = 1_000_000
@@ -25,6 +29,8 @@ class _Client:
     port: int
     up: Channel
     down: Channel
+    heard_s: float = 0.0
+    rest: bytes = b""
     unsent: bytearray = field(default_factory=bytearray)
 
 
@@ -66,19 +72,22 @@ class Server:
 
     def run(self) -> None:
         """Serve until the process ends."""
-        began, from_s = time.monotonic(), self._machine.now_s
+        began, before = time.monotonic(), 0.0
         while True:
-            self._selector.select(_TICK_S)
+            self._selector.select(min(_TICK_S, _MOST_S / 2 / self._speedup))
             now = time.monotonic() - began
             self._receive(now)
             for client in self._clients:
                 for frame in client.up.due(now):
                     self._machine.receive(frame, client.port)
-            self._machine.step(from_s + now * self._speedup)
+            self._machine.step(self._machine.now_s + min((now - before) * self._speedup, _MOST_S))
+            before = now
             for client in list(self._clients):
                 for frame in self._machine.take(client.port):
                     client.down.put(frame, now)
                 self._write(client, now)
+                if not self._tcp and now - client.heard_s > _SILENT_S:
+                    self._leave(client)
 
     def _client(self, sock: socket.socket, address: tuple[object, ...] | None) -> _Client:
         self._ports += 1
@@ -130,7 +139,11 @@ class Server:
 
     def _put(self, client: _Client, data: bytes, now_s: float) -> None:
         # What is lost on the air is frames: a stream is cut at their marks, as well as it can be.
-        for frame in frames_of(data):
+        client.heard_s = now_s
+        frames, rest = frames_of(client.rest + data)
+        if self._tcp:
+            client.rest = rest
+        for frame in frames:
             client.up.put(frame, now_s)
 
     def _write(self, client: _Client, now_s: float) -> None:
@@ -158,17 +171,25 @@ class Server:
         if client in self._clients:
             self._clients.remove(client)
             self._machine.forget(client.port)
-            self._selector.unregister(client.socket)
-            client.socket.close()
+            if self._tcp:
+                self._selector.unregister(client.socket)
+                client.socket.close()
 
 
-def frames_of(data: bytes) -> list[bytes]:
-    """Split bytes at MAVLink 2 frames; what is none goes along with the frame before it."""
-    found, at = [], 0
+def frames_of(data: bytes) -> tuple[list[bytes], bytes]:
+    """Split bytes at MAVLink 2 frames; return them and the frame that is not whole yet.
+
+    What begins with no frame goes along as it is.
+    """
+    found: list[bytes] = []
+    at = 0
     while at < len(data):
         end = len(data)
-        if data[at] == 0xFD and at + 12 <= len(data):
-            end = min(at + 12 + data[at + 1] + (13 if data[at + 2] & 1 else 0), len(data))
+        if data[at] == 0xFD:
+            head = data[at : at + 3]
+            end = at + (12 + head[1] + (13 if head[2] & 1 else 0) if len(head) == 3 else 3)
+            if end > len(data):
+                return found, data[at:]
         found.append(data[at:end])
         at = end
-    return found
+    return found, b""
