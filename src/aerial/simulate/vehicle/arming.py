@@ -4,19 +4,8 @@ from aerial.simulate.vehicle.battery import Battery
 from aerial.simulate.vehicle.craft import Craft
 from aerial.simulate.vehicle.fence import NAMES
 from aerial.simulate.vehicle.mission import Mission
+from aerial.simulate.vehicle.modes import ALT_HOLD, AUTO, GUIDED, LOITER, POSHOLD, STABILIZE
 
-STABILIZE, ALT_HOLD, AUTO, GUIDED, LOITER, RTL, LAND, POSHOLD, BRAKE, SMART_RTL = (
-    0,
-    2,
-    3,
-    4,
-    5,
-    6,
-    9,
-    16,
-    17,
-    21,
-)
 _ARMABLE = (STABILIZE, ALT_HOLD, GUIDED, LOITER, POSHOLD)
 _WITHOUT_POSITION = (STABILIZE, ALT_HOLD)
 

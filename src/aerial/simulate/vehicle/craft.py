@@ -8,29 +8,16 @@ from aerial.flight.mavlink import Message
 from aerial.records import MissionItem
 from aerial.simulate.vehicle.body import Body
 from aerial.simulate.vehicle.dataflash import Journal
+from aerial.simulate.vehicle.parameters import STOCK
 from aerial.simulate.vehicle.place import Place
 from aerial.simulate.vehicle.setup import Setup
 from aerial.simulate.vehicle.state import State
+from aerial.simulate.vehicle.telemetry import epoch_us
 from aerial.simulate.vehicle.terrain import Terrain
 from aerial.simulate.vehicle.track import Limits, Point, Track
 
-EMERGENCY, CRITICAL, WARNING, INFO = 0, 2, 4, 6
+EMERGENCY, CRITICAL, WARNING, NOTICE, INFO = 0, 2, 4, 5, 6
 FRAME_AMSL, FRAME_TERRAIN = (0, 5), (10, 11)
-
-# The parameters that are read here, by their names in 4.7, as the measured vehicle had them.
-STOCK = {
-    "ARMING_SKIPCHK": 0.0, "AUTO_OPTIONS": 3.0, "BATT_CAPACITY": 3300.0, "BATT_CRT_MAH": 0.0,
-    "BATT_CRT_VOLT": 0.0, "BATT_FS_CRT_ACT": 0.0, "BATT_FS_LOW_ACT": 0.0, "BATT_LOW_MAH": 0.0,
-    "BATT_LOW_TIMER": 10.0, "BATT_LOW_VOLT": 10.5, "CAM1_FEEDBAK_PIN": -1.0, "CAM1_INTRVAL_MIN": 0.0,
-    "CAM1_TYPE": 1.0, "DISARM_DELAY": 10.0, "FENCE_ACTION": 1.0, "FENCE_ALT_MAX": 100.0, "FENCE_ENABLE": 0.0,
-    "FENCE_MARGIN": 2.0, "FENCE_OPTIONS": 1.0, "FENCE_RADIUS": 150.0, "FENCE_TYPE": 7.0,
-    "FS_GCS_ENABLE": 0.0, "FS_GCS_TIMEOUT": 5.0, "FS_OPTIONS": 16.0, "LAND_ALT_LOW_M": 10.0,
-    "LAND_SPD_HIGH_MS": 0.0, "LAND_SPD_MS": 0.5, "MIS_RESTART": 0.0, "RALLY_INCL_HOME": 1.0,
-    "RALLY_LIMIT_KM": 0.3, "RTL_ALT_M": 15.0, "RTL_CLIMB_MIN_M": 0.0, "RTL_CONE_SLOPE": 3.0,
-    "RTL_LOIT_TIME": 5000.0, "RTL_SPEED_MS": 0.0, "TERRAIN_ENABLE": 1.0, "TERRAIN_SPACING": 100.0,
-    "WP_ACC": 2.5, "WP_ACC_Z": 1.0, "WP_RADIUS_M": 2.0, "WP_SPD": 10.0, "WP_SPD_DN": 1.5, "WP_SPD_UP": 2.5,
-    "WP_YAW_BEHAVIOR": 2.0,
-}  # fmt: skip
 
 
 class Stored(Protocol):
@@ -50,7 +37,7 @@ class Stored(Protocol):
 
 
 class Craft:
-    """The vehicle; ``home`` is where it was armed last."""
+    """The vehicle, its environment and what it is told."""
 
     def __init__(
         self,
@@ -59,23 +46,28 @@ class Craft:
         stored: Stored,
         say: Callable[[int, str], None],
         emit: Callable[[Message], None],
+        place: Place,
     ) -> None:
-        self.setup, self.stored, self.emit = setup, stored, emit
+        self.setup, self.stored, self.emit, self.place = setup, stored, emit, place
         self.parameters = parameters
         self._say = say
         self.state = State()
-        self.place = Place(setup.home)
         self.track = Track()
-        self.terrain = Terrain(self.place)
+        self.terrain = Terrain(place)
         self.body = Body(self.state, setup.wind_speed_m_s, setup.wind_from_deg, setup.seed)
-        self.journal = Journal(setup.power_up_unix_s)
-        self.home: Point = (0.0, 0.0, 0.0)
+        self.journal = Journal(epoch_us(0.0) / 1e6)
         self._asked: dict[str, float] = {}
+
+    @property
+    def home(self) -> Point:
+        """Return where the vehicle was armed last."""
+        place = self.place
+        return place.home_east_m, place.home_north_m, place.home_up_m
 
     def p(self, name: str) -> float:
         """Return a parameter, the stock value where there is none."""
         value = self.parameters.get(name)
-        return STOCK[name] if value is None else value
+        return float(STOCK[name]) if value is None else value
 
     def say(self, severity: int, text: str) -> None:
         """Tell the ground stations and the log."""

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from aerial.simulate.vehicle.arming import AUTO, BRAKE, LAND, RTL
 from aerial.simulate.vehicle.battery import Battery
 from aerial.simulate.vehicle.craft import CRITICAL, INFO, WARNING, Craft
 from aerial.simulate.vehicle.fence import BREACH, NAMES, Fence
+from aerial.simulate.vehicle.modes import AUTO, BRAKE, LAND, RTL
 
 # Action numbers -> mode; those that are absent do nothing. SmartRTL is flown as RTL.
 _FENCE_ACTIONS = {1: RTL, 2: LAND, 3: RTL, 4: BRAKE, 5: RTL}

@@ -29,7 +29,7 @@ class Fence:
         self._inside, self._outside, self._round_inside, self._round_outside = [], [], [], []
         left = 0
         for item in self._craft.stored.fence:
-            x, y = self._craft.place.local(item.params[5], item.params[4])
+            x, y = self._craft.place.metres(item.params[4], item.params[5])
             if item.command in (_INSIDE, _OUTSIDE):
                 rings = self._inside if item.command == _INSIDE else self._outside
                 if left == 0:

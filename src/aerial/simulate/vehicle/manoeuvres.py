@@ -181,7 +181,7 @@ def _goal(craft: Craft, here: Point) -> Point:
     candidates = []
     reach_m = craft.p("RALLY_LIMIT_KM") * 1000
     for item in craft.stored.rally:
-        x, y = craft.place.local(item.params[5], item.params[4])
+        x, y = craft.place.metres(item.params[4], item.params[5])
         away = math.hypot(x - here[0], y - here[1])
         if reach_m <= 0 or away <= reach_m:
             candidates.append((away, (x, y, craft.up_of(item))))

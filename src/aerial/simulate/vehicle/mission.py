@@ -242,7 +242,7 @@ class Mission:
         """Return where an item is; one without a position is where the vehicle is going anyway."""
         up = self._craft.up_of(item)
         if item.params[4] or item.params[5]:
-            return (*self._craft.place.local(item.params[5], item.params[4]), up)
+            return (*self._craft.place.metres(item.params[4], item.params[5]), up)
         end = self._craft.track.end
         return end[0], end[1], up
 

@@ -83,7 +83,7 @@ class Terrain:
 
     def _post(self, east_m: float, north_m: float) -> tuple[_Block, float, float]:
         """Return the block of a point, and how many posts east and north in it the point is."""
-        lon, lat = self._place.lonlat(east_m, north_m)
+        lat, lon = self._place.lat_lon(east_m, north_m)
         lat_deg, lon_deg = math.floor(lat), math.floor(lon)
         narrow = math.cos(math.radians(lat_deg))
         north = (lat - lat_deg) * _DEGREE_M / self.spacing_m
