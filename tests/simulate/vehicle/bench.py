@@ -2,12 +2,16 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
 
 from aerial.flight.mavlink import Message
-from aerial.geo import LonLat, local_frame, to_lonlat
+from aerial.geo import from_lonlat, local_frame, to_lonlat
 from aerial.records import MissionItem
 from aerial.simulate.vehicle.flying import Flying
+from aerial.simulate.vehicle.place import Place
 from aerial.simulate.vehicle.setup import Setup
 
 AUTO, GUIDED, LOITER, RTL, LAND = 3, 4, 5, 6, 9
@@ -27,6 +31,7 @@ class Store:
 
 
 def place(east: float, north: float) -> tuple[float, float]:
+    """Return latitude and longitude of metres from home."""
     at = to_lonlat(FRAME, east, north)
     return at.lat_deg, at.lon_deg
 
@@ -63,32 +68,38 @@ def polygon(command: int, *corners: tuple[float, float]) -> list[MissionItem]:
 class Bench:
     """A vehicle and its ground station, which beats once a second unless told not to."""
 
-    def __init__(self, *rows: Row, ready: bool = True, setup: Setup | None = None, **parameters: float):
+    def __init__(self, *rows: Row, setup: Setup | None = None, **parameters: float) -> None:
+        setup = setup or Setup()
         self.store = Store(mission=items(*rows))
         self.texts: list[tuple[float, str]] = []
         self.messages: list[Message] = []
         self.parameters = dict(parameters)
         self.beats = True
-        self.trace: list[tuple[float, float, float, float]] = []
-        self.flying = Flying(setup or Setup(), self.parameters, self.store, self._say, self.messages.append)
+        self.trace: list[tuple[float, ...]] = []
+        self.flying = Flying(
+            setup,
+            self.parameters,
+            self.store,
+            self._say,
+            self.messages.append,
+            Place(setup.home, setup.home_amsl_m),
+        )
         self.state = self.flying.state
-        if ready:
-            self.run(self.setup_s(setup) + 1)
-
-    @staticmethod
-    def setup_s(setup: Setup | None) -> float:
-        return (setup or Setup()).ready_s
+        self.run(setup.ready_s + 2)
 
     def _say(self, severity: int, text: str) -> None:
         self.texts.append((self.state.time_s, text))
 
     def said(self, part: str) -> bool:
+        """Tell whether a text with this part came."""
         return any(part in text for _, text in self.texts)
 
     def kinds(self, name: str) -> list[Message]:
+        """Return the messages of one kind."""
         return [message for message in self.messages if message.get_type() == name]
 
     def do(self, command: int, *params: float) -> int:
+        """Command; return the result."""
         return self.flying.command(command, (*params, *(0.0,) * (7 - len(params))), 0)
 
     def run(self, seconds: float, until: Callable[[], bool] | None = None, step: float = 0.02) -> bool:
@@ -102,12 +113,15 @@ class Bench:
             self.flying.step(now)
             s = self.state
             if s.armed:
-                self.trace.append((s.time_s, s.east_m, s.north_m, s.up_m))
+                self.trace.append(
+                    (s.time_s, s.east_m, s.north_m, s.up_m, math.hypot(s.v_east_m_s, s.v_north_m_s))
+                )
             if until is not None and until():
                 return True
         return False
 
     def start(self) -> None:
+        """Arm in AUTO and start the mission."""
         assert [self.do(176, 1, AUTO), self.do(400, 1), self.do(300)] == [0, 0, 0], self.texts
 
     def fly(self, seconds: float = 1200.0) -> None:
@@ -116,6 +130,7 @@ class Bench:
         assert self.run(seconds, lambda: not self.state.armed), (self.state, self.texts)
 
     def to_item(self, seq: int, seconds: float = 600.0) -> None:
+        """Fly on until ``seq`` is the current item."""
         assert self.run(seconds, lambda: self.state.current == seq), (self.state, self.texts)
 
 
@@ -128,12 +143,11 @@ def survey(*, hold: float = 0.0, spacing: float = 10.0, speed: float = 8.0) -> l
     return [*rows, do(RETURN)]
 
 
-def calm(**changes: float) -> Setup:
-    return replace(Setup(), **changes)  # type: ignore[arg-type]
+def path(bench: Bench) -> Any:
+    """Return time, east, north, up, speed of the flight so far, a row for every 20 ms."""
+    return np.array(bench.trace)
 
 
-def distance_m(a: LonLat, east: float, north: float) -> float:
-    from aerial.geo import from_lonlat
-
-    x, y = from_lonlat(FRAME, a)
-    return math.hypot(x - east, y - north)
+def places(bench: Bench) -> Any:
+    """Return east, north of the true shots."""
+    return np.array([from_lonlat(FRAME, shot.at) for shot in bench.state.shots])
