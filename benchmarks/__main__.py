@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-NOT_ALONE = {"__init__", "__main__", "drone_sites", "machine", "model_card", "true_towns"}
+NOT_ALONE = {"mission_clients", "__init__", "__main__", "drone_sites", "machine", "model_card", "true_towns"}
 
 
 def main() -> int:

@@ -16,7 +16,7 @@ from aerial.flight.abort import Abort
 from aerial.flight.exchange import Outgoing, Peer
 from aerial.flight.links import Link, open_link
 from aerial.flight.log import Event, Tell
-from aerial.flight.mavlink import Codec
+from aerial.flight.mavlink import Codec, Signer
 from aerial.flight.session import Session
 from aerial.flight.signing import KeySigner, read_key
 from aerial.flight.station import STATION, Station
@@ -88,31 +88,48 @@ def vehicle_at(
         LinkError: the link cannot be opened, or no vehicle answers.
         FlightError: the firmware is not known.
     """
+    key = read_key(key_file)
+    memory = Path.home() / ".aerial" / "signing-time"
+    signer = None if key is None else KeySigner(key, memory=memory)
+    with (
+        _link(address, home, home_amsl_m, parameters) as link,
+        vehicle_on(link, address, system=system, signer=signer, tells=tells, timeout_s=timeout_s) as vehicle,
+    ):
+        yield vehicle
+
+
+@contextmanager
+def vehicle_on(
+    link: Link,
+    address: str,
+    *,
+    system: int | None = None,
+    signer: Signer | None = None,
+    tells: Tells | None = None,
+    timeout_s: float = 20.0,
+) -> Iterator[Vehicle]:
+    """Yield the vehicle that answers on an open link; see ``vehicle_at``."""
     tells = tells or Tells()
-    with _link(address, home, home_amsl_m, parameters) as link:
-        key = read_key(key_file)
-        memory = Path.home() / ".aerial" / "signing-time"
-        signer = None if key is None else KeySigner(key, memory=memory)
-        station = Station(link, Codec(system=STATION.system, component=STATION.component, signer=signer))
-        session = Session(address)
-        try:
-            peer = station.find_vehicle(timeout_s, system)
-            autopilot = _autopilot(station)
-            watch = Watch(peer, autopilot, tells)
-            station.listeners.append(watch)
-            abort = Abort(peer, STATION)
-            _let_abort(station, session, abort, watch, tells)
-            yield Vehicle(
-                address=address,
-                station=station,
-                autopilot=autopilot,
-                peer=peer,
-                own=STATION,
-                watch=watch,
-                abort=abort,
-            )
-        finally:
-            session.close()
+    station = Station(link, Codec(system=STATION.system, component=STATION.component, signer=signer))
+    session = Session(address)
+    try:
+        peer = station.find_vehicle(timeout_s, system)
+        autopilot = _autopilot(station)
+        watch = Watch(peer, autopilot, tells)
+        station.listeners.append(watch)
+        abort = Abort(peer, STATION)
+        _let_abort(station, session, abort, watch, tells)
+        yield Vehicle(
+            address=address,
+            station=station,
+            autopilot=autopilot,
+            peer=peer,
+            own=STATION,
+            watch=watch,
+            abort=abort,
+        )
+    finally:
+        session.close()
 
 
 def _let_abort(station: Station, session: Session, abort: Abort, watch: Watch, tells: Tells) -> None:
