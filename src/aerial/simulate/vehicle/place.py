@@ -28,7 +28,8 @@ class Place:
             turn = east_m / (across * flat)
             rest = north_m - across * math.sin(lat) * turn * turn / 2
             lat = self._lat + rest / _meridian((self._lat + lat) / 2)
-        return math.degrees(lat), math.degrees(self._lon + turn)
+        # A hair beyond the date line is the date line.
+        return _within(math.degrees(lat), 90.0), _within(math.degrees(self._lon + turn), 180.0)
 
     def lat_lon_e7(self, east_m: float, north_m: float) -> tuple[int, int]:
         """Return latitude and longitude as integers of 1e-7 degrees."""
@@ -45,6 +46,10 @@ class Place:
         across, flat = _parallel(lat, turn)
         north = (lat - self._lat) * _meridian((self._lat + lat) / 2)
         return across * turn * flat, north + across * math.sin(lat) * turn * turn / 2
+
+
+def _within(value: float, limit: float) -> float:
+    return max(-limit, min(value, limit))
 
 
 def _parallel(lat: float, turn: float) -> tuple[float, float]:

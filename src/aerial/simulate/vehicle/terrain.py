@@ -14,6 +14,9 @@ from aerial.simulate.vehicle.place import Place
 _DEGREE_M = 111_318.845
 _NORTH, _EAST, _PIECE = 24, 28, 4
 _BITS = 56
+_MOST_SPACING_M = 1000.0
+# A leg round the world is not looked at post by post.
+_MOST_PARTS = 1000
 _Block = tuple[int, int]  # latitude and longitude of its south-western post, 1e-7 degrees
 
 
@@ -28,13 +31,15 @@ class Terrain:
 
     def want(self, points: Sequence[tuple[float, float]], spacing_m: float) -> None:
         """Need the heights along a path, metres east and north; nothing: none."""
-        if spacing_m != self.spacing_m:
+        spacing = int(min(max(spacing_m, 1.0), _MOST_SPACING_M))
+        if spacing != self.spacing_m:
             self._blocks.clear()
-        self.spacing_m = max(int(spacing_m), 1)
+        self.spacing_m = spacing
         self._wanted = []
         for number, (east, north) in enumerate(points):
             before = points[max(number - 1, 0)]
             parts = 1 + int(math.hypot(east - before[0], north - before[1]) / self.spacing_m)
+            parts = min(parts, _MOST_PARTS)
             self._wanted += [
                 (
                     before[0] + (east - before[0]) * part / parts,
