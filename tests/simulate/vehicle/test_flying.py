@@ -107,12 +107,12 @@ def test_guided_take_off() -> None:
 def test_terrain_frame_waits_for_terrain() -> None:
     """A mission over terrain is taken; arming is refused until a ground station serves TERRAIN_DATA."""
     speaker = booted()
-    assert speaker.upload([home(), takeoff(), item(2, frame=10, x=north(100)), item(3, 20)]) == 0
+    assert speaker.upload([home(), takeoff(), item(2, frame=10, x=north(300)), item(3, 20)]) == 0
     assert speaker.command(176, 1, AUTO) == 0
     assert speaker.command(400, 1) == 4
     assert any("waiting for terrain data" in text for text in texts(speaker.heard))
     server = TerrainServer(
-        lambda lon, lat: np.full(lon.shape, 10.0) + (lat > 22.8155) * 7.0, Peer(system=1, component=1)
+        lambda lon, lat: np.full(lon.shape, 10.0) + (lat > 22.8160) * 7.0, Peer(system=1, component=1)
     )
     for _ in range(200):
         for message in speaker.listen(0.1):

@@ -1,81 +1,79 @@
-"""The camera trigger: by distance from the last photograph, or once on command."""
+"""The camera trigger: by distance from the last photograph, or once by command."""
 
-from collections.abc import Callable, Mapping
+import math
 
-import numpy as np
-
-from aerial.flight.mavlink import Message, dialect
+from aerial.flight.mavlink import dialect
 from aerial.geo import LonLat
 from aerial.records import ShotRecord
-from aerial.simulate.vehicle.place import Place
-from aerial.simulate.vehicle.setup import Setup
-from aerial.simulate.vehicle.state import State
+from aerial.simulate.vehicle.craft import Craft
 from aerial.simulate.vehicle.telemetry import epoch_us
 
-# Servo, relay and MAVLink fire and report; none (0), mount without one (4) and 6 accept and do nothing.
-_FIRES = (1, 2, 5)
+# CAM1_TYPE of those that answer: servo, relay, MAVLink camera (measured; 0, 4 and 6 stay silent).
+_ANSWERING = (1, 2, 5)
 
 
 class Camera:
-    """Fires for ``state``; tells each photograph by CAMERA_FEEDBACK, numbered from 1."""
+    """Fires in the 50 Hz loop. It goes on firing in any mode until told to stop, as the real one does."""
 
-    def __init__(
-        self,
-        setup: Setup,
-        parameters: Mapping[str, float],
-        state: State,
-        place: Place,
-        emit: Callable[[Message], None],
-    ) -> None:
-        self._works = setup.camera == "servo"
-        self._parameters, self._state, self._place, self._emit = parameters, state, place, emit
-        self._every_m = 0.0
+    def __init__(self, craft: Craft) -> None:
+        self._craft = craft
+        self._distance_m = 0.0
         self._last: tuple[float, float] | None = None
-        self._last_s = float("-inf")
+        self._last_s = -math.inf
+        self._count = 0
 
-    def set_distance(self, every_m: float, *, at_once: bool) -> None:
-        """Fire every so many metres, 0 never; ``at_once`` fires now, with the closing 0 too."""
-        self._every_m = max(every_m, 0.0)
-        # The distance counts from here where nothing was fired.
-        self._last = (self._state.east_m, self._state.north_m)
-        if at_once:
+    def by_distance(self, distance_m: float, now: float) -> None:
+        """DO_SET_CAM_TRIGG_DIST: ``now`` 1 fires at once, with distance 0 too."""
+        self._distance_m = max(distance_m, 0.0)
+        if now == 1:
             self.fire()
 
     def check(self) -> None:
-        """Fire where the distance is reached; called in every round of the 50 Hz loop."""
-        if self._every_m <= 0 or self._last is None:
+        """Fire when the vehicle is far enough from the last photograph, level distance."""
+        if not self._distance_m:
             return
-        state = self._state
-        if np.hypot(state.east_m - self._last[0], state.north_m - self._last[1]) >= self._every_m:
+        state = self._craft.state
+        if self._last is None:
+            self._last = (state.east_m, state.north_m)
+        east, north = state.east_m - self._last[0], state.north_m - self._last[1]
+        if east * east + north * north >= self._distance_m * self._distance_m:
             self.fire()
 
     def fire(self) -> None:
-        """Take a photograph, unless the camera was told to wait, or is not there."""
-        state = self._state
-        if state.time_s - self._last_s < self._parameters["CAM1_INTRVAL_MIN"]:
+        """Take a photograph, unless the camera is not there or not ready again."""
+        craft, state = self._craft, self._craft.state
+        if craft.setup.camera == "none" or int(craft.p("CAM1_TYPE")) not in _ANSWERING:
+            return
+        if state.time_s - self._last_s < craft.p("CAM1_INTRVAL_MIN"):
             return
         self._last, self._last_s = (state.east_m, state.north_m), state.time_s
-        if not self._works or self._parameters["CAM1_TYPE"] not in _FIRES:
-            return
-        lat_e7, lon_e7 = self._place.lat_lon_e7(state.east_m, state.north_m)
-        amsl, above = self._place.amsl_m + state.up_m, state.up_m - self._place.home_up_m
-        index = len(state.shots) + 1
+        self._count += 1
+        craft.body.lean()
+        lat, lon = craft.place.lat_lon(state.east_m, state.north_m)
+        amsl, height = craft.setup.home_amsl_m + state.up_m, state.up_m - craft.home[2]
+        taken_us = epoch_us(state.time_s)
         state.shots.append(
             ShotRecord(
-                index=index,
-                time_s=epoch_us(state.time_s) / 1e6,
-                at=LonLat(lon_deg=lon_e7 / 1e7, lat_deg=lat_e7 / 1e7),
+                index=self._count,
+                time_s=taken_us / 1e6,
+                at=LonLat(lon_deg=lon, lat_deg=lat),
                 altitude_amsl_m=amsl,
-                height_above_home_m=above,
+                height_above_home_m=height,
                 roll_deg=state.roll_deg,
                 pitch_deg=state.pitch_deg,
                 yaw_deg=state.yaw_deg,
                 source="feedback",
             )
         )
-        self._emit(
+        angles = (state.roll_deg, state.pitch_deg, state.yaw_deg)
+        row = (0, self._count, *craft.journal.gps_time(state.time_s), lat, lon, amsl, height, amsl, *angles)
+        craft.journal.add("CAM", state.time_s, *row)
+        if craft.p("CAM1_FEEDBAK_PIN") >= 0:
+            # It waits for a pulse of the flash that is not wired.
+            return
+        craft.emit(
             dialect.MAVLink_camera_feedback_message(
-                epoch_us(state.time_s), 0, 0, index % 65_536, lat_e7, lon_e7, amsl, above, state.roll_deg,
-                state.pitch_deg, state.yaw_deg, 0.0, 0, 0,
+                taken_us, 0, 0, self._count % 65536, round(lat * 1e7), round(lon * 1e7),
+                amsl, height, *angles, 0.0, 0, 0,
             )
         )  # fmt: skip

@@ -12,6 +12,7 @@ class State:
     ``time_s``: simulated, since power-up. ``mode``: ArduCopter's number. ``current``: the mission item
     that is flown, 0 when there is none. ``mission_state``: MISSION_STATE. ``home_set``: position and home
     are known. ``shots``: the truth of every photograph of this power cycle. ``breach_type``: FENCE_BREACH.
+    ``breach_s``: when it began. ``airspeed_m_s``: through the air. ``crashed``: it fell from the sky.
     """
 
     time_s: float = 0.0
@@ -37,4 +38,7 @@ class State:
     battery_a: float = 0.0
     breach_type: int = 0
     breach_count: int = 0
+    breach_s: float = 0.0
+    airspeed_m_s: float = 0.0
+    crashed: bool = False
     shots: list[ShotRecord] = field(default_factory=list)

@@ -1,0 +1,5 @@
+"""Flight modes by ArduCopter's numbers, those that are flown here."""
+
+STABILIZE, ALT_HOLD, AUTO, GUIDED, LOITER, RTL, LAND = 0, 2, 3, 4, 5, 6, 9
+POSHOLD, BRAKE, SMART_RTL = 16, 17, 21
+MODES = (STABILIZE, ALT_HOLD, AUTO, GUIDED, LOITER, RTL, LAND, POSHOLD, BRAKE, SMART_RTL)
