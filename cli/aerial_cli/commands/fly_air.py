@@ -206,9 +206,7 @@ def show_status(status: "Status") -> None:
 
 def show_end(ended: "Ended") -> int:
     """Say how a flight ended; return the exit code."""
-    console.say(
-        f"Landed. {ended.photos} photographs were taken, {ended.due} were planned. Log: {ended.log}"
-    )
+    console.say(f"Landed. {ended.photos} photographs were taken, {ended.due} were planned. Log: {ended.log}")
     if ended.untold:
         console.say(
             f"{ended.untold} of them were not heard of: take their places from the vehicle's .BIN log, with "

@@ -29,7 +29,8 @@ def not_taken(
     """Return those of ``missing`` that no missing number explains.
 
     Between two photographs that were told, as many places as there are missing numbers count as
-    photographed; where more places than numbers miss, all of them are doubtful and stay.
+    photographed, and one more a line, for places drift along it; where still more miss, all of them are
+    doubtful and stay.
     """
     keys = sorted(shots)
     gaps = [(a, b) for a, b in pairwise(keys) if b >> 16 == a >> 16 and b - a > 1]
@@ -43,9 +44,9 @@ def not_taken(
         # The nearest places of the two; flown in order, the second lies behind the first.
         first = int(np.hypot(*(due_N2 - _metres(frame, [shots[a].at])[0]).T).argmin())
         second = first + int(np.hypot(*(due_N2[first:] - _metres(frame, [shots[b].at])[0]).T).argmin())
-        between = [point.photo for point in missing if due[first].photo < point.photo < due[second].photo]
-        if len(between) <= b - a - 1:
-            explained.update(between)
+        between = [point for point in missing if due[first].photo < point.photo < due[second].photo]
+        if len(between) <= b - a - 1 + len({point.line for point in between}):
+            explained.update(point.photo for point in between)
     return tuple(point for point in missing if point.photo not in explained)
 
 
