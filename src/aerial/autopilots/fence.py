@@ -28,8 +28,9 @@ Fits = Callable[[Sequence[int]], bool]
 _Ring = tuple[int, Floats]  # command and corners, lon, lat
 
 INCLUSION, EXCLUSION = 5001, 5002
-# A position is good to a metre or two: so far a grown exclusion keeps from the path and the ways home.
-CLEAR_M = 2.0
+# A corner off the lines is rounded by up to 2 m, a position is good to a metre: so far a grown exclusion
+# keeps from the path and the ways home, as plans keep from zones.
+CLEAR_M = 3.0
 MOST_GROWTH_M = 50.0
 # Where all of that does not suffice, exclusions this far from the path and every way home are given up.
 FAR_M = 500.0
