@@ -234,8 +234,39 @@ def test_seeded_flights_are_right_or_refused_never_wrong() -> None:
     """On 200 flights with every trouble no photograph gets another's shot; most flights are matched."""
     verdicts = {"right": 0, "refused": 0, "wrong": 0}
     for seed in range(900, 1100):
-        made = flight(seed, most_lines=5, most_shots=16)
+        made = flight(seed, most_lines=4, most_shots=12)
         found = ours(made)
         verdicts["refused" if found is None else "right" if found == made.truth else "wrong"] += 1
     assert verdicts["wrong"] == 0
     assert verdicts["refused"] < 100
+
+
+def test_a_jump_where_the_log_lacks_a_shot_is_refused() -> None:
+    """The photograph of the lost shot may as well be the next one of a line whose first was dropped."""
+    photos, _ = photos_of(FLIGHT, dropped=(1,), jump={8: -1000.0}, step_s=0.01)
+    shots = log_of(FLIGHT, lost=(7,), source="feedback")
+    with pytest.raises(PhotoError, match="in two ways"):
+        match_photos(photos, shots, lossy=True)
+
+
+def test_two_photographs_of_one_shot_are_refused() -> None:
+    """In stamps of 1 s nobody can tell which of two within a second the trigger took."""
+    photos, _ = photos_of(FLIGHT, extra=(FLIGHT[30] + 0.6,))
+    with pytest.raises(PhotoError, match="may be"):
+        match_photos(photos, log_of(FLIGHT), lossy=False)
+
+
+def test_two_photographs_behind_a_jump_are_too_few() -> None:
+    """Two test photographs after a flight whose last two shots were dropped would look the same."""
+    photos, truth = photos_of(FLIGHT, jump={51: 500.0})
+    with pytest.raises(PhotoError, match=r"2 photographs .* too few to be sure"):
+        match_photos(photos, log_of(FLIGHT), lossy=False)
+    photos, truth = photos_of(FLIGHT, jump={50: 500.0})
+    assert said(match_photos(photos, log_of(FLIGHT), lossy=False)) == truth
+
+
+def test_a_clock_that_jumps_again_and_again_is_no_clock() -> None:
+    """More than three jumps in 52 photographs: the log is of another flight, or the names lie."""
+    photos, _ = photos_of(FLIGHT, jump={8: 100.0, 16: 200.0, 25: -300.0, 36: 400.0})
+    with pytest.raises(PhotoError, match="jump 4 times"):
+        match_photos(photos, log_of(FLIGHT), lossy=False)
