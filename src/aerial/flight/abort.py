@@ -48,11 +48,12 @@ class Abort:
         if self._command.accepted:
             self.done = self.accepted = True
             self.text = "The vehicle returns home." if home else "The vehicle lands where it is."
-        elif home:
+            # The camera's distance trigger stays on in every mode.
+            return Command(self._peer, self._own, dialect.MAV_CMD_DO_SET_CAM_TRIGG_DIST).start(now_s)
+        if home:
             return self._try(dialect.MAV_CMD_NAV_LAND, now_s)
-        else:
-            self.done = True
-            self.text = f"The vehicle refuses to return and to land: {result_said(self._command.result)}."
+        self.done = True
+        self.text = f"The vehicle refuses to return and to land: {result_said(self._command.result)}."
         return NOTHING
 
     def tick(self, now_s: float) -> Outgoing:

@@ -36,6 +36,8 @@ from aerial.records.record import record
 Floats = NDArray[np.float64]
 
 MORE_PHOTOS = 2
+# In trigger distances, how far photographs may be taken behind their places.
+_DRIFT = 0.3
 # Switching the camera off between two stretches is not worth it for fewer photographs than that.
 _JOIN_PHOTOS = 4
 # A photograph belongs to a line within that share of the line spacing.
@@ -201,7 +203,8 @@ def _parts(plan: Plan, missing: Sequence[TriggerPoint]) -> list[_Part]:
             of_leg = [at for other, at in along if other == leg]
             every = sortie.legs[leg].trigger_distance_m or 0.0
             begin = max(due_m - MORE_PHOTOS * every, of_leg[0])
-            end = min(due_m + MORE_PHOTOS * every, of_leg[-1])
+            # Places drift: a stretch that ended where its last photograph is due would end before it.
+            end = min(due_m + (MORE_PHOTOS + _DRIFT) * every, _length_m(sortie.legs[leg]))
             if end - begin < every / 2:
                 raise PlanError(
                     f"Line {sortie.legs[leg].line} has one photograph only and cannot be flown in part.",
@@ -218,6 +221,12 @@ def _parts(plan: Plan, missing: Sequence[TriggerPoint]) -> list[_Part]:
             "The plan has no trigger points of that sortie or number.", hint="Give the plan that was flown."
         )
     return parts
+
+
+def _length_m(leg: Leg) -> float:
+    """Return the length of a leg over ground."""
+    frame = geo.local_frame(leg.path[0].at)
+    return float(LineString(in_frame(frame, [point.at for point in leg.path])).length)
 
 
 def _by_takeoff(plan: Plan, parts: Sequence[_Part]) -> list[list[_Part]]:

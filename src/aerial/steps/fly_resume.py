@@ -24,6 +24,9 @@ RESUMED = "resumed"
 _BACK = 2
 # So many photographs may have been lost in a row and the count still goes on.
 _AHEAD = 40
+# In trigger distances: places drift along a line.
+_NEAR = 0.6
+_MISSION_MODES = ("auto", "mission")
 
 Floats = NDArray[np.float64]
 
@@ -77,10 +80,16 @@ def resume_sortie(
 
 
 def shots_of(path: Path) -> tuple[LonLat, ...]:
-    """Return where the photographs of a flight log were taken, in order."""
+    """Return where the photographs of a flight log were taken, in order, while the mission was flown.
+
+    A camera that nobody stopped fires on, on the way home: over other lines, too.
+    """
     found = []
+    on_mission = True
     for event in read_log(path):
-        if event["event"] == "shot":
+        if event["event"] == "mode":
+            on_mission = event.get("mode") in _MISSION_MODES
+        if event["event"] == "shot" and on_mission:
             try:
                 at = LonLat(lon_deg=float(event["lon_deg"]), lat_deg=float(event["lat_deg"]))
             except (KeyError, TypeError, ValueError, InputError):
@@ -90,11 +99,7 @@ def shots_of(path: Path) -> tuple[LonLat, ...]:
 
 
 def last_photo(sortie: Sortie, photographed: Sequence[LonLat]) -> int | None:
-    """Return which photograph of the sortie, counted from 0, the last one is; None: none of it is.
-
-    The last photographs may be of the way home, where a camera that nobody stopped fires on: the last
-    that lies on a line, near the place of one that was due, counts.
-    """
+    """Return which photograph of the sortie, counted from 0, the last one is; None: none of it is."""
     due = of_sortie(sortie)
     frame = geo.local_frame(sortie.takeoff)
     due_N2, taken_M2 = _metres(frame, [point.at for point in due]), _metres(frame, photographed)
@@ -106,7 +111,7 @@ def last_photo(sortie: Sortie, photographed: Sequence[LonLat]) -> int | None:
     for taken_2 in taken_M2:
         first = 0 if reached is None else reached
         away_N = np.hypot(*(due_N2[first : first + _AHEAD] - taken_2).T)
-        if len(away_N) and away_N.min() <= min(every):
+        if len(away_N) and away_N.min() <= _NEAR * max(every):
             reached = first + int(away_N.argmin())
     return reached
 
