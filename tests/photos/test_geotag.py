@@ -270,3 +270,14 @@ def test_a_clock_that_jumps_again_and_again_is_no_clock() -> None:
     photos, _ = photos_of(FLIGHT, jump={8: 100.0, 16: 200.0, 25: -300.0, 36: 400.0})
     with pytest.raises(PhotoError, match="jump 4 times"):
         match_photos(photos, log_of(FLIGHT), lossy=False)
+
+
+def test_stamps_that_are_too_coarse_are_named_as_the_cause() -> None:
+    """A shot dropped first of shots 1.05 s apart, in stamps of 1 s: refused, and what would help is said."""
+    times = lines(12, 14, 12, every_s=1.05)
+    photos, _ = photos_of(times, dropped=(1,))
+    with pytest.raises(PhotoError, match="may be") as refusal:
+        match_photos(photos, log_of(times), lossy=False)
+    assert "fractions of a second" in refusal.value.hint
+    fine, truth = photos_of(times, dropped=(1,), step_s=0.01)
+    assert said(match_photos(fine, log_of(times), lossy=False)) == truth

@@ -34,6 +34,16 @@ _CLOCK_FAR_S = 36 * 3600.0
 _UNIX_S = 1e9  # clocks of vehicles with a position fix count from 1970
 _OWN_GPS_M = 30.0
 _EARTH_M = 6371008.8
+# Stamps of 1 s do not tell shots apart that follow each other in less than 1.6 s.
+_COARSE_SHARE = 0.6
+_COARSE = (
+    "The camera's stamps are too coarse for so short intervals: have it write fractions of a second, or "
+    "fly slower."
+)
+_UNSURE = (
+    "The times alone cannot tell. If test photographs are in the folder, move them out; else see which "
+    "shot at the start or end of that line the camera missed, and give positions by hand."
+)
 
 
 @record
@@ -103,7 +113,7 @@ def match_photos(photos: Sequence[Photo], shots: Sequence[ShotRecord], *, lossy:
             hint="Give one flight: its photographs in a folder of their own, and its log.",
         ) from exc
     _require_sense(found, timed, shots)
-    _require_one_way(found, timed, shots, lossy=lossy)
+    _require_one_way(found, timed, shots, lossy=lossy, resolution_s=resolution_s)
     tags = _tags(found, timed, shots, at_N, shot_M, resolution_s)
     _require_own_positions(tags, timed)
     findings = (*_untimed(ordered), *_clock_findings(tags))
@@ -159,8 +169,9 @@ def _require_sense(found: Alignment, timed: Sequence[Photo], shots: Sequence[Sho
 
 
 def _require_one_way(
-    found: Alignment, timed: Sequence[Photo], shots: Sequence[ShotRecord], *, lossy: bool
+    found: Alignment, timed: Sequence[Photo], shots: Sequence[ShotRecord], *, lossy: bool, resolution_s: float
 ) -> None:
+    every_s = float(np.median(np.diff([shot.time_s for shot in shots])))
     n, last = len(timed), len(found.stretch_leads) - 1
     sooner_N, later_N = np.full(n, LEAD_WHOLE), np.full(n, LEAD_WHOLE)
     if lossy:
@@ -173,8 +184,7 @@ def _require_one_way(
     if len(unsure):
         raise PhotoError(
             _two_ways(found, timed, shots, unsure.tolist()),
-            hint="The times alone cannot tell. If test photographs are in the folder, move them out; else "
-            "see which shot at the start or end of that line the camera missed, and give positions by hand.",
+            hint=_COARSE if resolution_s > _COARSE_SHARE * every_s else _UNSURE,
         )
     for number, worth in enumerate(found.stretch_leads):
         if worth < LEAD_WHOLE:
