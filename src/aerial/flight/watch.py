@@ -71,6 +71,7 @@ class Watch:
         self.seen = Seen()
         self.pilot_has_control = False
         self.expected_modes: set[str] = set()
+        self.position_heard_s = float("-inf")
         self._peer, self._autopilot, self._tell = peer, autopilot, tell
         self._heard_s: float | None = None
         self._lost = False
@@ -98,6 +99,8 @@ class Watch:
             return NOTHING
         if message.get_srcComponent() == self._peer.component:
             self._heard_s = now_s
+            if message.get_type() == "GLOBAL_POSITION_INT":
+                self.position_heard_s = now_s
             if self._lost:
                 self._lost = False
                 self._tell({"event": "link", "lost": False})

@@ -23,6 +23,7 @@ from aerial.steps.fly_link import Vehicle
 ASIDE_M, ABOVE_M = 5.0, 5.0
 _ARMING_S, _ARM_EVERY_S = 40.0, 2.0
 _LOOK_EVERY_S, _AFTER_S = 0.2, 2.0
+_SILENT_S = 10.0
 # Two photographs that did not come, and a while for those that are told late.
 _LATE_PHOTOS, _LATE_S = 2.5, 3.0
 _AIRBORNE_M = 2.0
@@ -154,6 +155,15 @@ def _require(vehicle: Vehicle, log: FlightLog, name: str, command: int, *params:
         )
 
 
+def _ask_again(vehicle: Vehicle, flight: "_Flight", now_s: float) -> None:
+    """Ask for the streams again where positions have ceased: after a restart, or a request that was lost."""
+    watch = vehicle.watch
+    silent = not watch.lost and now_s - max(watch.position_heard_s, flight.asked_s) > _SILENT_S
+    if silent and not watch.pilot_has_control:
+        flight.asked_s = now_s
+        request_streams(vehicle)
+
+
 @dataclass(slots=True)
 class _Flight:
     """What has been noticed of one flight so far."""
@@ -161,6 +171,7 @@ class _Flight:
     airborne: bool = False
     told: set[str] = field(default_factory=set)
     late_since_s: float | None = None
+    asked_s: float = float("-inf")
 
 
 def watch(
@@ -184,10 +195,12 @@ def watch(
     station.listeners.append(images)
     if not seen.armed or seen.mode in (None, vehicle.autopilot.mission_mode):
         request_streams(vehicle)
+    flight.asked_s = station.link.now()
     reported_s = float("-inf")
     while True:
         station.wait(_LOOK_EVERY_S)
         now = station.link.now()
+        _ask_again(vehicle, flight, now)
         status = status_of(vehicle, track)
         flight.airborne |= (seen.above_home_m or 0.0) > _AIRBORNE_M and bool(seen.armed)
         for warning in _warnings(vehicle, plan, status, flight, now):
