@@ -191,7 +191,7 @@ def test_a_new_mission_waits_for_the_current_waypoint() -> None:
     bench = Bench(at(TAKEOFF, 0, 0, 10), at(WP, 0, 100, 10), at(WP, 100, 100, 10), do(RETURN))
     bench.start()
     bench.to_item(2)
-    bench.run(60, lambda: bench.state.north_m > 93)
+    bench.run(60, lambda: bench.state.north_m > 96)
     bench.store.mission[:] = items(at(TAKEOFF, 0, 0, 10), at(WP, 0, 5, 10), at(WP, -60, 100, 10), do(RETURN))
     bench.flying.mission_changed()
     bench.run(600, lambda: not bench.state.armed)
