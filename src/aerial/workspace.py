@@ -2,7 +2,8 @@
 
     <town>/
       aerial.toml  area.geojson  cells.geojson  zones/*.geojson  crews.toml
-      plans/<cell>/                     plan.json lines.geojson checks.json filing.md and exports
+      plans/<cell>/                     plan.json lines.geojson checks.json filing.md and exports,
+                                        flights/*.jsonl before-upload.json resumed/ rehearsed/
       cycles/<YYYY-MM-DD>/              cycle.json events.jsonl <crew>.md <crew>.csv
       surveys/<cell>/<YYYY-MM-DD>-<n>/  survey.json photos.json check.json photos/ ortho.tif dsm.tif ...
       pairs/<cell>/<before>__<after>/   align.json change.tif suspects.geojson chips/
