@@ -127,8 +127,8 @@ def test_battery_swap_in_the_middle(plan: Plan, sortie: Sortie, tmp_path: Path) 
         assert follow(again, rest, rest.sorties[0], log).complete
     second = [shot.at for shot in link_of(again).machine.state.shots]
     assert not missing_points(plan, [*first, *second])
-    twice = len(first) + len(second) - sortie.photos
-    assert 0 <= twice <= 12
+    # The camera's distance runs from photograph to photograph: a line may end before its last place.
+    assert len(first) + len(second) - sortie.photos <= 12
 
 
 def test_pilot_takes_over(plan: Plan, sortie: Sortie, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from aerial_cli import console
-from aerial_cli.flying import PLAN, SORTIE, connected, link_options, show_findings
+from aerial_cli.flying import DEM, PLAN, SORTIE, connected, link_options, show_findings
 
 if TYPE_CHECKING:
     from aerial.flight.log import FlightLog
@@ -26,8 +26,15 @@ FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.option(
     "--confirm", type=int, metavar="VEHICLE-ID", help="The vehicle's number, where there is no terminal."
 )
+@DEM
 def start(
-    plan: Path, sortie: int | None, link: str, system: int | None, key_file: Path | None, confirm: int | None
+    plan: Path,
+    sortie: int | None,
+    link: str,
+    system: int | None,
+    key_file: Path | None,
+    confirm: int | None,
+    dem: Path | None,
 ) -> int:
     """Check the vehicle, ask for its number to be typed, start the sortie, and watch it to its end.
 
@@ -40,12 +47,15 @@ def start(
     from aerial.flight.log import FlightLog
     from aerial.steps.fly import check, read_sortie
     from aerial.steps.fly_link import Tells
+    from aerial.steps.fly_terrain import serve_terrain
     from aerial.steps.fly_watch import log_of
     from aerial.steps.fly_watch import start as start_flight
 
     of, chosen, folder = read_sortie(plan, sortie)
     tells = Tells()
     with connected(link, system, key_file, chosen, tells) as vehicle:
+        if dem is not None:
+            serve_terrain(vehicle, of, dem)
         with console.progress() as progress:
             findings = check(vehicle, of, chosen, progress)
         if show_findings(findings, as_json=False):
@@ -62,7 +72,10 @@ def start(
 @PLAN
 @SORTIE
 @link_options
-def watch(plan: Path, sortie: int | None, link: str, system: int | None, key_file: Path | None) -> int:
+@DEM
+def watch(
+    plan: Path, sortie: int | None, link: str, system: int | None, key_file: Path | None, dem: Path | None
+) -> int:
     """Watch a flight of PLAN that was started here or elsewhere; log it and count its photographs.
 
     Takes up the log of a watch that was interrupted. Sends no command but an abort that you ask for.
@@ -72,6 +85,7 @@ def watch(plan: Path, sortie: int | None, link: str, system: int | None, key_fil
     from aerial.flight.log import FlightLog
     from aerial.steps.fly import read_sortie
     from aerial.steps.fly_link import Tells
+    from aerial.steps.fly_terrain import serve_terrain
     from aerial.steps.fly_watch import log_of
 
     of, chosen, folder = read_sortie(plan, sortie)
@@ -81,6 +95,8 @@ def watch(plan: Path, sortie: int | None, link: str, system: int | None, key_fil
         FlightLog(log_of(folder, chosen)) as log,
     ):
         tells.to.append(log)
+        if dem is not None:
+            serve_terrain(vehicle, of, dem)
         return _follow(vehicle, of, chosen, log)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from aerial_cli import console
-from aerial_cli.flying import PLAN, SORTIE, connected, link_options, show_findings
+from aerial_cli.flying import DEM, PLAN, SORTIE, connected, link_options, show_findings
 
 _KINDS = ("mission", "fence", "rally")
 
@@ -14,9 +14,16 @@ _KINDS = ("mission", "fence", "rally")
 @PLAN
 @SORTIE
 @link_options
+@DEM
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: the findings.")
 def check(
-    plan: Path, sortie: int | None, link: str, system: int | None, key_file: Path | None, as_json: bool
+    plan: Path,
+    sortie: int | None,
+    link: str,
+    system: int | None,
+    key_file: Path | None,
+    dem: Path | None,
+    as_json: bool,
 ) -> int:
     """Check the vehicle against a sortie of PLAN: position, battery, home, what it holds, parameters.
 
@@ -26,9 +33,12 @@ def check(
     """
     from aerial.steps.fly import check as check_sortie
     from aerial.steps.fly import read_sortie
+    from aerial.steps.fly_terrain import serve_terrain
 
     of, chosen, _ = read_sortie(plan, sortie)
     with connected(link, system, key_file, chosen) as vehicle, console.progress() as progress:
+        if dem is not None:
+            serve_terrain(vehicle, of, dem)
         findings = check_sortie(vehicle, of, chosen, progress)
     return int(show_findings(findings, as_json=as_json))
 
