@@ -197,7 +197,7 @@ def test_a_new_mission_waits_for_the_current_waypoint(changes_at: float) -> None
     bench.flying.mission_changed()
     bench.run(600, lambda: not bench.state.armed)
     found = path(bench)
-    assert np.abs(np.diff(found[:, 1:3], axis=0)).max() < 0.3
+    assert found[:, 1].max() < 20
     assert found[:, 1].min() == pytest.approx(-60, abs=1)
     assert found[:, 2].max() > 97
 
