@@ -188,7 +188,7 @@ def test_jumps_are_counted() -> None:
 
 @pytest.mark.parametrize("changes_at", [93, 96, 98])
 def test_a_new_mission_waits_for_the_current_waypoint(changes_at: float) -> None:
-    """A mission that changes before or in a corner is taken over behind the waypoint, without a jerk."""
+    """A mission that changes before or in a corner is taken over behind the waypoint, without a detour."""
     bench = Bench(at(TAKEOFF, 0, 0, 10), at(WP, 0, 100, 10), at(WP, 100, 100, 10), do(RETURN))
     bench.start()
     bench.to_item(2)
