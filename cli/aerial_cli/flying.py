@@ -20,6 +20,12 @@ SORTIE = click.option(
     "--sortie", type=click.IntRange(1), help="Number of the sortie, where there are several."
 )
 
+DEM = click.option(
+    "--dem",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="GeoTIFF of the terrain, served to a vehicle that asks for heights.",
+)
+
 
 def link_options(command: F) -> F:
     """Add --link, --vehicle and --key-file."""

@@ -165,3 +165,5 @@ class Station:
             self.heartbeat = message
         elif kind == "TIMESYNC" and message.tc1 and message.ts1 in self._asked_ns:
             self.latency_s = now - self._asked_ns.pop(message.ts1)
+        elif kind == "TIMESYNC" and not message.tc1:
+            self._queue.append(dialect.MAVLink_timesync_message(int(time() * 1e9), message.ts1))

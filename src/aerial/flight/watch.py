@@ -54,6 +54,7 @@ class Seen:
     home: LonLat | None = None
     home_amsl_m: float | None = None
     current: int | None = None
+    furthest: int = 0
     complete: bool = False
     breached: bool = False
     prearm_ok: bool | None = None
@@ -214,6 +215,7 @@ class Watch:
         if message.seq != self.seen.current:
             self._tell({"event": "item", "item": message.seq})
             self.seen.current = message.seq
+            self.seen.furthest = max(self.seen.furthest, message.seq)
 
     def _extended(self, message: Message) -> None:
         if message.landed_state != dialect.MAV_LANDED_STATE_UNDEFINED:

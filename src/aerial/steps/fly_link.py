@@ -117,6 +117,8 @@ def vehicle_on(
         autopilot = _autopilot(station)
         watch = Watch(peer, autopilot, tells)
         station.listeners.append(watch)
+        # The heartbeat by which it was found.
+        watch.hear(station.heartbeat, link.now())
         abort = Abort(peer, STATION)
         _let_abort(station, session, abort, watch, tells)
         yield Vehicle(

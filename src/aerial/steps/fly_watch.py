@@ -193,7 +193,9 @@ def watch(
     _recall(vehicle, log.path, flight)
     images = MissingImages(vehicle.watch, vehicle.peer)
     station.listeners.append(images)
-    if not seen.armed or seen.mode in (None, vehicle.autopilot.mission_mode):
+    if seen.armed and seen.mode not in (None, vehicle.autopilot.mission_mode):
+        vehicle.watch.pilot_has_control = True
+    else:
         request_streams(vehicle)
     flight.asked_s = station.link.now()
     reported_s = float("-inf")
@@ -215,7 +217,7 @@ def watch(
     station.wait(_AFTER_S)
     station.listeners.remove(images)
     report(status_of(vehicle, track))
-    return _end(vehicle, plan, sortie, log, images)
+    return _end(vehicle, plan, sortie, log, images, track.items)
 
 
 def status_of(vehicle: Vehicle, track: Track) -> Status:
@@ -289,7 +291,9 @@ def _warnings(vehicle: Vehicle, plan: Plan, status: Status, flight: _Flight, now
             yield _WARNINGS[name].format(mode=seen.mode)
 
 
-def _end(vehicle: Vehicle, plan: Plan, sortie: Sortie, log: FlightLog, images: MissingImages) -> Ended:
+def _end(
+    vehicle: Vehicle, plan: Plan, sortie: Sortie, log: FlightLog, images: MissingImages, items: int
+) -> Ended:
     shots = vehicle.watch.seen.shots
     untold = untold_of(shots)
     try:
@@ -297,7 +301,10 @@ def _end(vehicle: Vehicle, plan: Plan, sortie: Sortie, log: FlightLog, images: M
         missing = not_taken(sortie, shots, found)
     except PlanError:
         missing = tuple(of_sortie(sortie))
-    complete = vehicle.watch.seen.complete
+    seen = vehicle.watch.seen
+    # Older firmware does not tell the state of its mission: then its last item, reached in its own mode.
+    at_the_end = seen.furthest >= items - 1 and not vehicle.watch.pilot_has_control
+    complete = seen.complete or (at_the_end and seen.mode == vehicle.autopilot.mission_mode)
     log(
         {
             "event": "end",
