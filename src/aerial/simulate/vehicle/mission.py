@@ -228,8 +228,7 @@ class Mission:
             return
         after = craft.stored.mission[found]
         if after.command in _TO_A_PLACE and craft.follows_terrain(after) == craft.follows_terrain(item):
-            craft.track.then(self._place(after), craft.limits())
-            self._prepared = found if craft.track.next is not None else None
+            self._prepared = found if craft.track.then(self._place(after), craft.limits()) else None
 
     def _over_or_level(self, item: MissionItem) -> None:
         """Count heights over terrain from here on, or over home."""

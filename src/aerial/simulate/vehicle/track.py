@@ -126,10 +126,12 @@ class Track:
         self._rest = (end[0], end[1], end[2] + self.lift - lift)
         self._leg, self.next, self.lift, self._lifted = None, None, lift, lift
 
-    def then(self, end: Point, limits: Limits) -> None:
-        """Do not stop at the end of this leg: fly on to ``end``."""
-        if self._leg is not None and not self._turning:
-            self.next = Leg(self._leg.end, end, limits)
+    def then(self, end: Point, limits: Limits) -> bool:
+        """Do not stop at the end of this leg: fly on to ``end``; false: it turns elsewhere already."""
+        if self._leg is None or self._turning:
+            return False
+        self.next = Leg(self._leg.end, end, limits)
+        return True
 
     def stop_at_end(self) -> None:
         """Forget what comes after this leg, if it has not begun."""
