@@ -127,8 +127,12 @@ def test_battery_swap_in_the_middle(plan: Plan, sortie: Sortie, tmp_path: Path) 
         assert follow(again, rest, rest.sorties[0], log).complete
     second = [shot.at for shot in link_of(again).machine.state.shots]
     assert not missing_points(plan, [*first, *second])
-    # The camera's distance runs from photograph to photograph: a line may end before its last place.
-    assert len(first) + len(second) - sortie.photos <= 12
+    # Spacing drifts by centimetres, so a line may have one photograph less than planned: places are counted.
+    frame = geo.local_frame(sortie.takeoff)
+    taken_N2 = np.array([geo.from_lonlat(frame, at) for at in (*first, *second)])
+    due_M2 = np.array([geo.from_lonlat(frame, one.at) for one in of_sortie(sortie)])
+    near_MN = np.hypot(*np.moveaxis(due_M2[:, None] - taken_N2[None], 2, 0)) < 7.5
+    assert 2 <= (near_MN.sum(axis=1) > 1).sum() <= 6
 
 
 def test_pilot_takes_over(plan: Plan, sortie: Sortie, tmp_path: Path) -> None:
