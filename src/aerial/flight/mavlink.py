@@ -24,6 +24,8 @@ Message: TypeAlias = Any
 _MARKER_1, _MARKER_2 = 0xFE, 0xFD
 _HEADER_1, _HEADER_2, _CRC, _SIGNATURE = 6, 10, 2, 13
 _SIGNED = 0x01
+# A frame that others overtook is so many numbers late at most.
+_LATE = 33
 
 
 class Signer(Protocol):
@@ -61,6 +63,7 @@ class Codec:
     counts: Counts = field(default_factory=Counts)
     _buffer: bytearray = field(default_factory=bytearray)
     _last: dict[tuple[int, int], int] = field(default_factory=dict)
+    _missing: dict[tuple[int, int], set[int]] = field(default_factory=dict)
     _packer: Any = field(init=False)
 
     def __post_init__(self) -> None:
@@ -118,14 +121,26 @@ class Codec:
             if not signed or not self.signer.accepts(frame, *sender):
                 self.counts.refused += 1
                 return False
-        number, last = message.get_seq(), self._last.get(sender)
-        if last is not None:
-            gap = (number - last - 1) % 256
-            # A frame that comes late or twice is no loss of 250.
-            self.counts.lost += gap if gap < 128 else 0
-        self._last[sender] = number
-        self.counts.received += 1
+        self._count(sender, message.get_seq())
         return True
+
+    def _count(self, sender: tuple[int, int], number: int) -> None:
+        self.counts.received += 1
+        last, missing = self._last.get(sender, number - 1), self._missing.setdefault(sender, set())
+        gap = (number - last - 1) % 256
+        if gap >= 256 - _LATE:
+            # Overtaken by others, or come twice.
+            self.counts.lost -= number in missing
+            missing.discard(number)
+            return
+        if gap >= 128:
+            # So far back only a sender that has started anew counts.
+            missing.clear()
+        else:
+            self.counts.lost += gap
+            missing |= {(last + step) % 256 for step in range(1, gap + 1)}
+        missing.discard(number)
+        self._last[sender] = number
 
 
 def _length(buffer: bytearray, at: int) -> int | None:

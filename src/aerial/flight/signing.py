@@ -4,6 +4,7 @@ Source: MAVLink guide, "Message Signing": 13 bytes behind the checksum (link, 48
 since 2015-01-01, 48 bits of SHA-256). With a key set, unsigned and MAVLink 1 frames are refused.
 """
 
+import contextlib
 import hashlib
 import os
 import re
@@ -24,8 +25,10 @@ _TICKS_PER_S = 100_000
 # A sender that was not heard before may be this far behind.
 _BEHIND = 60 * _TICKS_PER_S
 _SIGNATURE = 13
-# The file keeps a time ahead of what was used, so that it is written once in this while.
-_AHEAD = 60 * _TICKS_PER_S
+_MOST = 2**48
+# The file keeps a time ahead of what was used, so that it is written once in this while. Short: each
+# restart begins there, and a vehicle that follows us refuses stations that are a minute behind.
+_AHEAD = 2 * _TICKS_PER_S
 
 
 def read_key(path: Path | None) -> bytes | None:
@@ -66,6 +69,9 @@ class KeySigner:
     """Signs with one key and checks what comes; keeps the time it used last in ``memory``.
 
     ``memory``: a file; None where one run is all there is (a simulated vehicle).
+
+    Raises:
+        InputError: ``memory`` cannot be written.
     """
 
     def __init__(
@@ -75,7 +81,13 @@ class KeySigner:
         self._last = max(self._now(), self._remembered())
         self._kept = 0
         self._senders: dict[tuple[int, int, int], int] = {}
-        self._keep()
+        try:
+            self._keep()
+        except OSError as exc:
+            raise InputError(
+                f"The time of the last signature cannot be kept in {memory}: {exc.strerror or exc}.",
+                hint="Make room on the disk, and give yourself the right to write there.",
+            ) from exc
 
     def __repr__(self) -> str:
         """Return a text without the key."""
@@ -84,7 +96,9 @@ class KeySigner:
     def signature(self, unsigned: bytes) -> bytes:
         """Return link, time and signature of a frame; the time is never used twice."""
         self._last = max(self._last + 1, self._now())
-        self._keep()
+        # A disk that fills up in flight does not end the flight; it is tried again.
+        with contextlib.suppress(OSError):
+            self._keep()
         tail = struct.pack("<B", self._link) + struct.pack("<Q", self._last)[:6]
         return tail + signature_of(self._key, unsigned, tail)
 
@@ -107,9 +121,10 @@ class KeySigner:
 
     def _remembered(self) -> int:
         try:
-            return int(self._memory.read_text(encoding="ascii")) if self._memory else 0
+            found = int(self._memory.read_text(encoding="ascii")) if self._memory else 0
         except (OSError, ValueError):
             return 0
+        return found if found < _MOST else 0
 
     def _keep(self) -> None:
         if self._memory is None or self._last < self._kept:
