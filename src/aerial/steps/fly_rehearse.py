@@ -68,7 +68,7 @@ def rehearse(
     """Fly one sortie of a plan with a simulated ArduCopter at its take-off point.
 
     ``speedup``: simulated seconds a second, None: as fast as it can. ``wind`` None: the plan's. The log
-    lies in ``folder``/rehearsed.
+    and the vehicle's own .BIN lie in ``folder``/rehearsed.
 
     Raises:
         FlightError: a check fails, or the upload cannot be proved.
@@ -106,6 +106,7 @@ def rehearse(
             start(vehicle, log, say)
             began = link.now()
             ended = watch(vehicle, plan, sortie, log, report=report, say=say, report_every_s=15.0)
+    machine.flying.write_log(place / f"s{sortie.number}.BIN")
     return Rehearsal(
         sortie=sortie.number,
         findings=findings,
