@@ -153,7 +153,9 @@ def said(proof: Proof) -> str:
     name = NAMED[proof.kind]
     if proof.proved:
         count = len(proof.held or ())
-        return f"The vehicle holds the {name}: {count} items read back and equal."
+        if not count:
+            return f"The vehicle holds no {name}: read back."
+        return f"The vehicle holds the {name}: {count} item{'s' if count > 1 else ''} read back and equal."
     now = {
         "old": f"it still holds the {name} from before",
         "nothing": f"it now holds no {name}",
@@ -173,7 +175,7 @@ def check(
     wanted = ReadParameters(vehicle.autopilot.parameters, vehicle.peer)
     progress.phase("Reading parameters", len(vehicle.autopilot.parameters))
     vehicle.station.run(wanted)
-    progress.advance(len(wanted.values))
+    progress.advance(len(vehicle.autopilot.parameters))
     vehicle.station.wait(_LISTEN_S)
     compared = compare(vehicle, plan, sortie, progress)
     return (
@@ -206,16 +208,18 @@ def _held(one: Compared) -> Finding:
     name = NAMED[one.kind]
     if one.equal:
         return Finding(level="pass", code=f"held-{one.kind}", message=f"The vehicle holds the plan's {name}.")
-    hint = "Run aerial fly upload."
     if one.differences is None:
         return Finding(
-            level="fail", code=f"held-{one.kind}", message=f"The {name} cannot be read back.", hint=hint
+            level="fail",
+            code=f"held-{one.kind}",
+            message=f"The vehicle's {name} cannot be read.",
+            hint="Come closer, or turn the antenna; then check again.",
         )
     return Finding(
         level="fail",
         code=f"held-{one.kind}",
-        message=f"The vehicle's {name} is not the plan's: {one.differences[0]}.",
-        hint=hint,
+        message=f"The vehicle does not hold the plan's {name}: {one.differences[0]}.",
+        hint="Run aerial fly upload.",
     )
 
 
@@ -249,9 +253,10 @@ def _bars(progress: Progress) -> Callable[[str, Exchange], None]:
     """Return a watcher of exchanges that draws their progress."""
 
     def begin(text: str, exchange: Exchange) -> None:
-        progress.phase(text, 1)
         if isinstance(exchange, Upload | Download):
             exchange.on_progress = _Bar(progress, text)
+        else:
+            progress.phase(text, 1)
 
     return begin
 
