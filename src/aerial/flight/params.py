@@ -9,6 +9,8 @@ _EVERY_S = 1.0
 _AT_ONCE = 8
 # A name that others of its list outlived by so many tries is not known to the vehicle.
 _TRIES = 6
+# Where so many were answered, each at once, the link loses next to nothing.
+_SURE_TRIES, _SURE = 3, 16
 
 
 class ReadParameters:
@@ -19,6 +21,7 @@ class ReadParameters:
         self._peer = peer
         self._left = dict.fromkeys(names, 0)
         self._asked_s: dict[str, float] = {}
+        self._lossy = False
 
     @property
     def done(self) -> bool:
@@ -41,7 +44,7 @@ class ReadParameters:
         name = message.param_id
         if name in self._left:
             self.values[name] = message.param_value
-            del self._left[name]
+            self._lossy |= self._left.pop(name) > 1
             self._asked_s.pop(name, None)
         return self.tick(now_s)
 
@@ -50,7 +53,8 @@ class ReadParameters:
         late = [name for name, asked in self._asked_s.items() if now_s - asked >= _EVERY_S]
         for name in late:
             del self._asked_s[name]
-            if self._left[name] >= _TRIES:
+            sure = len(self.values) >= _SURE and not self._lossy
+            if self._left[name] >= (_SURE_TRIES if sure else _TRIES):
                 del self._left[name]
         said = []
         for name in list(self._left):

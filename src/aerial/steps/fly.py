@@ -24,6 +24,8 @@ from aerial.steps.fly_link import Vehicle
 
 KINDS: tuple[MissionType, ...] = ("mission", "fence", "rally")
 _LISTEN_S = 3.0
+# A simulated vehicle knows its place 18 s after it was started, by its own clock.
+_READY_S = 40.0
 
 
 @record
@@ -56,7 +58,7 @@ def read_sortie(given: Path, number: int | None) -> tuple[Plan, Sortie, Path]:
         )
     chosen = next((s for s in plan.sorties if number is None or s.number == number), None)
     if chosen is None:
-        raise InputError(f"The plan has no sortie {number}.", hint=f"It has {numbers[0]} to {numbers[-1]}.")
+        raise InputError(f"The plan has no sortie {number}.", hint=f"It has: {', '.join(map(str, numbers))}.")
     return plan, chosen, path.parent
 
 
@@ -117,6 +119,21 @@ def upload(
             break
         kept.proved(kind)
     return tuple(proofs)
+
+
+def ready(vehicle: Vehicle, plan: Plan, sortie: Sortie, folder: Path, progress: Progress) -> None:
+    """Let a simulated vehicle, which begins empty, know its place and hold the sortie.
+
+    Raises:
+        FlightError: the upload could not be proved.
+    """
+    request_streams(vehicle)
+    until = vehicle.station.link.now() + _READY_S
+    while not vehicle.watch.seen.prearm_ok and vehicle.station.link.now() < until:
+        vehicle.station.wait(0.1)
+    proofs = upload(vehicle, plan, sortie, folder, progress)
+    if not proofs[-1].proved:
+        raise FlightError(said(proofs[-1]), hint="Give a simulated vehicle with less loss, or less speedup.")
 
 
 def clear(vehicle: Vehicle, kind: MissionType, progress: Progress) -> Proof:
