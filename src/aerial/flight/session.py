@@ -20,6 +20,7 @@ from aerial.records.record import record
 _LINE = 256
 _WAIT_S = 20.0
 _CLIENTS = 8
+_WAITING = "The vehicle has not answered yet; the abort is sent again until it does."
 
 
 @record
@@ -86,8 +87,7 @@ class Session:
             if not hmac.compare_digest(said, f"abort {self._token}".encode()):
                 return
             self.requested.set()
-            self._answered.wait(_WAIT_S)
-            done, text = self._said
+            done, text = self._said if self._answered.wait(_WAIT_S) else (False, _WAITING)
             client.sendall(json.dumps({"done": done, "text": text}).encode() + b"\n")
 
 
