@@ -207,13 +207,12 @@ def test_a_check_that_fails_refuses_the_small_plan() -> None:
 
 def test_a_stretch_to_the_end_of_a_line_flies_all_of_it() -> None:
     """Photographs drift along a line: what flies its last one again flies the line to its very end."""
-    plan = sample_plan(lines=2, length_m=310.0, sorties=1)
+    plan = made()
     sortie = plan.sorties[0]
-    last = [point for point in of_sortie(sortie) if point.line == 0][-1]
+    number, leg = next((n, leg) for n, leg in enumerate(sortie.legs) if leg.kind == "survey")
+    last = [p for p, (of, _) in zip(of_sortie(sortie), along_legs(sortie), strict=True) if of == number][-1]
     again = refly_plan(plan, [last])
-    (leg,) = [leg for leg in again.sorties[0].legs if leg.kind == "survey"]
-    whole = next(leg for leg in sortie.legs if leg.line == 0)
-    ends = {(end.at.lon_deg, end.at.lat_deg) for end in (leg.path[0], leg.path[-1])}
-    assert (whole.path[-1].at.lon_deg, whole.path[-1].at.lat_deg) in {
-        (round(lon, 8), round(lat, 8)) for lon, lat in ends
-    }
+    (flown,) = [one for one in again.sorties[0].legs if one.kind == "survey"]
+    (end,) = in_frame(FRAME, [leg.path[-1].at])
+    ends = in_frame(FRAME, [flown.path[0].at, flown.path[-1].at])
+    assert np.hypot(*(ends - end).T).min() < 0.05
