@@ -10,7 +10,7 @@ import click
 from aerial_cli import console
 
 if TYPE_CHECKING:
-    from aerial.records import Finding, Sortie
+    from aerial.records import Finding, Plan, Sortie
     from aerial.steps.fly_link import Tells, Vehicle
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -48,10 +48,22 @@ def link_options(command: F) -> F:
 
 @contextmanager
 def connected(
-    link: str, system: int | None, key_file: Path | None, sortie: "Sortie", tells: "Tells | None" = None
+    link: str,
+    system: int | None,
+    key_file: Path | None,
+    plan: "Plan",
+    sortie: "Sortie",
+    tells: "Tells | None" = None,
 ) -> Iterator["Vehicle"]:
-    """Yield the vehicle at ``link``; a simulated one stands at the sortie's take-off point."""
-    from aerial.steps.fly_link import vehicle_at
+    """Yield the vehicle at ``link``.
+
+    A simulated one stands at the sortie's take-off point, set as the checks ask.
+    """
+    from aerial.plan.profiles import read_aircraft
+    from aerial.steps.fly_link import SIMULATED, vehicle_at
+    from aerial.steps.fly_rehearse import settings_for
+
+    simulated = link.startswith(SIMULATED)
 
     with vehicle_at(
         link,
@@ -60,9 +72,15 @@ def connected(
         home=sortie.takeoff,
         home_amsl_m=sortie.takeoff_amsl_m,
         tells=tells,
+        parameters=settings_for(plan, sortie, read_aircraft(plan.aircraft)) if simulated else (),
     ) as vehicle:
         console.say(f"Vehicle {vehicle.peer.system} answers: {vehicle.autopilot.name}.")
         yield vehicle
+
+
+def folder_for(vehicle: "Vehicle", folder: Path) -> Path:
+    """Return where what is known of a vehicle lies; that of a simulated one lies apart."""
+    return folder / "simulated" if vehicle.simulated else folder
 
 
 def show_findings(findings: Sequence["Finding"], *, as_json: bool) -> bool:

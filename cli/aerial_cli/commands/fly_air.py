@@ -1,13 +1,16 @@
 """``aerial fly start``, ``watch``, ``abort`` and ``resume``."""
 
+import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from aerial_cli import console
-from aerial_cli.flying import DEM, PLAN, SORTIE, connected, link_options, show_findings
+from aerial_cli.flying import DEM, PLAN, SORTIE, connected, folder_for, link_options, show_findings
 
 if TYPE_CHECKING:
     from aerial.flight.log import FlightLog
@@ -45,23 +48,29 @@ def start(
     """
     from aerial.errors import FlightError
     from aerial.flight.log import FlightLog
-    from aerial.steps.fly import check, read_sortie
+    from aerial.steps.fly import check, read_sortie, ready
     from aerial.steps.fly_link import Tells
     from aerial.steps.fly_terrain import serve_terrain
-    from aerial.steps.fly_watch import log_of
+    from aerial.steps.fly_watch import new_log
     from aerial.steps.fly_watch import start as start_flight
 
     of, chosen, folder = read_sortie(plan, sortie)
     tells = Tells()
-    with connected(link, system, key_file, chosen, tells) as vehicle:
+    with connected(link, system, key_file, of, chosen, tells) as vehicle:
+        folder = folder_for(vehicle, folder)
         if dem is not None:
             serve_terrain(vehicle, of, dem)
         with console.progress() as progress:
+            if vehicle.simulated:
+                ready(vehicle, of, chosen, folder, progress)
             findings = check(vehicle, of, chosen, progress)
         if show_findings(findings, as_json=False):
             raise FlightError("A check failed: the flight is not started.", hint="Mend what the checks name.")
         _confirm(vehicle, confirm)
-        with FlightLog(log_of(folder, chosen)) as log:
+        with (
+            FlightLog(new_log(folder, chosen)) as log,
+            _goes_on(plan, chosen, link, key_file, simulated=vehicle.simulated),
+        ):
             tells.to.append(log)
             start_flight(vehicle, log, console.say)
             console.say("The mission has begun. aerial fly abort brings the vehicle home.")
@@ -78,21 +87,29 @@ def watch(
 ) -> int:
     """Watch a flight of PLAN that was started here or elsewhere; log it and count its photographs.
 
-    Takes up the log of a watch that was interrupted. Sends no command but an abort that you ask for.
+    Takes up the log of a watch that was interrupted. Commands nothing but an abort that you ask for; asks
+    the vehicle for its messages. Ends when it has landed.
 
     Example: aerial fly watch plans/A1 --sortie 1 --link udp:0.0.0.0:14550
     """
+    from aerial.errors import InputError
     from aerial.flight.log import FlightLog
     from aerial.steps.fly import read_sortie
-    from aerial.steps.fly_link import Tells
+    from aerial.steps.fly_link import SIMULATED, Tells
     from aerial.steps.fly_terrain import serve_terrain
     from aerial.steps.fly_watch import log_of
 
     of, chosen, folder = read_sortie(plan, sortie)
+    if link.startswith(SIMULATED):
+        raise InputError(
+            "A vehicle of sim: lives as long as the command that started it.",
+            hint="Run aerial fly start with --link sim:, which watches too.",
+        )
     tells = Tells()
     with (
-        connected(link, system, key_file, chosen, tells) as vehicle,
+        connected(link, system, key_file, of, chosen, tells) as vehicle,
         FlightLog(log_of(folder, chosen)) as log,
+        _goes_on(plan, chosen, link, key_file, simulated=False),
     ):
         tells.to.append(log)
         if dem is not None:
@@ -159,8 +176,8 @@ def resume(
     rest, where = resume_sortie(of, chosen, folder, log, dem=dem, zones=zones)
     left = rest.sorties[0]
     console.say(f"{where}: {left.photos} photographs left, {left.battery_share:.0%} of a battery.")
-    with connected(link, system, key_file, left) as vehicle, console.progress() as progress:
-        proofs = fly.upload(vehicle, rest, left, where, progress)
+    with connected(link, system, key_file, rest, left) as vehicle, console.progress() as progress:
+        proofs = fly.upload(vehicle, rest, left, folder_for(vehicle, where), progress)
     for proof in proofs:
         console.say(fly.said(proof))
     whole = all(proof.proved for proof in proofs)
@@ -187,6 +204,25 @@ def _confirm(vehicle: "Vehicle", given: int | None) -> None:
         )
 
 
+@contextmanager
+def _goes_on(
+    plan: Path, sortie: "Sortie", link: str, key_file: Path | None, *, simulated: bool
+) -> Iterator[None]:
+    """Say on Ctrl-C what becomes of the flight."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        to = ["--link", link, *(["--key-file", str(key_file)] if key_file else [])]
+        watch_it = shlex.join(["aerial", "fly", "watch", str(plan), "--sortie", str(sortie.number), *to])
+        if simulated:
+            console.say("Interrupted; the simulated vehicle ends with it.")
+        else:
+            console.say("Interrupted: the flight goes on, and nobody watches it.")
+            console.say(f"To watch it: {watch_it}")
+            console.say(f"To bring the vehicle home: {shlex.join(['aerial', 'fly', 'abort', *to])}")
+        raise click.exceptions.Exit(130) from None
+
+
 def _follow(vehicle: "Vehicle", plan: "Plan", sortie: "Sortie", log: "FlightLog") -> int:
     from aerial.steps.fly_watch import watch as watch_flight
 
@@ -205,6 +241,8 @@ def show_status(status: "Status") -> None:
     """Say where a flight is, in one line."""
     progress = status.progress
     parts = [status.mode or "mode unknown"]
+    if status.armed is False:
+        parts.append("motors off")
     if progress is not None:
         parts.append(f"line {progress.line}" if progress.line is not None else "off the lines")
         parts.append(f"photographs {status.photos} of {progress.photos} ({progress.due} due)")

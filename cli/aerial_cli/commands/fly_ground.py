@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from aerial_cli import console
-from aerial_cli.flying import DEM, PLAN, SORTIE, connected, link_options, show_findings
+from aerial_cli.flying import DEM, PLAN, SORTIE, connected, folder_for, link_options, show_findings
 
 _KINDS = ("mission", "fence", "rally")
 
@@ -32,13 +32,15 @@ def check(
     Example: aerial fly check plans/A1 --sortie 1 --link serial:/dev/ttyUSB0:57600
     """
     from aerial.steps.fly import check as check_sortie
-    from aerial.steps.fly import read_sortie
+    from aerial.steps.fly import read_sortie, ready
     from aerial.steps.fly_terrain import serve_terrain
 
-    of, chosen, _ = read_sortie(plan, sortie)
-    with connected(link, system, key_file, chosen) as vehicle, console.progress() as progress:
+    of, chosen, folder = read_sortie(plan, sortie)
+    with connected(link, system, key_file, of, chosen) as vehicle, console.progress() as progress:
         if dem is not None:
             serve_terrain(vehicle, of, dem)
+        if vehicle.simulated:
+            ready(vehicle, of, chosen, folder_for(vehicle, folder), progress)
         findings = check_sortie(vehicle, of, chosen, progress)
     return int(show_findings(findings, as_json=as_json))
 
@@ -71,13 +73,14 @@ def upload(
     if clear and restore:
         raise click.UsageError("--clear and --restore are two different things; give one of them.")
     of, chosen, folder = fly.read_sortie(plan, sortie)
-    with connected(link, system, key_file, chosen) as vehicle, console.progress() as progress:
+    with connected(link, system, key_file, of, chosen) as vehicle, console.progress() as progress:
+        place = folder_for(vehicle, folder)
         if clear:
             proofs = tuple(fly.clear(vehicle, kind, progress) for kind in fly.KINDS if kind in clear)
         elif restore:
-            proofs = fly.restore(vehicle, folder, progress)
+            proofs = fly.restore(vehicle, place, progress)
         else:
-            proofs = fly.upload(vehicle, of, chosen, folder, progress)
+            proofs = fly.upload(vehicle, of, chosen, place, progress)
     for proof in proofs:
         console.say(fly.said(proof))
     whole = all(proof.proved for proof in proofs)
@@ -107,7 +110,7 @@ def compare(
     from aerial.steps.fly import read_sortie
 
     of, chosen, _ = read_sortie(plan, sortie)
-    with connected(link, system, key_file, chosen) as vehicle, console.progress() as progress:
+    with connected(link, system, key_file, of, chosen) as vehicle, console.progress() as progress:
         found = compare_held(vehicle, of, chosen, progress)
     if as_json:
         console.data(to_plain(found))

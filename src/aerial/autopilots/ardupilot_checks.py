@@ -384,6 +384,7 @@ def _mission(params: Params) -> list[Finding]:
             "MIS_RESTART",
             {1: "back in AUTO after the pilot took over, the mission begins anew."},
             "Set MIS_RESTART to 0 (go on).",
+            well="back in AUTO, the mission goes on where it was.",
         )
     ]
     if int(params.get("MIS_OPTIONS", 0)) & _CLEARED_AT_BOOT:

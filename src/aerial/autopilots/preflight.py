@@ -146,10 +146,12 @@ def off_finding(
     hint: str,
     *,
     lethal: Sequence[int] = (),
+    well: str = "the failsafe acts.",
 ) -> Finding:
     """Return what a failsafe's action means.
 
-    ``actions``: those that leave the aircraft to itself. ``lethal``: those that let it fall.
+    ``actions``: those that leave the aircraft to itself. ``lethal``: those that let it fall. ``well``: what
+    any other does.
     """
     if name not in params:
         return unknown(code, [name], "what the failsafe does is not known.")
@@ -158,4 +160,4 @@ def off_finding(
         return found("fail", code, f"{name} is {value:.0f}: the aircraft would fall.", hint)
     if value in actions:
         return found("warn", code, f"{name} is {value:.0f}: {actions[value]}", hint)
-    return found("pass", code, f"{name} is {value:.0f}: the failsafe acts.")
+    return found("pass", code, f"{name} is {value:.0f}: {well}")

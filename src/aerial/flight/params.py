@@ -11,6 +11,8 @@ _AT_ONCE = 8
 _TRIES = 6
 # On a bad link more, so that a name which the vehicle knows is given up this seldom.
 _MOST_TRIES, _GIVEN_UP_SHARE = 20, 1e-4
+# Where so many were answered, each at once, the link loses next to nothing.
+_SURE_TRIES, _SURE = 3, 16
 
 
 class ReadParameters:
@@ -74,7 +76,7 @@ class ReadParameters:
         """Return after how many tries a name is not known to the vehicle, by how the others did."""
         unanswered = 1 - len(self.values) / max(self._tries_of_answered, 1)
         if not self.values or unanswered <= 0:
-            return _TRIES
+            return _SURE_TRIES if len(self.values) >= _SURE else _TRIES
         return min(max(math.ceil(math.log(_GIVEN_UP_SHARE) / math.log(unanswered)), _TRIES), _MOST_TRIES)
 
 

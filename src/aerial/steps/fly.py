@@ -24,6 +24,8 @@ from aerial.steps.fly_link import Vehicle
 
 KINDS: tuple[MissionType, ...] = ("mission", "fence", "rally")
 _LISTEN_S = 3.0
+# A simulated vehicle knows its place 18 s after it was started, by its own clock.
+_READY_S = 40.0
 
 
 @record
@@ -56,7 +58,7 @@ def read_sortie(given: Path, number: int | None) -> tuple[Plan, Sortie, Path]:
         )
     chosen = next((s for s in plan.sorties if number is None or s.number == number), None)
     if chosen is None:
-        raise InputError(f"The plan has no sortie {number}.", hint=f"It has {numbers[0]} to {numbers[-1]}.")
+        raise InputError(f"The plan has no sortie {number}.", hint=f"It has: {', '.join(map(str, numbers))}.")
     return plan, chosen, path.parent
 
 
@@ -119,6 +121,21 @@ def upload(
     return tuple(proofs)
 
 
+def ready(vehicle: Vehicle, plan: Plan, sortie: Sortie, folder: Path, progress: Progress) -> None:
+    """Let a simulated vehicle, which begins empty, know its place and hold the sortie.
+
+    Raises:
+        FlightError: the upload could not be proved.
+    """
+    request_streams(vehicle)
+    until = vehicle.station.link.now() + _READY_S
+    while not vehicle.watch.seen.prearm_ok and vehicle.station.link.now() < until:
+        vehicle.station.wait(0.1)
+    proofs = upload(vehicle, plan, sortie, folder, progress)
+    if not proofs[-1].proved:
+        raise FlightError(said(proofs[-1]), hint="Give a simulated vehicle with less loss, or less speedup.")
+
+
 def clear(vehicle: Vehicle, kind: MissionType, progress: Progress) -> Proof:
     """Clear one kind; proved by reading it back."""
     script = Script(prove((), kind, vehicle.autopilot, vehicle.peer, vehicle.own, _bars(progress)))
@@ -153,7 +170,9 @@ def said(proof: Proof) -> str:
     name = NAMED[proof.kind]
     if proof.proved:
         count = len(proof.held or ())
-        return f"The vehicle holds the {name}: {count} items read back and equal."
+        if not count:
+            return f"The vehicle holds no {name}: read back."
+        return f"The vehicle holds the {name}: {count} item{'s' if count > 1 else ''} read back and equal."
     now = {
         "old": f"it still holds the {name} from before",
         "nothing": f"it now holds no {name}",
@@ -173,7 +192,7 @@ def check(
     wanted = ReadParameters(vehicle.autopilot.parameters, vehicle.peer)
     progress.phase("Reading parameters", len(vehicle.autopilot.parameters))
     vehicle.station.run(wanted)
-    progress.advance(len(wanted.values))
+    progress.advance(len(vehicle.autopilot.parameters))
     vehicle.station.wait(_LISTEN_S)
     compared = compare(vehicle, plan, sortie, progress)
     return (
@@ -206,16 +225,18 @@ def _held(one: Compared) -> Finding:
     name = NAMED[one.kind]
     if one.equal:
         return Finding(level="pass", code=f"held-{one.kind}", message=f"The vehicle holds the plan's {name}.")
-    hint = "Run aerial fly upload."
     if one.differences is None:
         return Finding(
-            level="fail", code=f"held-{one.kind}", message=f"The {name} cannot be read back.", hint=hint
+            level="fail",
+            code=f"held-{one.kind}",
+            message=f"The vehicle's {name} cannot be read.",
+            hint="Come closer, or turn the antenna; then check again.",
         )
     return Finding(
         level="fail",
         code=f"held-{one.kind}",
-        message=f"The vehicle's {name} is not the plan's: {one.differences[0]}.",
-        hint=hint,
+        message=f"The vehicle does not hold the plan's {name}: {one.differences[0]}.",
+        hint="Run aerial fly upload.",
     )
 
 
@@ -249,9 +270,10 @@ def _bars(progress: Progress) -> Callable[[str, Exchange], None]:
     """Return a watcher of exchanges that draws their progress."""
 
     def begin(text: str, exchange: Exchange) -> None:
-        progress.phase(text, 1)
         if isinstance(exchange, Upload | Download):
             exchange.on_progress = _Bar(progress, text)
+        else:
+            progress.phase(text, 1)
 
     return begin
 

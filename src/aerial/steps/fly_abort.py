@@ -4,7 +4,7 @@ from pathlib import Path
 
 from aerial.errors import FlightError
 from aerial.flight.session import Answer, abort_sessions
-from aerial.steps.fly_link import vehicle_at
+from aerial.steps.fly_link import SIMULATED, vehicle_at
 
 _WAIT_S = 60.0
 
@@ -21,7 +21,7 @@ def abort_flights(
     answers = abort_sessions(link)
     if answers:
         return answers
-    if link is None:
+    if link is None or link.startswith(SIMULATED):
         raise FlightError(
             "No aerial of yours holds a link to a vehicle.",
             hint="Give --link, or take the remote control.",

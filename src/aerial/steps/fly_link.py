@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import parse_qsl
 
 from aerial.autopilots.base import Autopilot
 from aerial.errors import FlightError, LinkError
@@ -25,16 +24,17 @@ from aerial.geo import LonLat
 from aerial.plugins import load, names
 
 SIMULATED = "sim:"
+_NUMBER = re.compile(r"\d{1,9}(\.\d{1,9})?")
+# Each with the least and the greatest of its values.
 _OPTIONS = {
-    "speedup": "--speedup",
-    "wind": "--wind",
-    "battery_s": "--battery-s",
-    "loss": "--loss",
-    "delay_s": "--delay-s",
-    "jitter_s": "--jitter-s",
-    "duplicate": "--duplicate",
-    "reorder": "--reorder",
-    "seed": "--seed",
+    "speedup": ((0.1, 1000.0),),
+    "wind": ((0.0, 40.0), (0.0, 360.0)),
+    "battery_s": ((60.0, 100_000.0),),
+    "loss": ((0.0, 1.0),),
+    "delay_s": ((0.0, 60.0),),
+    "jitter_s": ((0.0, 60.0),),
+    "duplicate": ((0.0, 1.0),),
+    "reorder": ((0.0, 1.0),),
 }
 
 
@@ -188,6 +188,27 @@ def _link(
             link.close()
 
 
+def _asked(address: str) -> list[str]:
+    """Return the settings in the address of a simulated vehicle, as arguments of its process."""
+    given = address.removeprefix(SIMULATED)
+    found = []
+    for part in given.removeprefix("?").split("&") if given else ():
+        name, _, text = part.partition("=")
+        values, ranges = text.split(","), _OPTIONS.get(name, ())
+        if (
+            not given.startswith("?")
+            or len(values) != len(ranges)
+            or not all(_NUMBER.fullmatch(value) for value in values)
+            or not all(low <= float(value) <= high for value, (low, high) in zip(values, ranges, strict=True))
+        ):
+            raise LinkError(
+                f"{part!r} is no setting of a simulated vehicle.",
+                hint=f"Give sim:, or sim:?speedup=10&wind=5,270. There are: {', '.join(_OPTIONS)}.",
+            )
+        found += ["--" + name.replace("_", "-"), text]
+    return found
+
+
 @contextmanager
 def _simulated(
     address: str, home: LonLat | None, home_amsl_m: float | None, parameters: Sequence[tuple[str, float]]
@@ -198,13 +219,7 @@ def _simulated(
         command += ["--home", f"{home.lon_deg:.8f},{home.lat_deg:.8f},{home_amsl_m or 0.0:.2f}"]
     for name, value in parameters:
         command += ["--param", f"{name}={value:g}"]
-    for name, value_ in parse_qsl(address.removeprefix(SIMULATED).removeprefix("?"), strict_parsing=False):
-        if name not in _OPTIONS or not re.fullmatch(r"[-0-9.,eE]{1,40}", value_):
-            raise LinkError(
-                f"{name}={value_} is no setting of a simulated vehicle.",
-                hint=f"Use sim: or sim:?speedup=10, with: {', '.join(_OPTIONS)}.",
-            )
-        command += [_OPTIONS[name], value_]
+    command += _asked(address)
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own module
     try:
         line = process.stdout.readline() if process.stdout else ""

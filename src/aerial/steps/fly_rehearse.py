@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from aerial.errors import FlightError
+from aerial.errors import FlightError, InputError
 from aerial.flight.log import FlightLog
 from aerial.plan.profiles import read_aircraft, read_camera
 from aerial.progress import Progress
@@ -21,6 +21,7 @@ from aerial.steps.fly_watch import Ended, Status, start, watch
 REHEARSED = "rehearsed"
 # The battery failsafe acts when the reserve is reached; capacity as stock.
 _CAPACITY_MAH = 3300.0
+_HURRICANE_M_S = 40.0
 
 
 @record
@@ -72,9 +73,14 @@ def rehearse(
 
     Raises:
         FlightError: a check fails, or the upload cannot be proved.
+        InputError: nothing flies in such a wind.
     """
     aircraft = read_aircraft(plan.aircraft)
     blowing = wind or plan.parameters.wind or Wind(speed_m_s=0.0, from_deg=0.0)
+    if blowing.speed_m_s > _HURRICANE_M_S:
+        raise InputError(
+            f"In a wind of {blowing.speed_m_s:g} m/s nothing flies.", hint="Give less with --wind."
+        )
     machine = Machine(
         Setup(
             home=sortie.takeoff,

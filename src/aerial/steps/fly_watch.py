@@ -1,5 +1,6 @@
 """A flight followed to its end: started, watched, logged, counted."""
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -27,6 +28,10 @@ _SILENT_S = 10.0
 # Two photographs that did not come, and a while for those that are told late.
 _LATE_PHOTOS, _LATE_S = 2.5, 3.0
 _AIRBORNE_M = 2.0
+# Started, and on the ground with its motors off for so long: it does not take off any more.
+_STAYS_S = 15.0
+# No flight is longer: a log that nobody has written to for so long is of another one.
+_TAKEN_UP_S = 3600.0
 LOGS = "flights"
 _WARNINGS = {
     "control": "Mode {mode} was not asked for: the pilot, or a failsafe, has control. Nothing is sent from "
@@ -82,16 +87,27 @@ Say = Callable[[str], None]
 def log_of(folder: Path, sortie: Sortie) -> Path:
     """Return the log of the sortie's flight that has not ended yet, or the path of a new one."""
     found = sorted((folder / LOGS).glob(f"*-s{sortie.number}.jsonl"))
-    if found and not any(event["event"] == "end" for event in read_log(found[-1])):
+    if (
+        found
+        and time.time() - found[-1].stat().st_mtime < _TAKEN_UP_S
+        and not any(event["event"] == "end" for event in read_log(found[-1]))
+    ):
         return found[-1]
+    return new_log(folder, sortie)
+
+
+def new_log(folder: Path, sortie: Sortie) -> Path:
+    """Return the path of a log for a flight that begins now."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     return folder / LOGS / f"{stamp}-s{sortie.number}.jsonl"
 
 
 def last_log(folder: Path, sortie: Sortie) -> Path | None:
-    """Return the newest log of a sortie."""
-    found = sorted((folder / LOGS).glob(f"*-s{sortie.number}.jsonl"))
-    return found[-1] if found else None
+    """Return the newest log of a sortie that tells of a photograph, else the newest."""
+    found = sorted((folder / LOGS).glob(f"*-s{sortie.number}.jsonl"), reverse=True)
+    # A start that was refused leaves a log, too.
+    flown = (path for path in found if any(event["event"] == "shot" for event in read_log(path)))
+    return next(flown, found[0] if found else None)
 
 
 def start(vehicle: Vehicle, log: FlightLog, say: Say) -> None:
@@ -187,6 +203,9 @@ def watch(
     """Follow the vehicle until it has landed and its motors are off; tell, log and count.
 
     Takes up a flight that another process began to follow. Once the pilot has control, it only listens.
+
+    Raises:
+        FlightError: it was started from here, and switched its motors off without having flown.
     """
     station, seen = vehicle.station, vehicle.watch.seen
     track, flight = Track(sortie, vehicle.autopilot), _Flight()
@@ -198,6 +217,7 @@ def watch(
     else:
         request_streams(vehicle)
     flight.asked_s = station.link.now()
+    began_s, first_beat = station.link.now(), station.heartbeat
     reported_s = float("-inf")
     while True:
         station.wait(_LOOK_EVERY_S)
@@ -213,6 +233,14 @@ def watch(
             report(status)
         if flight.airborne and seen.armed is False:
             break
+        started = vehicle.autopilot.mission_mode in vehicle.watch.expected_modes
+        heard = station.heartbeat is not first_beat and not status.link_lost
+        if started and heard and seen.armed is False and now - began_s > _STAYS_S:
+            raise FlightError(
+                "The vehicle did not take off, and its motors are off"
+                + (f": {seen.texts[-1]}." if seen.texts else "."),
+                hint="Mend what it names, run aerial fly check, then start again.",
+            )
     # The end of the mission may be told a little after the motors are off.
     station.wait(_AFTER_S)
     station.listeners.remove(images)

@@ -74,7 +74,12 @@ def main() -> int:
             wind_speed_m_s=asked.wind[0],
             wind_from_deg=asked.wind[1],
             battery_s=asked.battery_s,
-            parameters=(*asked.param, ("SIM_SPEEDUP", asked.speedup)),
+            parameters=(
+                # Ground stations beat by the clock on the wall.
+                ("FS_GCS_TIMEOUT", STOCK["FS_GCS_TIMEOUT"] * max(asked.speedup, 1.0)),
+                *asked.param,
+                ("SIM_SPEEDUP", asked.speedup),
+            ),
             seed=asked.seed,
         )
         way = Impairment(
