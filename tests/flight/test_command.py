@@ -192,10 +192,10 @@ def test_abort_repeats_fast() -> None:
 
 
 def test_abort_is_accepted_once() -> None:
-    """An accepted abort sends nothing more."""
+    """An accepted abort stops the camera's distance trigger, and sends nothing more."""
     aborted = Aborted()
     aborted.passes(0.1)
-    assert not aborted.hears(ACCEPTED)
+    assert aborted.hears(ACCEPTED) == [206]
     assert aborted.abort.accepted
     assert not aborted.passes(10.0)
 
