@@ -206,7 +206,7 @@ class Hostile:
         rng, link = self.rng, link_of(self.craft)
         draw = rng.random()
         if draw < 0.02:
-            link._down.put(rng.randbytes(rng.randrange(1, 80)), link.now())
+            link.inject(rng.randbytes(rng.randrange(1, 80)))
         elif draw < 0.05:
             sender = Codec(system=rng.choice((1, 1, 2, 255)), component=rng.choice((1, 1, 190)))
             kind = rng.choice((0, 0, 1, 2, 7))
@@ -224,7 +224,7 @@ class Hostile:
                     ),
                 )
             )
-            link._down.put(sender.pack(message), link.now())
+            link.inject(sender.pack(message))
 
 
 @pytest.mark.parametrize("seed", range(20))
