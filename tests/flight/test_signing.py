@@ -163,6 +163,14 @@ def test_the_time_never_goes_back(tmp_path: Path) -> None:
             last = now
 
 
+def test_a_vehicle_ahead_is_followed() -> None:
+    """Having heard a vehicle whose clock is ahead, we sign later than it did: we are not refused as old."""
+    ours, vehicle = KeySigner(KEY, clock=at(NOW_S)), KeySigner(KEY, clock=at(NOW_S + 500))
+    frame = Codec(system=1, component=1, signer=vehicle).pack(text(0))
+    assert Codec(system=255, component=25, signer=ours).feed(frame)
+    assert stamp(ours) > int.from_bytes(frame[-12:-6], "little")
+
+
 def test_restarts_do_not_run_ahead(tmp_path: Path) -> None:
     """Ten commands in five minutes leave the time at the clock's, near that of other stations."""
     memory = tmp_path / "time"

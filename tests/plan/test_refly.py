@@ -203,3 +203,16 @@ def test_a_check_that_fails_refuses_the_small_plan() -> None:
     )  # fmt: skip
     with pytest.raises(PlanError, match="may not be flown"):
         refly_plan(PLAN, POINTS[20:21], zones=(zone,))
+
+
+def test_a_stretch_to_the_end_of_a_line_flies_all_of_it() -> None:
+    """Photographs drift along a line: what flies its last one again flies the line to its very end."""
+    plan = made()
+    sortie = plan.sorties[0]
+    number, leg = next((n, leg) for n, leg in enumerate(sortie.legs) if leg.kind == "survey")
+    last = [p for p, (of, _) in zip(of_sortie(sortie), along_legs(sortie), strict=True) if of == number][-1]
+    again = refly_plan(plan, [last])
+    (flown,) = [one for one in again.sorties[0].legs if one.kind == "survey"]
+    (end,) = in_frame(FRAME, [leg.path[-1].at])
+    ends = in_frame(FRAME, [flown.path[0].at, flown.path[-1].at])
+    assert np.hypot(*(ends - end).T).min() < 0.15

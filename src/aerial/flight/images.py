@@ -11,6 +11,8 @@ from aerial.flight.watch import Watch
 _EVERY_S = 2.0
 _AT_ONCE = 4
 _TRIES = 10
+# No flight takes so many; a number beyond is none, and is not counted up to.
+_MOST = 10_000
 
 
 class MissingImages:
@@ -19,6 +21,7 @@ class MissingImages:
     def __init__(self, watch: Watch, vehicle: Peer) -> None:
         self._watch, self._vehicle = watch, vehicle
         self._seen: set[int] = set()
+        self._first: int | None = None
         self._known = 0
         self._camera: Peer | None = None
         self._tries: dict[int, int] = {}
@@ -27,7 +30,7 @@ class MissingImages:
     @property
     def missing(self) -> tuple[int, ...]:
         """Return the numbers that are known to exist and were not told."""
-        return tuple(index for index in range(self._known) if index not in self._seen)
+        return tuple(index for index in range(self._first or 0, self._known) if index not in self._seen)
 
     def hear(self, message: Message, now_s: float) -> Outgoing:
         """Note which images were told, and how many there are."""
@@ -37,13 +40,17 @@ class MissingImages:
         if kind == "CAMERA_IMAGE_CAPTURED":
             self._camera = Peer(system=message.get_srcSystem(), component=message.get_srcComponent())
             # The first that is heard may not be the first of the camera's life.
-            if not self._seen:
-                self._seen.update(range(message.image_index))
+            if self._first is None and message.image_index >= 0:
+                self._first = message.image_index
             self._seen.add(message.image_index)
-            self._known = max(self._known, message.image_index + 1)
-        elif kind == "CAMERA_CAPTURE_STATUS" and self._seen:
-            self._known = max(self._known, message.image_count)
+            self._know_of(message.image_index + 1)
+        elif kind == "CAMERA_CAPTURE_STATUS":
+            self._know_of(message.image_count)
         return NOTHING
+
+    def _know_of(self, count: int) -> None:
+        if self._first is not None and count <= self._first + _MOST:
+            self._known = max(self._known, count)
 
     def tick(self, now_s: float) -> Outgoing:
         """Ask for some of those that miss."""

@@ -15,6 +15,7 @@ from aerial.errors import LinkError
 
 _READ = 65_536
 _CONNECT_S = 10.0
+_SILENT_S = 5.0
 _HINT = "Give serial:PORT:BAUD, udp:ADDRESS:PORT, udpout:ADDRESS:PORT, tcp:ADDRESS:PORT or sim:."
 
 
@@ -67,24 +68,34 @@ def open_link(address: str) -> Link:
         if kind == "tcp":
             return TcpLink(found[1], int(found[2]))
         return UdpLink(found[1], int(found[2]), listens=kind == "udp")
-    except OSError as exc:
+    # A name that cannot be one ("a..b") is a ValueError.
+    except (OSError, ValueError) as exc:
         raise LinkError(
-            f"{address} cannot be opened: {exc.strerror or exc}.",
+            f"{address} cannot be opened: {getattr(exc, 'strerror', None) or exc}.",
             hint="Check the address, that nothing else uses it, and that the vehicle or its radio is on.",
         ) from exc
 
 
 class UdpLink:
-    """Datagrams; one that listens answers the peer that spoke last from the address it first heard."""
+    """Datagrams; one that listens answers whoever spoke first.
+
+    When that one has been silent for five seconds, another port of the same address takes its place: a
+    radio bridge that was restarted speaks from a new one.
+    """
 
     def __init__(self, host: str, port: int, *, listens: bool) -> None:
         self.name = f"{'udp' if listens else 'udpout'}:{host}:{port}"
         family, _, _, _, address = socket.getaddrinfo(host or "0.0.0.0", port, type=socket.SOCK_DGRAM)[0]  # noqa: S104 - the user named it
         self._socket = socket.socket(family, socket.SOCK_DGRAM)
         self._listens = listens
+        self._heard_s = float("-inf")
         self._peer: tuple[object, ...] | None = None if listens else address
         if listens:
-            self._socket.bind(address)
+            try:
+                self._socket.bind(address)
+            except OSError:
+                self._socket.close()
+                raise
 
     def now(self) -> float:
         """Return the monotonic clock."""
@@ -111,10 +122,16 @@ class UdpLink:
             raise LinkError(
                 f"{self.name} broke: {exc.strerror or exc}.", hint="Connect again, then aerial fly watch."
             ) from exc
-        if self._listens and self._peer is None:
+        if not self._listens:
+            return data
+        now = self.now()
+        if self._peer is None or (sender[0] == self._peer[0] and now - self._heard_s > _SILENT_S):
             self._peer = sender
-        # Whoever else finds the port is not the vehicle.
-        return data if sender == self._peer or not self._listens else b""
+        if sender != self._peer:
+            # Whoever else finds the port is not the vehicle.
+            return b""
+        self._heard_s = now
+        return data
 
     def close(self) -> None:
         """Close the socket."""

@@ -133,10 +133,8 @@ class Codec:
             self.counts.lost -= number in missing
             missing.discard(number)
             return
-        if gap >= 128:
-            # So far back only a sender that has started anew counts.
-            missing.clear()
-        else:
+        # Further back only a sender that has started anew counts.
+        if gap < 128:
             self.counts.lost += gap
             missing |= {(last + step) % 256 for step in range(1, gap + 1)}
         missing.discard(number)

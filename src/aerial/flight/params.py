@@ -1,5 +1,6 @@
 """Parameters by name: read many at once; an unknown name gets no reply at all."""
 
+import math
 from collections.abc import Sequence
 
 from aerial.flight.exchange import NOTHING, Outgoing, Peer
@@ -7,8 +8,9 @@ from aerial.flight.mavlink import Message, dialect
 
 _EVERY_S = 1.0
 _AT_ONCE = 8
-# A name that others of its list outlived by so many tries is not known to the vehicle.
 _TRIES = 6
+# On a bad link more, so that a name which the vehicle knows is given up this seldom.
+_MOST_TRIES, _GIVEN_UP_SHARE = 20, 1e-4
 # Where so many were answered, each at once, the link loses next to nothing.
 _SURE_TRIES, _SURE = 3, 16
 
@@ -21,7 +23,7 @@ class ReadParameters:
         self._peer = peer
         self._left = dict.fromkeys(names, 0)
         self._asked_s: dict[str, float] = {}
-        self._lossy = False
+        self._tries_of_answered = 0
 
     @property
     def done(self) -> bool:
@@ -44,17 +46,17 @@ class ReadParameters:
         name = message.param_id
         if name in self._left:
             self.values[name] = message.param_value
-            self._lossy |= self._left.pop(name) > 1
+            self._tries_of_answered += self._left.pop(name)
             self._asked_s.pop(name, None)
         return self.tick(now_s)
 
     def tick(self, now_s: float) -> Outgoing:
         """Ask again for what was not answered, and for more while few are asked for."""
         late = [name for name, asked in self._asked_s.items() if now_s - asked >= _EVERY_S]
+        tries = self._tries()
         for name in late:
             del self._asked_s[name]
-            sure = len(self.values) >= _SURE and not self._lossy
-            if self._left[name] >= (_SURE_TRIES if sure else _TRIES):
+            if self._left[name] >= tries:
                 del self._left[name]
         said = []
         for name in list(self._left):
@@ -69,6 +71,13 @@ class ReadParameters:
                     )
                 )
         return said
+
+    def _tries(self) -> int:
+        """Return after how many tries a name is not known to the vehicle, by how the others did."""
+        unanswered = 1 - len(self.values) / max(self._tries_of_answered, 1)
+        if not self.values or unanswered <= 0:
+            return _SURE_TRIES if len(self.values) >= _SURE else _TRIES
+        return min(max(math.ceil(math.log(_GIVEN_UP_SHARE) / math.log(unanswered)), _TRIES), _MOST_TRIES)
 
 
 class SetParameter:

@@ -6,6 +6,7 @@ import numpy as np
 
 from aerial import geo
 from aerial.autopilots.base import Autopilot
+from aerial.errors import CrsError
 from aerial.flight.exchange import NOTHING, Outgoing, Peer
 from aerial.flight.mavlink import Message, dialect
 from aerial.flight.watch import Seen
@@ -28,6 +29,8 @@ _FEW_SATELLITES = 8
 _HOME_WARN_M, _HOME_FAIL_M = 10.0, 50.0
 # GPS heights without RTK, and the geoid models of makers, differ by so much.
 _HOME_HEIGHT_M = 15.0
+# A quarter of the Earth: so far away no map of here reaches.
+_QUARTER_M = 1e7
 
 
 @record
@@ -183,7 +186,8 @@ def _position(seen: Seen) -> Sequence[Finding]:
                 "Wait under open sky, then check again.",
             )
         ]
-    told = f"GPS fix type {seen.fix}, {seen.satellites} satellites."
+    count = "an unknown number of" if seen.satellites is None else seen.satellites
+    told = f"GPS fix type {seen.fix}, {count} satellites."
     if seen.satellites is not None and seen.satellites < _FEW_SATELLITES:
         return [_found("warn", "position", told, "Wait for more satellites.")]
     return [_found("pass", "position", told)]
@@ -273,5 +277,8 @@ def _readiness(seen: Seen) -> Sequence[Finding]:
 
 
 def _distance_m(a: LonLat, b: LonLat) -> float:
-    x, y = geo.transform(geo.WGS84, geo.local_frame(b), np.array([a.lon_deg]), np.array([a.lat_deg]))
+    try:
+        x, y = geo.transform(geo.WGS84, geo.local_frame(b), np.array([a.lon_deg]), np.array([a.lat_deg]))
+    except CrsError:
+        return _QUARTER_M
     return float(np.hypot(x[0], y[0]))

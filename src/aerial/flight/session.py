@@ -20,6 +20,7 @@ from aerial.records.record import record
 _LINE = 256
 _WAIT_S = 20.0
 _CLIENTS = 8
+_WAITING = "The vehicle has not answered yet; the abort is sent again until it does."
 
 
 @record
@@ -66,7 +67,9 @@ class Session:
         self._closed = True
         self._answered.set()
         with contextlib.suppress(OSError):
-            self._server.close()
+            # Closing alone does not wake the thread that waits in accept, and the port would stay open.
+            self._server.shutdown(socket.SHUT_RDWR)
+        self._server.close()
         self._file.unlink(missing_ok=True)
 
     def _serve(self) -> None:
@@ -84,8 +87,7 @@ class Session:
             if not hmac.compare_digest(said, f"abort {self._token}".encode()):
                 return
             self.requested.set()
-            self._answered.wait(_WAIT_S)
-            done, text = self._said
+            done, text = self._said if self._answered.wait(_WAIT_S) else (False, _WAITING)
             client.sendall(json.dumps({"done": done, "text": text}).encode() + b"\n")
 
 
@@ -100,7 +102,7 @@ def abort_sessions(link: str | None = None, folder: Path | None = None) -> tuple
     Files of processes that are gone are removed.
     """
     place = folder or session_folder()
-    asked = []
+    asked, unheard = [], []
     for file in sorted(place.glob("*.json")):
         try:
             entry = json.loads(file.read_text(encoding="utf-8"))
@@ -111,13 +113,18 @@ def abort_sessions(link: str | None = None, folder: Path | None = None) -> tuple
             continue
         try:
             client = socket.create_connection(("127.0.0.1", port), timeout=2.0)
-            client.sendall(f"abort {token}\n".encode())
-        except OSError:
+        except ConnectionRefusedError:
             file.unlink(missing_ok=True)
             continue
+        except OSError:
+            # It lives, and does not listen.
+            unheard.append(Answer(link=name, done=False, text="The flight's process does not answer."))
+            continue
+        with contextlib.suppress(OSError):
+            client.sendall(f"abort {token}\n".encode())
         asked.append((name, client))
     # All are asked before the first is waited for.
-    return tuple(_answer_of(name, client) for name, client in asked)
+    return (*(_answer_of(name, client) for name, client in asked), *unheard)
 
 
 def _answer_of(name: str, client: socket.socket) -> Answer:

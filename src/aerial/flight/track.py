@@ -1,6 +1,7 @@
 """Where in its sortie a vehicle is: line, photographs due, distance from the line, what is left to fly."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import accumulate
 
 import numpy as np
@@ -10,6 +11,7 @@ from aerial import geo
 from aerial.autopilots.base import Autopilot
 from aerial.autopilots.legs import legs_of_items
 from aerial.autopilots.triggers import of_sortie
+from aerial.errors import CrsError
 from aerial.geo import LonLat
 from aerial.records import Sortie, TriggerPoint
 from aerial.records.record import record
@@ -76,7 +78,12 @@ class Track:
             flown = total if item >= len(self._legs) - 1 else 0.0
             due = len(self.triggers) if flown else 0
             return self._progress(None, None, None, due, flown, 0.0)
-        (point,) = self._path([at], [height_above_home_m])
+        try:
+            (point,) = self._path([at], [height_above_home_m])
+        except CrsError:
+            # A quarter of the Earth away: no map of here shows it.
+            return self._progress(leg, None, None, sum(one < leg for one in self._due_leg),
+                                  self._before[leg], 0.0)  # fmt: skip
         along, aside, above = _along(self._paths[leg], point)
         due = sum(
             one < leg or (one == leg and where <= along)
@@ -84,9 +91,10 @@ class Track:
         )
         since = 0.0
         if last_shot is not None:
-            (shot,) = self._path([last_shot], [height_above_home_m])
-            on, beside, _ = _along(self._paths[leg], shot)
-            since = on if beside < _ON_LINE_M else 0.0
+            with suppress(CrsError):
+                (shot,) = self._path([last_shot], [height_above_home_m])
+                on, beside, _ = _along(self._paths[leg], shot)
+                since = on if beside < _ON_LINE_M else 0.0
         return self._progress(leg, aside, above, due, self._before[leg] + along, max(along - since, 0.0))
 
     def _progress(

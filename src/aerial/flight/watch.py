@@ -30,7 +30,7 @@ STREAMS_US = {
     dialect.MAVLINK_MSG_ID_EXTENDED_SYS_STATE: 1_000_000,
     dialect.MAVLINK_MSG_ID_HOME_POSITION: 5_000_000,
 }
-_UNKNOWN_U16, _UNKNOWN_I8 = 65_535, -1
+_UNKNOWN_U16, _UNKNOWN_U8 = 65_535, 255
 _INDICES = 65_536
 _SAME_SHOT_S = 0.05
 
@@ -165,7 +165,8 @@ class Watch:
         if mode != seen.mode:
             ours = mode in self.expected_modes or seen.mode is None
             self._tell({"event": "mode", "mode": mode, "asked_for": ours})
-            if not ours and seen.armed and not self.pilot_has_control:
+            # Armed by the same heartbeat, too: those in between may be lost.
+            if not ours and (armed or seen.armed) and not self.pilot_has_control:
                 self.pilot_has_control = True
                 self._tell({"event": "pilot", "mode": mode})
             seen.mode = mode
@@ -174,18 +175,16 @@ class Watch:
             seen.armed = armed
 
     def _position(self, message: Message) -> None:
-        seen = self.seen
-        try:
-            seen.at = LonLat(lon_deg=message.lon / 1e7, lat_deg=message.lat / 1e7)
-        except InputError:
+        seen, at = self.seen, _place(message.lon, message.lat)
+        if at is None:
             return
+        seen.at = at
         seen.amsl_m, seen.above_home_m = message.alt / 1000, message.relative_alt / 1000
         seen.ground_speed_m_s = round((message.vx**2 + message.vy**2) ** 0.5 / 100, 2)
         seen.heading_deg = None if message.hdg == _UNKNOWN_U16 else message.hdg / 100
 
     def _system(self, message: Message) -> None:
-        if message.battery_remaining != _UNKNOWN_I8:
-            self.seen.battery_share = message.battery_remaining / 100
+        self._charge(message.battery_remaining)
         if message.voltage_battery not in (0, _UNKNOWN_U16):
             self.seen.battery_v = message.voltage_battery / 1000
         bit = dialect.MAV_SYS_STATUS_PREARM_CHECK
@@ -193,18 +192,23 @@ class Watch:
             self.seen.prearm_ok = bool(message.onboard_control_sensors_health & bit)
 
     def _battery(self, message: Message) -> None:
-        if message.id == 0 and message.battery_remaining != _UNKNOWN_I8:
-            self.seen.battery_share = message.battery_remaining / 100
+        if message.id == 0:
+            self._charge(message.battery_remaining)
+
+    def _charge(self, percent: int) -> None:
+        # -1 is unknown; nothing else outside is a charge.
+        if 0 <= percent <= 100:
+            self.seen.battery_share = percent / 100
 
     def _gps(self, message: Message) -> None:
-        self.seen.fix, self.seen.satellites = message.fix_type, message.satellites_visible
+        self.seen.fix = message.fix_type
+        known = message.satellites_visible != _UNKNOWN_U8
+        self.seen.satellites = message.satellites_visible if known else None
 
     def _home(self, message: Message) -> None:
-        try:
-            self.seen.home = LonLat(lon_deg=message.longitude / 1e7, lat_deg=message.latitude / 1e7)
-        except InputError:
-            return
-        self.seen.home_amsl_m = message.altitude / 1000
+        home = _place(message.longitude, message.latitude)
+        if home is not None:
+            self.seen.home, self.seen.home_amsl_m = home, message.altitude / 1000
 
     def _mission(self, message: Message) -> None:
         state = getattr(message, "mission_state", 0)
@@ -239,7 +243,7 @@ class Watch:
         self._shot(
             message.img_idx,
             message.time_usec / 1e6,
-            (message.lng, message.lat),
+            _place(message.lng, message.lat),
             message.alt_msl,
             message.alt_rel,
             (message.roll, message.pitch, message.yaw % 360),
@@ -247,11 +251,11 @@ class Watch:
         )
 
     def _captured(self, message: Message) -> None:
-        if message.capture_result == 1:
+        if message.capture_result == 1 and message.image_index >= 0:
             self._shot(
                 message.image_index,
                 message.time_utc / 1e3,
-                (message.lon, message.lat),
+                _place(message.lon, message.lat),
                 message.alt / 1000,
                 message.relative_alt / 1000,
                 None,
@@ -262,17 +266,14 @@ class Watch:
         self,
         index: int,
         time_s: float,
-        lon_lat_e7: tuple[int, int],
+        at: LonLat | None,
         amsl_m: float,
         above_home_m: float,
         attitude_deg: tuple[float, float, float] | None,
         source: Any,
     ) -> None:
-        if not all(map(math.isfinite, (time_s, amsl_m, above_home_m, *(attitude_deg or ())))):
-            return
-        try:
-            at = LonLat(lon_deg=lon_lat_e7[0] / 1e7, lat_deg=lon_lat_e7[1] / 1e7)
-        except InputError:
+        numbers = (time_s, amsl_m, above_home_m, *(attitude_deg or ()))
+        if at is None or not all(map(math.isfinite, numbers)):
             return
         roll, pitch, yaw = attitude_deg or (None, None, None)
         shot = ShotRecord(
@@ -315,3 +316,13 @@ class Watch:
             key += _INDICES
         self.seen.shots[key] = shot
         return True
+
+
+def _place(lon_e7: int, lat_e7: int) -> LonLat | None:
+    """Return a position; None where it is none: not on Earth, or 0, 0, which a GPS without a fix says."""
+    if lon_e7 == 0 and lat_e7 == 0:
+        return None
+    try:
+        return LonLat(lon_deg=lon_e7 / 1e7, lat_deg=lat_e7 / 1e7)
+    except InputError:
+        return None

@@ -30,7 +30,9 @@ class Kept:
 
     def keep(self, kind: MissionType, items: tuple[MissionItem, ...] | None) -> None:
         """Keep ``items``, unless those of an upload that failed are kept still."""
-        if self._data.get(kind, {"proved": True})["proved"]:
+        # What cannot be read is no mission to give back.
+        row = self._data.get(kind)
+        if not isinstance(row, dict) or row.get("proved") is not False:
             plain = None if items is None else [_plain(item) for item in items]
             self._data[kind] = {"proved": False, "items": plain}
             write_json(self._path, self._data)
@@ -56,7 +58,10 @@ class Kept:
 
 
 def _plain(item: MissionItem) -> dict[str, Any]:
-    params = [None if math.isnan(value) else value for value in item.params]
+    # JSON has neither NaN nor infinity; a vehicle may hold both.
+    params = [
+        None if math.isnan(value) else value if math.isfinite(value) else str(value) for value in item.params
+    ]
     return {"seq": item.seq, "frame": item.frame, "command": item.command, "params": params}
 
 

@@ -57,6 +57,10 @@ class VirtualLink:
             if data or self._now_s >= until:
                 return data
 
+    def inject(self, data: bytes) -> None:
+        """Put bytes on the way to the station that the vehicle did not send."""
+        self._down.put(data, self._now_s)
+
     def close(self) -> None:
         """Close the link."""
         self._closed = True
