@@ -60,7 +60,7 @@ def connected(
     A simulated one stands at the sortie's take-off point, set as the checks ask.
     """
     from aerial.plan.profiles import read_aircraft
-    from aerial.steps.fly_link import SIMULATED, vehicle_at
+    from aerial.steps.fly_link import SIMULATED, require_answers, vehicle_at
     from aerial.steps.fly_rehearse import settings_for
 
     simulated = link.startswith(SIMULATED)
@@ -75,6 +75,7 @@ def connected(
         parameters=settings_for(plan, sortie, read_aircraft(plan.aircraft)) if simulated else (),
     ) as vehicle:
         console.say(f"Vehicle {vehicle.peer.system} answers: {vehicle.autopilot.name}.")
+        require_answers(vehicle)
         yield vehicle
 
 

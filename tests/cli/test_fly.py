@@ -196,6 +196,7 @@ def signed(root: Path) -> tuple[Field, dict[str, Said]]:
         said = {
             "key": at.run("upload", plan, "--key-file", str(key)),
             "environment": at.run("compare", plan, AERIAL_MAVLINK_KEY=KEY),
+            "none": at.run("compare", plan),
             "other": at.run("compare", plan, "--key-file", str(other)),
             "restore": at.run("upload", plan, "--restore", "--key-file", str(key)),
         }
@@ -337,10 +338,11 @@ def test_a_failing_check_refuses(scenes: Scenes) -> None:
 
 
 def test_signed_link(scenes: Scenes) -> None:
-    """The key of a file or of the environment opens a signed link; another key hears no vehicle."""
+    """The key of a file or of the environment opens a signed link; without it nobody answers."""
     _, said = scenes["signed"].result()
     assert said["key"].code == said["environment"].code == 0, said["key"].err
-    assert said["other"].code == 1
+    assert said["none"].code == said["other"].code == 1
+    assert "does not answer those that are not signed" in said["none"].err
     assert "wrongly signed" in said["other"].err
     assert "signing key" in said["other"].err
     assert not any(KEY in one.err + one.out for one in said.values())

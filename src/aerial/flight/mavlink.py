@@ -40,12 +40,16 @@ class Signer(Protocol):
 
 @dataclass(slots=True)
 class Counts:
-    """What came over a link; ``lost`` by gaps in the senders' frame numbers."""
+    """What came over a link.
+
+    ``lost`` by gaps in the senders' frame numbers; ``unchecked``: signed, and nobody had a key.
+    """
 
     received: int = 0
     lost: int = 0
     broken: int = 0
     refused: int = 0
+    unchecked: int = 0
     sent: int = 0
 
 
@@ -116,11 +120,12 @@ class Codec:
 
     def _admitted(self, message: Message, frame: bytes) -> bool:
         sender = (message.get_srcSystem(), message.get_srcComponent())
-        if self.signer is not None:
-            signed = frame[0] == _MARKER_2 and bool(frame[2] & _SIGNED)
-            if not signed or not self.signer.accepts(frame, *sender):
-                self.counts.refused += 1
-                return False
+        signed = frame[0] == _MARKER_2 and bool(frame[2] & _SIGNED)
+        if self.signer is None:
+            self.counts.unchecked += signed
+        elif not signed or not self.signer.accepts(frame, *sender):
+            self.counts.refused += 1
+            return False
         self._count(sender, message.get_seq())
         return True
 

@@ -24,6 +24,8 @@ from aerial.geo import LonLat
 from aerial.plugins import load, names
 
 SIMULATED = "sim:"
+# Asked once a second how late it is, it has answered by then.
+_ANSWERS_S = 6.0
 _NUMBER = re.compile(r"\d{1,9}(\.\d{1,9})?")
 # Each with the least and the greatest of its values.
 _OPTIONS = {
@@ -96,6 +98,23 @@ def vehicle_at(
         vehicle_on(link, address, system=system, signer=signer, tells=tells, timeout_s=timeout_s) as vehicle,
     ):
         yield vehicle
+
+
+def require_answers(vehicle: Vehicle) -> None:
+    """Refuse a vehicle that signs what it says and does not hear us, who have no key.
+
+    Raises:
+        LinkError: it does not.
+    """
+    station = vehicle.station
+    until = station.link.now() + _ANSWERS_S
+    while station.codec.counts.unchecked and station.latency_s is None:
+        station.wait(0.1)
+        if station.link.now() >= until:
+            raise LinkError(
+                "The vehicle signs its frames, and does not answer those that are not signed.",
+                hint="Give its key with --key-file, or in AERIAL_MAVLINK_KEY.",
+            )
 
 
 @contextmanager
