@@ -25,7 +25,6 @@ from aerial.plan.profiles import read_aircraft
 from aerial.plan.read import read_plan
 from aerial.records import Plan
 from aerial.steps.fly_rehearse import settings_for
-from aerial_cli.main import run
 
 ENOUGH_S = 90.0
 KEY = "ab" * 32
@@ -135,7 +134,7 @@ def whole(root: Path) -> tuple[Field, dict[str, Said]]:
 
 def aborted(root: Path) -> tuple[Field, dict[str, Said]]:
     """Abort a flight from another process; fly the rest with a new battery."""
-    with field(root, speedup=20, lines=6) as at:
+    with field(root, speedup=20, lines=5) as at:
         plan = str(at.plan)
         said = {"upload": at.run("upload", plan)}
         flight = at.start("start", plan, "--confirm", "1")
@@ -149,7 +148,7 @@ def aborted(root: Path) -> tuple[Field, dict[str, Said]]:
 
 def killed(root: Path) -> tuple[Field, dict[str, Said]]:
     """Kill the watching process in mid-flight, watch on; clear and restore what the vehicle holds."""
-    with field(root, speedup=20, lines=6) as at:
+    with field(root, speedup=20, lines=5) as at:
         plan = str(at.plan)
         said = {"upload": at.run("upload", plan), "wrong": at.run("start", plan, "--confirm", "9")}
         said["logs"] = Said(len(list(at.plan.glob("flights/*"))), "", "")
@@ -166,7 +165,7 @@ def killed(root: Path) -> tuple[Field, dict[str, Said]]:
 
 def interrupted(root: Path) -> tuple[Field, dict[str, Said]]:
     """Press Ctrl-C while a flight is watched; bring the vehicle home over a link of its own."""
-    with field(root, speedup=20, lines=6) as at:
+    with field(root, speedup=20, lines=5) as at:
         plan = str(at.plan)
         said = {"upload": at.run("upload", plan)}
         flight = at.start("start", plan, "--confirm", "1")
@@ -286,7 +285,7 @@ def test_kill_in_flight(scenes: Scenes) -> None:
     assert end["complete"]
     assert end["untold"] > 0
     assert end["photos"] == len(at.events("shot")) + end["untold"]
-    assert end["photos"] >= 90
+    assert end["photos"] >= 75
     assert "were not heard of" in said["watch"].err
 
 
@@ -378,60 +377,3 @@ def test_rehearsal_with_photographs(scenes: Scenes) -> None:
         photo = read_photo(file.parent, file.name)
         assert photo.at is not None
         assert photo.at.lat_deg == pytest.approx(due.at.lat_deg, abs=2e-5)
-
-
-BAD = {
-    "no plan there": (["check", "{empty}"], 1, "plan.json is not there"),
-    "broken plan": (["check", "{broken}"], 1, "not readable JSON"),
-    "no such sortie": (["check", "{two}", "--sortie", "3"], 1, "no sortie 3"),
-    "several sorties": (["check", "{two}"], 1, "--sortie: 1 to 2"),
-    "refused port": (["upload", "{one}"], 1, "Connection refused"),
-    "nonsense": (["compare", "{one}", "--link", "pigeon"], 1, "'pigeon' is not a link"),
-    "no serial port": (["watch", "{one}", "--link", "serial:/dev/none:57600"], 1, "cannot be opened"),
-    "no speed": (["watch", "{one}", "--link", "serial:/dev/none"], 1, "no serial port with a speed"),
-    "open key": (["check", "{one}", "--key-file", "{key}"], 1, "chmod 600"),
-    "no fence": (["upload", "{astray}", "--link", "sim:?speedup=100"], 1, "leaves the fence of its plan"),
-    "bad setting": (["check", "{one}", "--link", "sim:?speed=3"], 1, "'speed=3' is no setting"),
-    "bad value": (["check", "{one}", "--link", "sim:?loss=2"], 1, "'loss=2' is no setting"),
-    "watched sim": (["watch", "{one}", "--link", "sim:"], 1, "aerial fly start with --link sim:"),
-    "nobody flies": (["abort"], 1, "No aerial of yours"),
-    "nothing flown": (["resume", "{one}"], 1, "holds no flight log"),
-    "hurricane": (["rehearse", "{one}", "--wind", "500,0"], 1, "nothing flies"),
-    "absent plan": (["check", "{root}/none"], 2, "does not exist"),
-    "no number": (["start", "{one}", "--confirm", "x"], 2, "not a valid integer"),
-    "clear and restore": (["upload", "{one}", "--clear", "mission", "--restore"], 2, "--clear and --restore"),
-    "no link": (["check", "{one}"], 2, "--link"),
-}
-
-
-@pytest.mark.parametrize("name", BAD)
-def test_bad_input(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """What cannot be flown is refused with a message and, unless the usage is wrong, a hint."""
-    arguments, code, message = BAD[name]
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("USERPROFILE", str(tmp_path))
-    if name not in ("no link", "nobody flies"):
-        monkeypatch.setenv("AERIAL_LINK", "tcp:127.0.0.1:1")
-    one = small_plan(tmp_path / "one")
-    small_plan(tmp_path / "two", sorties=2)
-    write_json(tmp_path / "astray" / "plan.json", replace(one, fence=(one.area[0].buffer(-0.0005),)))
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "broken.json").write_text('{"cell":', "utf-8")
-    (tmp_path / "key").write_text(KEY, "utf-8")
-    (tmp_path / "key").chmod(0o644)
-    places = {part: str(tmp_path / part) for part in ("one", "two", "astray", "empty", "key")}
-    places |= {"root": str(tmp_path), "broken": str(tmp_path / "broken.json")}
-    assert run(["fly", *(argument.format(**places) for argument in arguments)]) == code
-    said = capsys.readouterr()
-    assert message in said.err
-    assert ("Hint: " in said.err) == (code == 1)
-    assert not said.out
-
-
-def test_help_lists_all_commands(capsys: pytest.CaptureFixture[str]) -> None:
-    """The help of aerial fly names its eight commands."""
-    assert run(["fly", "--help"]) == 0
-    named = re.findall(r"^  ([a-z]+) {2,}", capsys.readouterr().out.split("Commands:")[1], re.M)
-    assert named == ["check", "upload", "compare", "start", "watch", "abort", "resume", "rehearse"]

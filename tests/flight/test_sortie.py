@@ -1,12 +1,15 @@
 """A whole sortie with a simulated vehicle: checked, uploaded, started, watched to its end."""
 
+import os
 from pathlib import Path
 
 import numpy as np
+import pytest
 from tests.flight.conftest import link_of, vehicle
 
 from aerial import geo
 from aerial.autopilots.triggers import of_sortie
+from aerial.errors import FlightError
 from aerial.flight.log import FlightLog, read_log
 from aerial.flight.mavlink import Codec
 from aerial.plan.refly import missing_points
@@ -17,7 +20,7 @@ from aerial.simulate.vehicle.setup import Impairment
 from aerial.steps import fly
 from aerial.steps.fly_link import Vehicle
 from aerial.steps.fly_resume import resume_sortie
-from aerial.steps.fly_watch import Ended, Status, log_of, start, watch
+from aerial.steps.fly_watch import Ended, Status, last_log, log_of, new_log, start, watch
 
 
 def flown(craft: Vehicle, plan: Plan, sortie: Sortie, folder: Path, said: list[str] | None = None) -> Ended:
@@ -185,3 +188,32 @@ def test_abort_gets_through_a_bad_link(plan: Plan, sortie: Sortie, tmp_path: Pat
             craft.station.pump(0.02)
         assert craft.abort.accepted
         assert link.now() - began < 10
+
+
+def test_it_never_takes_off(plan: Plan, sortie: Sortie, tmp_path: Path) -> None:
+    """A started vehicle that switches its motors off on the ground ends the watch with an error."""
+    craft = vehicle(sortie)
+    assert all(proof.proved for proof in fly.upload(craft, plan, sortie, tmp_path, SILENT))
+    with FlightLog(new_log(tmp_path, sortie)) as log:
+        craft.watch._tell = log
+        start(craft, log, [].append)
+        link_of(craft).machine.flying._disarm()
+        with pytest.raises(FlightError, match="did not take off"):
+            follow(craft, plan, sortie, log)
+
+
+def test_which_log(sortie: Sortie, tmp_path: Path) -> None:
+    """A watch takes up a log that has no end, unless it is an hour old; a resume the last that has shots."""
+    logs = tmp_path / "flights"
+    logs.mkdir()
+    flown, refused = logs / "20260101T000000Z-s1.jsonl", logs / "20260101T000100Z-s1.jsonl"
+    flown.write_text('{"event": "shot"}\n')
+    assert log_of(tmp_path, sortie) == flown
+    assert new_log(tmp_path, sortie) != flown
+    refused.write_text('{"event": "command"}\n')
+    assert last_log(tmp_path, sortie) == flown
+    assert log_of(tmp_path, sortie) == refused
+    os.utime(refused, (0, 0))
+    assert log_of(tmp_path, sortie) not in (flown, refused)
+    refused.write_text('{"event": "end"}\n')
+    assert log_of(tmp_path, sortie) not in (flown, refused)
