@@ -41,6 +41,7 @@ def rehearse(
     Example: aerial fly rehearse plans/A1 --wind 5,270
     """
     from aerial.plan.profiles import read_aircraft
+    from aerial.progress import SILENT
     from aerial.steps.fly import read_sortie
     from aerial.steps.fly_rehearse import photographs, settings_for
     from aerial.steps.fly_rehearse import rehearse as fly_sortie
@@ -56,17 +57,17 @@ def rehearse(
             continue
         settings = ", ".join(f"{name} {value:g}" for name, value in settings_for(of, one, aircraft))
         console.say(f"Sortie {one.number} of {len(of.sorties)}. The vehicle is set to: {settings}.")
-        with console.progress() as progress:
-            flown = fly_sortie(
-                of,
-                one,
-                folder,
-                speedup=speedup,
-                wind=wind,
-                progress=progress,
-                report=show_status,
-                say=console.say,
-            )
+        # A simulated link needs no bars: what it carries is there at once.
+        flown = fly_sortie(
+            of,
+            one,
+            folder,
+            speedup=speedup,
+            wind=wind,
+            progress=SILENT,
+            report=show_status,
+            say=console.say,
+        )
         for finding in flown.findings:
             # What the simulated firmware calls itself is nobody's concern.
             if finding.level == "warn" and finding.code != "autopilot":
