@@ -210,6 +210,7 @@ def test_abort_of_another_terminal_brings_it_home(
     machine.step(30.0)
     link = VirtualLink(machine, Impairment(loss=loss, delay_s=0.1), 4)
     with vehicle_on(link, "udp::14550", timeout_s=60.0) as craft:
+        craft.watch.expected_modes.add("guided")
         for command, *params in ((176, 1.0, 4.0), (400, 1.0), (22, *(0.0,) * 6, 20.0)):
             asked_for = Command(craft.peer, craft.own, int(command), *params)
             assert craft.station.run(asked_for, 60.0)
