@@ -110,3 +110,23 @@ def test_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             log({"event": "position"})
         assert len(synced) == 4
     assert len(synced) == 5
+
+
+def test_a_full_disk_ends_no_flight(tmp_path: Path) -> None:
+    """An event that cannot be written is lost and said to be; when there is room again, lines are whole."""
+    log = FlightLog(tmp_path / "flight.jsonl")
+    log({"event": "shot", "number": 1})
+    whole = log._file
+
+    class Full:
+        def write(self, data: bytes) -> int:
+            raise OSError(28, "No space left on device")
+
+    log._file = Full()  # type: ignore[assignment]
+    log({"event": "shot", "number": 2})
+    assert log.broken
+    log._file = whole
+    log({"event": "shot", "number": 3})
+    assert not log.broken
+    log.close()
+    assert numbers(log.path) == [1, 3]

@@ -12,7 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from aerial.flight.session import Answer, Session, abort_sessions
+from aerial.flight.command import Command
+from aerial.flight.session import Answer, Session, abort_sessions, session_folder
+from aerial.records import Sortie
+from aerial.simulate.vehicle.machine import Machine
+from aerial.simulate.vehicle.setup import Impairment, Setup
+from aerial.simulate.vehicle.virtual import VirtualLink
+from aerial.steps.fly_link import vehicle_on
 
 ELSEWHERE = """
 import sys
@@ -186,3 +192,39 @@ def test_closed(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
     with pytest.raises(OSError, match="refused"):
         socket.create_connection(("127.0.0.1", port), timeout=2.0)
+
+
+@pytest.mark.parametrize("loss", [0.0, 0.3])
+def test_abort_of_another_terminal_brings_it_home(
+    sortie: Sortie, loss: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An abort asked for elsewhere reaches a flying vehicle over a bad link, and its answer comes back."""
+    opened: list[Session] = []
+
+    def open_session(link: str) -> Session:
+        opened.append(Session(link))
+        return opened[0]
+
+    monkeypatch.setattr("aerial.steps.fly_link.Session", open_session)
+    machine = Machine(Setup(home=sortie.takeoff, seed=4))
+    machine.step(30.0)
+    link = VirtualLink(machine, Impairment(loss=loss, delay_s=0.1), 4)
+    with vehicle_on(link, "udp::14550", timeout_s=60.0) as craft:
+        craft.watch.expected_modes.add("guided")
+        for command, *params in ((176, 1.0, 4.0), (400, 1.0), (22, *(0.0,) * 6, 20.0)):
+            asked_for = Command(craft.peer, craft.own, int(command), *params)
+            assert craft.station.run(asked_for, 60.0)
+            assert asked_for.accepted
+        craft.station.wait(20.0)
+        thread, answers = asked(session_folder())
+        # Simulated time stands still until the other has asked.
+        assert opened[0].requested.wait(10)
+        until = craft.station.link.now() + 5000.0
+        while not craft.abort.done and craft.station.link.now() < until:
+            craft.station.pump(0.02)
+        thread.join(10)
+        assert answers == [Answer(link="udp::14550", done=True, text="The vehicle returns home.")]
+        craft.station.wait(12.0)
+        assert (machine.state.mode, craft.watch.seen.mode) == (6, "rtl")
+        assert not craft.watch.pilot_has_control
+    assert not list(session_folder().glob("*"))

@@ -164,7 +164,7 @@ def test_the_time_never_goes_back(tmp_path: Path) -> None:
 
 
 def test_a_vehicle_ahead_is_followed() -> None:
-    """Having heard a vehicle whose clock is ahead, we sign later than it did: we are not refused as old."""
+    """Having heard a vehicle whose clock is ahead, we sign later than it did, so that it hears us."""
     ours, vehicle = KeySigner(KEY, clock=at(NOW_S)), KeySigner(KEY, clock=at(NOW_S + 500))
     frame = Codec(system=1, component=1, signer=vehicle).pack(text(0))
     assert Codec(system=255, component=25, signer=ours).feed(frame)

@@ -35,12 +35,10 @@ class Air:
         sender = self._senders.setdefault((system, component), Codec(system=system, component=component))
         self.planned.append((100.0 + after_s, sender.pack(message)))
 
-    def beats(
-        self, kind: int, pilot: int, system: int = 1, component: int = 1, until_s: float = 30.0
-    ) -> None:
+    def beats(self, kind: int, pilot: int, system: int = 1, component: int = 1, from_s: float = 0.5) -> None:
         """Let a sender beat once a second."""
         for number in range(30):
-            self.plan(number + 0.5, heartbeat(kind, pilot), system, component)
+            self.plan(number + from_s, heartbeat(kind, pilot), system, component)
 
     def now(self) -> float:
         """Return the virtual time."""

@@ -341,7 +341,7 @@ def test_recall() -> None:
     for start_s in (100.0, 900.0):
         for index in (1, 2):
             first.feedback(index, start_s + index)
-    first.hear(captured(70, 1000.0))
+    first.feedback(70, 1000.0)
     for event in json.loads(json.dumps(first.events)):
         second.watch.recall(event)
     assert second.seen.shots == first.seen.shots
@@ -516,3 +516,13 @@ def test_fuzz(sortie: Sortie, tmp_path: Path, seed: int) -> None:
     for event in read_log(path):
         again.watch.recall(event)
     assert again.seen.shots == watch.seen.shots
+
+
+def test_one_photograph_told_by_two_messages_counts_once() -> None:
+    """Where autopilot and camera both tell of each photograph, the message that came first counts."""
+    found = Heard()
+    for index in range(1, 6):
+        found.feedback(index, 100.0 + index)
+        found.hear(captured(index + 40, 100.1 + index), component=100)
+    assert len(found.seen.shots) == 5
+    assert {shot.source for shot in found.seen.shots.values()} == {"feedback"}

@@ -4,6 +4,7 @@ A line is handed to the system at once, so that it survives this process however
 disk once a second, so that it survives the laptop. A cut last line is ignored by readers.
 """
 
+import contextlib
 import json
 import os
 import time
@@ -20,7 +21,7 @@ Tell = Callable[[Event], None]
 
 
 class FlightLog:
-    """Appends events to ``path``."""
+    """Appends events to ``path``; ``broken``: the last one could not be written."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -28,20 +29,29 @@ class FlightLog:
         self._file = path.open("ab", buffering=0)
         self._synced_s = time.monotonic()
         self.path = path
+        self.broken = False
         if self._file.tell() and not _ends_whole(path):
             self._file.write(b"\n")
 
     def __call__(self, event: Event) -> None:
-        """Write one event with the time."""
+        """Write one event with the time; a disk that is full keeps no flight from being followed."""
         line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"), **event}
-        self._file.write(json.dumps(line, ensure_ascii=False, allow_nan=False).encode() + b"\n")
-        if time.monotonic() - self._synced_s >= _SYNC_S:
-            os.fsync(self._file.fileno())
-            self._synced_s = time.monotonic()
+        data = json.dumps(line, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+        try:
+            # After a line that was cut the next begins anew.
+            self._file.write(b"\n" + data if self.broken else data)
+            if time.monotonic() - self._synced_s >= _SYNC_S:
+                os.fsync(self._file.fileno())
+                self._synced_s = time.monotonic()
+        except OSError:
+            self.broken = True
+        else:
+            self.broken = False
 
     def close(self) -> None:
         """Close the file, on disk."""
-        os.fsync(self._file.fileno())
+        with contextlib.suppress(OSError):
+            os.fsync(self._file.fileno())
         self._file.close()
 
     def __enter__(self) -> "FlightLog":

@@ -77,6 +77,7 @@ class Watch:
         self._heard_s: float | None = None
         self._lost = False
         self._restarts = 0
+        self._source: str | None = None
         self._told_s = float("-inf")
         self._hear: dict[str, Callable[[Message], None]] = {
             "HEARTBEAT": self._heartbeat,
@@ -306,7 +307,14 @@ class Watch:
         )
 
     def _keep(self, shot: ShotRecord) -> bool:
-        """Keep a photograph by its number; False: it was told before."""
+        """Keep a photograph by its number; False: it was told before, or by the other of two messages.
+
+        An autopilot with a MAVLink camera may tell each photograph twice, each counted on its own: the
+        message that comes first in a flight is the one that counts.
+        """
+        self._source = self._source or shot.source
+        if shot.source != self._source:
+            return False
         key = shot.index + self._restarts * _INDICES
         if (known := self.seen.shots.get(key)) is not None:
             if abs(known.time_s - shot.time_s) < _SAME_SHOT_S:

@@ -41,6 +41,7 @@ _WARNINGS = {
     "aside": f"The vehicle is more than {ASIDE_M:g} m beside its line.",
     "above": f"The vehicle is more than {ABOVE_M:g} m off its height.",
     "photos": "Photographs are missing: the camera was due to fire and nothing was told.",
+    "log": "The flight log cannot be written: the disk is full, or gone. Photographs are counted on.",
     "battery": "The battery will not last for the rest with half of the reserve left: aerial fly abort "
     "brings it home.",
 }
@@ -225,7 +226,7 @@ def watch(
         _ask_again(vehicle, flight, now)
         status = status_of(vehicle, track)
         flight.airborne |= (seen.above_home_m or 0.0) > _AIRBORNE_M and bool(seen.armed)
-        for warning in _warnings(vehicle, plan, status, flight, now):
+        for warning in _warnings(vehicle, plan, status, flight, now, log_broken=log.broken):
             log({"event": "warning", "text": warning})
             say(warning)
         if now - reported_s >= report_every_s:
@@ -284,7 +285,9 @@ def _recall(vehicle: Vehicle, path: Path, flight: _Flight) -> None:
             flight.airborne = True
 
 
-def _warnings(vehicle: Vehicle, plan: Plan, status: Status, flight: _Flight, now_s: float) -> Iterator[str]:
+def _warnings(
+    vehicle: Vehicle, plan: Plan, status: Status, flight: _Flight, now_s: float, *, log_broken: bool
+) -> Iterator[str]:
     """Yield what has gone wrong and was not said yet; what is well again may be said again."""
     progress, seen = status.progress, vehicle.watch.seen
     on_line = progress is not None and progress.line is not None and not status.link_lost
@@ -310,6 +313,7 @@ def _warnings(vehicle: Vehicle, plan: Plan, status: Status, flight: _Flight, now
         "above": above,
         "photos": late and waited_s > _LATE_S,
         "battery": low,
+        "log": log_broken,
     }
     for name, wrong in noticed.items():
         if not wrong:
