@@ -1,5 +1,6 @@
 """A virtual vehicle, its station, and a plan to fly."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def plan() -> Plan:
     """A plan of one sortie, six lines of 300 m."""
-    return sample_plan(lines=6, sorties=1)
+    return replace(sample_plan(lines=6, sorties=1), aircraft="holybro_x500_v2", camera="mapir_survey3w")
 
 
 @pytest.fixture

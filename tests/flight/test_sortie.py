@@ -1,6 +1,7 @@
 """A whole sortie with a simulated vehicle: checked, uploaded, started, watched to its end."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,12 @@ def test_whole_sortie(plan: Plan, sortie: Sortie, tmp_path: Path) -> None:
         assert abs(on[0]) <= 1.0
         assert np.diff(on).max() <= 15.0 + sortie.speed_m_s * 0.02 + 0.1
     assert not said
+
+
+def test_a_plan_for_another_firmware_is_refused(plan: Plan, sortie: Sortie) -> None:
+    """A plan for a DJI aircraft fails the check of an ArduCopter: its battery was counted for the other."""
+    findings = fly.check(vehicle(sortie), replace(plan, aircraft="dji_mavic3_enterprise"), sortie, SILENT)
+    assert [one.level for one in findings if one.code == "aircraft"] == ["fail"]
 
 
 def fly_on(craft: Vehicle, until: int) -> None:

@@ -133,15 +133,6 @@ def _found(level: str, code: str, message: str, hint: str = "") -> Finding:
 
 
 def _firmware(heartbeat: Message, version: Version | None, autopilot: Autopilot) -> Sequence[Finding]:
-    if heartbeat.autopilot != autopilot.autopilot:
-        return [
-            _found(
-                "fail",
-                "autopilot",
-                f"The plan is for {autopilot.name}; this autopilot is another one.",
-                "Plan the flight for the aircraft that is to fly it.",
-            )
-        ]
     if heartbeat.type not in _MULTIROTORS:
         return [
             _found(

@@ -1,6 +1,6 @@
 """A sortie against a vehicle on the ground: checked, uploaded with proof, compared."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from aerial.errors import FlightError, InputError
@@ -16,6 +16,7 @@ from aerial.flight.mission.wire import NAMED, MissionType
 from aerial.flight.params import ReadParameters
 from aerial.flight.preflight import AskVersion, check_held, check_vehicle
 from aerial.flight.watch import STREAMS_US
+from aerial.plan.profiles import read_aircraft
 from aerial.plan.read import read_plan
 from aerial.progress import Progress
 from aerial.records import Finding, MissionItem, Plan, Sortie
@@ -183,9 +184,12 @@ def said(proof: Proof) -> str:
 
 
 def check(
-    vehicle: Vehicle, plan: Plan, sortie: Sortie, progress: Progress, *, more: Sequence[Finding] = ()
+    vehicle: Vehicle, plan: Plan, sortie: Sortie, progress: Progress, *, rehearsal: bool = False
 ) -> tuple[Finding, ...]:
-    """Return every finding for and against flying ``sortie`` now; ``more``: of the plan's own checks."""
+    """Return every finding for and against flying ``sortie`` now.
+
+    ``rehearsal``: the simulated vehicle flies what was planned for any aircraft.
+    """
     request_streams(vehicle)
     version = AskVersion(vehicle.peer)
     vehicle.station.run(version)
@@ -196,6 +200,7 @@ def check(
     vehicle.station.wait(_LISTEN_S)
     compared = compare(vehicle, plan, sortie, progress)
     return (
+        *(() if rehearsal else _aircraft(vehicle, plan)),
         *check_vehicle(
             vehicle.watch.seen, vehicle.station.heartbeat, version.version, vehicle.autopilot, plan, sortie
         ),
@@ -203,7 +208,22 @@ def check(
         *vehicle.autopilot.preflight(wanted.values, sortie),
         *_link(vehicle),
         *check_held(plan),
-        *more,
+    )
+
+
+def _aircraft(vehicle: Vehicle, plan: Plan) -> tuple[Finding, ...]:
+    """Return a fail where the plan is for another firmware: its speeds and battery are others."""
+    planned = read_aircraft(plan.aircraft)
+    if planned.autopilot == vehicle.autopilot.name:
+        return ()
+    return (
+        Finding(
+            level="fail",
+            code="aircraft",
+            message=f"The plan is for the {planned.model} ({planned.autopilot}); this vehicle flies "
+            f"{vehicle.autopilot.name}.",
+            hint="Plan the flight for the aircraft that is to fly it.",
+        ),
     )
 
 

@@ -102,7 +102,7 @@ def rehearse(
         proofs = fly.upload(vehicle, plan, sortie, place, progress)
         if not all(proof.proved for proof in proofs):
             raise FlightError(fly.said(proofs[-1]), hint="Plan the flight again.")
-        findings = fly.check(vehicle, plan, sortie, progress)
+        findings = fly.check(vehicle, plan, sortie, progress, rehearsal=True)
         failed = [finding for finding in findings if finding.level == "fail"]
         if failed:
             raise FlightError(failed[0].message, hint=failed[0].hint or "Mend what the check names.")
