@@ -28,3 +28,12 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder}; set AERIAL_DATA")
     return folder
+
+
+# What takes a minute begins first, so that no worker is left alone with it at the end.
+_LONG = ("test_readme.py", "test_wheel.py", "test_kill.py", "test_fly.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the long tests first; the others keep their order."""
+    items.sort(key=lambda item: item.path.name not in _LONG)
