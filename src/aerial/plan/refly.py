@@ -204,7 +204,9 @@ def _parts(plan: Plan, missing: Sequence[TriggerPoint]) -> list[_Part]:
             every = sortie.legs[leg].trigger_distance_m or 0.0
             begin = max(due_m - MORE_PHOTOS * every, of_leg[0])
             # Places drift: a stretch that ended where its last photograph is due would end before it.
-            end = min(due_m + (MORE_PHOTOS + _DRIFT) * every, _length_m(sortie.legs[leg]))
+            path = [corner.at for corner in sortie.legs[leg].path]
+            whole_m = LineString(in_frame(geo.local_frame(path[0]), path)).length
+            end = min(due_m + (MORE_PHOTOS + _DRIFT) * every, whole_m)
             if end - begin < every / 2:
                 raise PlanError(
                     f"Line {sortie.legs[leg].line} has one photograph only and cannot be flown in part.",
@@ -221,12 +223,6 @@ def _parts(plan: Plan, missing: Sequence[TriggerPoint]) -> list[_Part]:
             "The plan has no trigger points of that sortie or number.", hint="Give the plan that was flown."
         )
     return parts
-
-
-def _length_m(leg: Leg) -> float:
-    """Return the length of a leg over ground."""
-    frame = geo.local_frame(leg.path[0].at)
-    return float(LineString(in_frame(frame, [point.at for point in leg.path])).length)
 
 
 def _by_takeoff(plan: Plan, parts: Sequence[_Part]) -> list[list[_Part]]:
