@@ -31,7 +31,7 @@ def real_data() -> Path:
 
 
 # What takes a minute begins first, so that no worker is left alone with it at the end.
-_LONG = ("test_readme.py", "test_wheel.py", "test_kill.py", "test_fly.py")
+_LONG = ("test_readme.py", "test_wheel.py", "test_kill.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -449,12 +449,12 @@ def test_the_command_writes_and_exits_by_what_it_finds(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Fine: 0, checks.json and filing.md; with a zone across a line: 1, and JSON on stdout."""
-    from aerial_cli.commands.plan_check import command
+    from aerial_cli.main import run
 
     write_json(tmp_path / "plan.json", plan())
     dem = write_model(tmp_path / "dem.tif", level)
     arguments = [str(tmp_path), "--dem", str(dem), "--dsm", str(dem)]
-    assert command.main(arguments, standalone_mode=False) == 0
+    assert run(["plan", "check", *arguments]) == 0
     out = capsys.readouterr().out
     assert "true_height" in out
     assert "90.0-90.0" in out
@@ -463,7 +463,7 @@ def test_the_command_writes_and_exits_by_what_it_finds(
     zones = tmp_path / "zones.geojson"
     zones.write_text("{}")
     late = [str(tmp_path), "--zones", str(zones), "--fly-on", "2020-01-02", "--json"]
-    assert command.main(late, standalone_mode=False) == 1
+    assert run(["plan", "check", *late]) == 1
 
     failed = {f["code"] for f in json.loads(capsys.readouterr().out)["findings"] if f["level"] == "fail"}
     assert failed == {"no_fly", "filing_deadline"}
