@@ -35,7 +35,6 @@ class Upload:
 
     def __init__(self, items: Sequence[MissionItem], kind: MissionType, peer: Peer, own: Peer) -> None:
         self.outcome: Outcome | None = None
-        self.sent = 0
         self.on_progress: Callable[[int, int], None] = lambda _done, _total: None
         self._messages = [to_wire(item, peer, kind) for item in items]
         self._kind, self._peer, self._own = kind, peer, own
@@ -114,7 +113,6 @@ class Upload:
 
     def _send(self, seq: int, count: int = 1) -> Outgoing:
         chosen = self._messages[seq : seq + count]
-        self.sent += len(chosen)
         self._last_sent |= seq + count >= len(self._messages)
         return chosen
 
