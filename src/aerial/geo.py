@@ -8,7 +8,7 @@ and in the WGS 84 UTM zone elsewhere, never in EPSG:3857: its areas are 17.7 % t
 22.8 degrees north.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -179,6 +179,12 @@ def from_lonlat(crs: str, position: LonLat) -> tuple[float, float]:
     """Return (x, y) of a WGS 84 position in ``crs``."""
     x, y = transform(WGS84, crs, np.array([position.lon_deg]), np.array([position.lat_deg]))
     return float(x[0]), float(y[0])
+
+
+def in_frame(frame: str, positions: Sequence[LonLat]) -> Floats:
+    """Return x, y of WGS 84 positions in ``frame``, shape (N, 2)."""
+    lonlat_N2 = np.array([(at.lon_deg, at.lat_deg) for at in positions], float).reshape(-1, 2)
+    return np.column_stack(transform(WGS84, frame, lonlat_N2[:, 0], lonlat_N2[:, 1]))
 
 
 def reproject(geometry: G, from_crs: str, to_crs: str) -> G:

@@ -17,9 +17,8 @@ from aerial import geo
 from aerial.autopilots.triggers import along_legs, of_sortie, trigger_points
 from aerial.codec import write_json
 from aerial.errors import PlanError
-from aerial.geo import LonLat
+from aerial.geo import LonLat, in_frame
 from aerial.plan.flight import plan_flight
-from aerial.plan.flown import in_frame
 from aerial.plan.job import Job
 from aerial.plan.profiles import read_aircraft, read_camera
 from aerial.plan.read import read_plan

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aerial import geo
-from aerial.geo import WGS84
 from aerial.records import Finding, Sortie
 from aerial.records.record import record
 
@@ -43,21 +42,15 @@ class Figures:
 def figures(sortie: Sortie) -> Figures:
     """Return the figures of a sortie."""
     points = [point for leg in sortie.legs for point in leg.path]
-    crs = geo.local_frame(sortie.takeoff)
-    x_N, y_N = geo.transform(
-        WGS84,
-        crs,
-        np.array([point.at.lon_deg for point in points]),
-        np.array([point.at.lat_deg for point in points]),
-    )
-    xyz_N3 = np.column_stack([x_N, y_N, [point.height_above_takeoff_m for point in points]])
+    xy_N2 = geo.in_frame(geo.local_frame(sortie.takeoff), [point.at for point in points])
+    xyz_N3 = np.column_stack([xy_N2, [point.height_above_takeoff_m for point in points]])
     parts = [
         np.linspace(one, other, int(np.hypot(*(other - one)[:2]) / _EVERY_M) + 2)
         for one, other in pairwise(xyz_N3)
     ]
     fine_N3 = np.vstack(parts)
     away_N = np.hypot(fine_N3[:, 0], fine_N3[:, 1])
-    first = next((at for at in np.hypot(x_N, y_N) if at > 1e-3), 0.0)
+    first = next((at for at in np.hypot(*xy_N2.T) if at > 1e-3), 0.0)
     triggers = [leg.trigger_distance_m for leg in sortie.legs if leg.trigger_distance_m is not None]
     return Figures(
         away_N=away_N,

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 
 from aerial.autopilots.items import camera_goes_on
-from aerial.geo import WGS84, LonLat, local_frame, transform
+from aerial.geo import WGS84, LonLat, in_frame, local_frame, transform
 from aerial.records import Leg, Plan, Sortie, TriggerPoint
 
 # A line that is a whole number of distances long has a photograph at its end, whatever rounding says.
@@ -31,15 +31,10 @@ def of_sortie(sortie: Sortie) -> list[TriggerPoint]:
     if not runs:
         return []
     corners = [point for _, _, leg in runs for point in leg.path]
-    x, y = transform(
-        WGS84,
-        frame,
-        np.array([point.at.lon_deg for point in corners]),
-        np.array([point.at.lat_deg for point in corners]),
-    )
-    places = list(
-        zip(x.tolist(), y.tolist(), (point.height_above_takeoff_m for point in corners), strict=True)
-    )
+    xy_N2 = in_frame(frame, [point.at for point in corners])
+    places = [
+        (x, y, point.height_above_takeoff_m) for (x, y), point in zip(xy_N2.tolist(), corners, strict=True)
+    ]
     shots: list[Shot] = []
     lines: list[int | None] = []
     at, left = 0, 0.0
@@ -81,9 +76,7 @@ def along_legs(sortie: Sortie) -> list[tuple[int, float]]:
     found: list[tuple[int, float]] = []
     left = 0.0
     for number, (continued, goes_on, leg) in zip(numbers, _runs(sortie.legs), strict=True):
-        lon, lat = ([getattr(point.at, name) for point in leg.path] for name in ("lon_deg", "lat_deg"))
-        x, y = transform(WGS84, frame, np.array(lon), np.array(lat))
-        path = [(one_x, one_y, 0.0) for one_x, one_y in zip(x.tolist(), y.tolist(), strict=True)]
+        path = [(x, y, 0.0) for x, y in in_frame(frame, [point.at for point in leg.path]).tolist()]
         every, first_m = leg.trigger_distance_m or 0.0, left if continued else 0.0
         shots, left = _along(path, every, first_m, goes_on)
         found += [(number, first_m + count * every) for count in range(len(shots))]

@@ -123,15 +123,7 @@ class Track:
         )
 
     def _path(self, places: Sequence[LonLat], heights: Sequence[float]) -> Floats:
-        if not places:
-            return np.zeros((0, 3))
-        x, y = geo.transform(
-            geo.WGS84,
-            self._frame,
-            np.array([place.lon_deg for place in places]),
-            np.array([place.lat_deg for place in places]),
-        )
-        return np.column_stack([x, y, np.asarray(heights, float)])
+        return np.column_stack([geo.in_frame(self._frame, places), np.asarray(heights, float)])
 
 
 def _steps(path_M3: Floats) -> Floats:

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from aerial import geo
 from aerial.autopilots.triggers import of_sortie
-from aerial.geo import LonLat
 from aerial.records import ShotRecord, Sortie, TriggerPoint
 
 Floats = NDArray[np.float64]
@@ -38,19 +37,13 @@ def not_taken(
         return tuple(missing)
     due = of_sortie(sortie)
     frame = geo.local_frame(sortie.takeoff)
-    due_N2 = _metres(frame, [point.at for point in due])
+    due_N2 = geo.in_frame(frame, [point.at for point in due])
     explained: set[int] = set()
     for a, b in gaps:
         # The nearest places of the two; flown in order, the second lies behind the first.
-        first = int(np.hypot(*(due_N2 - _metres(frame, [shots[a].at])[0]).T).argmin())
-        second = first + int(np.hypot(*(due_N2[first:] - _metres(frame, [shots[b].at])[0]).T).argmin())
+        first = int(np.hypot(*(due_N2 - geo.in_frame(frame, [shots[a].at])[0]).T).argmin())
+        second = first + int(np.hypot(*(due_N2[first:] - geo.in_frame(frame, [shots[b].at])[0]).T).argmin())
         between = [point for point in missing if due[first].photo < point.photo < due[second].photo]
         if len(between) <= b - a - 1 + len({point.line for point in between}):
             explained.update(point.photo for point in between)
     return tuple(point for point in missing if point.photo not in explained)
-
-
-def _metres(frame: str, places: Sequence[LonLat]) -> Floats:
-    lon = np.array([place.lon_deg for place in places], float)
-    lat = np.array([place.lat_deg for place in places], float)
-    return np.column_stack(geo.transform(geo.WGS84, frame, lon, lat))

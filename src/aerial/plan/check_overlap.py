@@ -5,8 +5,7 @@ import shapely
 from numpy.typing import NDArray
 
 from aerial import geo
-from aerial.geo import WGS84
-from aerial.plan.flown import in_frame
+from aerial.geo import WGS84, in_frame
 from aerial.plan.found import found
 from aerial.plan.ground import Ground
 from aerial.plan.overlap import Shots, footprint_m, overlaps

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from aerial import geo
 from aerial.errors import InputError
+from aerial.geo import in_frame
 from aerial.plan.check_aircraft import check_aircraft, check_storage, photo_every_s
 from aerial.plan.check_heights import check_heights, check_surface
 from aerial.plan.check_overlap import check_overlap
@@ -19,7 +20,6 @@ from aerial.plan.flown import (
     Margins,
     Segments,
     frame_of,
-    in_frame,
     over_ground,
     over_surface,
     path_of,

@@ -3,13 +3,11 @@
 Heights of lines are over the take-off point of their sortie until a model gives it a height.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
 from aerial import geo
-from aerial.geo import WGS84, LonLat
+from aerial.geo import LonLat, in_frame
 from aerial.plan.ground import Bounds, Ground
 from aerial.plan.terrain import cuts
 from aerial.records.plan import Plan, Sortie
@@ -59,12 +57,6 @@ def frame_of(plan: Plan) -> str:
     bounds = np.array([part.bounds for part in plan.area])
     lon, lat = (bounds[:, :2].min(axis=0) + bounds[:, 2:].max(axis=0)) / 2
     return geo.local_frame(LonLat(lon_deg=float(lon), lat_deg=float(lat)))
-
-
-def in_frame(frame_crs: str, positions: Sequence[LonLat]) -> Floats:
-    """Return x, y of positions, shape (N, 2)."""
-    lonlat_N2 = np.array([(p.lon_deg, p.lat_deg) for p in positions], float).reshape(-1, 2)
-    return np.column_stack(geo.transform(WGS84, frame_crs, lonlat_N2[:, 0], lonlat_N2[:, 1]))
 
 
 def bounds_of(plan: Plan, frame_crs: str) -> Bounds:

@@ -20,7 +20,7 @@ from matplotlib.path import Path as Outline
 from shapely.geometry import MultiPolygon, Polygon
 
 from aerial.codec import replacing
-from aerial.geo import WGS84, Floats, LonLat, local_frame, reproject, transform
+from aerial.geo import WGS84, Floats, LonLat, in_frame, local_frame, reproject
 from aerial.plan.picture_panel import draw_panel, fonts, readable
 from aerial.records import Plan, Sortie, Wind, Zone
 
@@ -83,10 +83,7 @@ class _Legs:
 
 def _metric(sortie: Sortie, frame: str) -> _Legs:
     points = [point.at for leg in sortie.legs for point in leg.path]
-    x, y = transform(
-        WGS84, frame, np.array([at.lon_deg for at in points]), np.array([at.lat_deg for at in points])
-    )
-    xy_N2 = np.column_stack([x, y])
+    xy_N2 = in_frame(frame, points)
     ends = np.cumsum([len(leg.path) for leg in sortie.legs])
     return _Legs(list(zip((leg.kind for leg in sortie.legs), np.split(xy_N2, ends[:-1]), strict=True)))
 
@@ -211,9 +208,8 @@ def _labels(chart: Axes, plan: Plan, paths: list[_Legs], frame: str, inch_m: flo
         numbers = _span([number for _, number in members])
         text = f"take-off {numbers}" if len(plan.sorties) > 1 else "take-off"
         _say(chart, x, min(members)[0] - 0.22 * inch_m, text, side="center")
-    for at in plan.rally:
-        x_1, y_1 = transform(WGS84, frame, np.array([at.lon_deg]), np.array([at.lat_deg]))
-        chart.plot(x_1, y_1, marker="P", markersize=8, color="#1f4e9c", markeredgecolor="white", zorder=4)
+    for x, y in in_frame(frame, plan.rally).tolist():
+        chart.plot([x], [y], marker="P", markersize=8, color="#1f4e9c", markeredgecolor="white", zorder=4)
 
 
 def _at_share(xy_N2: Floats, share: float) -> tuple[float, float]:

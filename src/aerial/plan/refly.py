@@ -16,11 +16,11 @@ from shapely.geometry import LineString, MultiPolygon, Polygon
 from aerial import geo
 from aerial.autopilots.triggers import along_legs, of_sortie
 from aerial.errors import PlanError
-from aerial.geo import LonLat
+from aerial.geo import LonLat, in_frame
 from aerial.plan import terrain
 from aerial.plan.assemble import sortie_of
 from aerial.plan.checks import check_plan
-from aerial.plan.flown import frame_of, in_frame
+from aerial.plan.flown import frame_of
 from aerial.plan.ground import Ground
 from aerial.plan.job import Job
 from aerial.plan.lines import XY

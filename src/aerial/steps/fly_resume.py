@@ -102,7 +102,7 @@ def last_photo(sortie: Sortie, photographed: Sequence[LonLat]) -> int | None:
     """Return which photograph of the sortie, counted from 0, the last one is; None: none of it is."""
     due = of_sortie(sortie)
     frame = geo.local_frame(sortie.takeoff)
-    due_N2, taken_M2 = _metres(frame, [point.at for point in due]), _metres(frame, photographed)
+    due_N2, taken_M2 = geo.in_frame(frame, [point.at for point in due]), geo.in_frame(frame, photographed)
     every = [leg.trigger_distance_m for leg in sortie.legs if leg.trigger_distance_m]
     if not every or not len(due_N2):
         return None
@@ -114,9 +114,3 @@ def last_photo(sortie: Sortie, photographed: Sequence[LonLat]) -> int | None:
         if len(away_N) and away_N.min() <= _NEAR * max(every):
             reached = first + int(away_N.argmin())
     return reached
-
-
-def _metres(frame: str, places: Sequence[LonLat]) -> Floats:
-    lon = np.array([place.lon_deg for place in places], float)
-    lat = np.array([place.lat_deg for place in places], float)
-    return np.column_stack(geo.transform(geo.WGS84, frame, lon, lat))

@@ -13,12 +13,12 @@ from shapely.geometry import MultiPolygon, Polygon
 from aerial.areas import Cell, flight_zones, read_area, read_cells, refuse_gcj02
 from aerial.codec import read_record, replacing, sha256_file, to_plain, write_json
 from aerial.errors import AerialError, InputError, PlanError
-from aerial.geo import LonLat
+from aerial.geo import LonLat, in_frame
 from aerial.plan.checks import Checked, check_plan
 from aerial.plan.export import export_plan, formats_for
 from aerial.plan.filing import filing_of, filing_sheet
 from aerial.plan.flight import plan_flight
-from aerial.plan.flown import in_frame, over_surface, path_of, ways_home
+from aerial.plan.flown import over_surface, path_of, ways_home
 from aerial.plan.ground import Ground, read_ground, read_surface
 from aerial.plan.job import Job, bounds_m, frame_at
 from aerial.plan.pace import height_of_gsd, pace
