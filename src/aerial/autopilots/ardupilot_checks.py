@@ -5,12 +5,12 @@ Source: the parameter reference of ArduPilot (ardupilot.org/copter/docs/paramete
 measured to do.
 """
 
+from aerial.autopilots.found import found
 from aerial.autopilots.preflight import (
     Figures,
     Params,
     answered,
     figures,
-    found,
     off_finding,
     return_finding,
     unknown,

@@ -2,18 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aerial import geo
+from aerial.autopilots.found import found
 from aerial.records import Finding, Sortie
 from aerial.records.record import record
 
 Floats = NDArray[np.float64]
 Params = Mapping[str, float]
-Level = Literal["pass", "warn", "fail"]
 
 _EVERY_M = 10.0
 # Plans round the return height up to a metre; so near to home an aircraft is as good as there.
@@ -84,11 +83,6 @@ def answered(params: Params, *names: tuple[str, float]) -> tuple[str, float] | N
         if name in params:
             return name, params[name] * factor
     return None
-
-
-def found(level: Level, code: str, message: str, hint: str = "") -> Finding:
-    """Return a finding."""
-    return Finding(level=level, code=code, message=message, hint=hint)
 
 
 def unknown(code: str, names: Sequence[str], why: str) -> Finding:

@@ -2,7 +2,8 @@
 
 import math
 
-from aerial.autopilots.preflight import Figures, Params, figures, found, off_finding, return_finding, unknown
+from aerial.autopilots.found import found
+from aerial.autopilots.preflight import Figures, Params, figures, off_finding, return_finding, unknown
 from aerial.records import Finding, Sortie
 
 PARAMETERS = (

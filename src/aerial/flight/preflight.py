@@ -6,6 +6,7 @@ import numpy as np
 
 from aerial import geo
 from aerial.autopilots.base import Autopilot
+from aerial.autopilots.found import found
 from aerial.errors import CrsError
 from aerial.flight.exchange import NOTHING, Outgoing, Peer
 from aerial.flight.mavlink import Message, dialect
@@ -122,20 +123,16 @@ def check_held(plan: Plan) -> tuple[Finding, ...]:
     """Return what the plan's own checks left: heights, zones, camera."""
     bad = [finding for finding in plan.findings if finding.level != "pass"]
     if not plan.findings:
-        return (_found("warn", "plan-checks", "The plan was never checked.", "Run aerial plan check on it."),)
+        return (found("warn", "plan-checks", "The plan was never checked.", "Run aerial plan check on it."),)
     if not bad:
-        return (_found("pass", "plan-checks", "Heights and zones: the plan's checks passed."),)
+        return (found("pass", "plan-checks", "Heights and zones: the plan's checks passed."),)
     return tuple(bad)
-
-
-def _found(level: str, code: str, message: str, hint: str = "") -> Finding:
-    return Finding(level=level, code=code, message=message, hint=hint)  # type: ignore[arg-type]
 
 
 def _firmware(heartbeat: Message, version: Version | None, autopilot: Autopilot) -> Sequence[Finding]:
     if heartbeat.type not in _MULTIROTORS:
         return [
-            _found(
+            found(
                 "fail",
                 "autopilot",
                 f"The vehicle is no multirotor (MAV_TYPE {heartbeat.type}).",
@@ -144,7 +141,7 @@ def _firmware(heartbeat: Message, version: Version | None, autopilot: Autopilot)
         ]
     if version is None:
         return [
-            _found(
+            found(
                 "warn",
                 "autopilot",
                 f"{autopilot.name} does not tell its version.",
@@ -153,24 +150,22 @@ def _firmware(heartbeat: Message, version: Version | None, autopilot: Autopilot)
         ]
     if version.kind != "official":
         return [
-            _found(
+            found(
                 "warn",
                 "autopilot",
                 f"{autopilot.name} {version} is no release.",
                 "Fly a release, unless you test this version on purpose.",
             )
         ]
-    return [_found("pass", "autopilot", f"{autopilot.name} {version}.")]
+    return [found("pass", "autopilot", f"{autopilot.name} {version}.")]
 
 
 def _position(seen: Seen) -> Sequence[Finding]:
     if seen.fix is None:
-        return [
-            _found("fail", "position", "The vehicle tells nothing of its GPS.", "Wait, then check again.")
-        ]
+        return [found("fail", "position", "The vehicle tells nothing of its GPS.", "Wait, then check again.")]
     if seen.fix < _FIX_3D or seen.at is None or (seen.at.lat_deg == 0 and seen.at.lon_deg == 0):
         return [
-            _found(
+            found(
                 "fail",
                 "position",
                 f"No position in three dimensions yet (GPS fix type {seen.fix}).",
@@ -180,15 +175,15 @@ def _position(seen: Seen) -> Sequence[Finding]:
     count = "an unknown number of" if seen.satellites is None else seen.satellites
     told = f"GPS fix type {seen.fix}, {count} satellites."
     if seen.satellites is not None and seen.satellites < _FEW_SATELLITES:
-        return [_found("warn", "position", told, "Wait for more satellites.")]
-    return [_found("pass", "position", told)]
+        return [found("warn", "position", told, "Wait for more satellites.")]
+    return [found("pass", "position", told)]
 
 
 def _battery(seen: Seen, plan: Plan, sortie: Sortie) -> Sequence[Finding]:
     needed = sortie.battery_share + plan.parameters.reserve
     if seen.battery_share is None:
         return [
-            _found(
+            found(
                 "warn",
                 "battery",
                 f"The vehicle does not tell its charge; the sortie needs {needed:.0%} with the reserve.",
@@ -197,19 +192,19 @@ def _battery(seen: Seen, plan: Plan, sortie: Sortie) -> Sequence[Finding]:
         ]
     told = f"The battery holds {seen.battery_share:.0%}; the sortie needs {needed:.0%} with the reserve."
     if seen.battery_share < needed:
-        return [_found("fail", "battery", told, "Put a full battery in.")]
-    return [_found("pass", "battery", told)]
+        return [found("fail", "battery", told, "Put a full battery in.")]
+    return [found("pass", "battery", told)]
 
 
 def _home(seen: Seen, sortie: Sortie) -> Sequence[Finding]:
     here = seen.home or seen.at
     if here is None:
-        return [_found("fail", "home", "The vehicle has no home yet.", "Wait for its position.")]
+        return [found("fail", "home", "The vehicle has no home yet.", "Wait for its position.")]
     away = _distance_m(here, sortie.takeoff)
     told = f"Home is {away:.1f} m from the planned take-off point."
     if away > _HOME_FAIL_M:
         return [
-            _found(
+            found(
                 "fail",
                 "home",
                 told,
@@ -217,31 +212,29 @@ def _home(seen: Seen, sortie: Sortie) -> Sequence[Finding]:
                 "the flight from here: its heights count from there.",
             )
         ]
-    found = [
-        _found(
-            "warn", "home", told, "Heights count from home: be sure that the ground is as high as planned."
-        )
+    findings = [
+        found("warn", "home", told, "Heights count from home: be sure that the ground is as high as planned.")
         if away > _HOME_WARN_M
-        else _found("pass", "home", told)
+        else found("pass", "home", told)
     ]
     if sortie.takeoff_amsl_m is not None and seen.home_amsl_m is not None:
         off = seen.home_amsl_m - sortie.takeoff_amsl_m
         if abs(off) > _HOME_HEIGHT_M:
-            found.append(
-                _found(
+            findings.append(
+                found(
                     "warn",
                     "home-height",
                     f"Home is {off:+.0f} m from the terrain model's height of the take-off point.",
                     "Check the take-off point and the height datum of the terrain model.",
                 )
             )
-    return found
+    return findings
 
 
 def _readiness(seen: Seen) -> Sequence[Finding]:
     if seen.armed:
         return [
-            _found(
+            found(
                 "fail",
                 "armed",
                 "The motors are armed already.",
@@ -251,7 +244,7 @@ def _readiness(seen: Seen) -> Sequence[Finding]:
     if seen.prearm_ok is False:
         last = next((text for text in reversed(seen.texts) if "arm" in text.lower()), "")
         return [
-            _found(
+            found(
                 "fail",
                 "prearm",
                 "The vehicle's own checks before arming do not pass" + (f": {last}" if last else "."),
@@ -260,11 +253,9 @@ def _readiness(seen: Seen) -> Sequence[Finding]:
         ]
     if seen.prearm_ok is None:
         return [
-            _found(
-                "warn", "prearm", "The vehicle does not tell whether it may be armed.", "Arming will tell."
-            )
+            found("warn", "prearm", "The vehicle does not tell whether it may be armed.", "Arming will tell.")
         ]
-    return [_found("pass", "prearm", "The vehicle's own checks before arming pass.")]
+    return [found("pass", "prearm", "The vehicle's own checks before arming pass.")]
 
 
 def _distance_m(a: LonLat, b: LonLat) -> float:

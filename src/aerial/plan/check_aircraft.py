@@ -1,6 +1,6 @@
 """A plan against what its camera, battery and autopilot can do."""
 
-from aerial.plan.found import found
+from aerial.autopilots.found import found
 from aerial.records.aircraft import Aircraft, CameraProfile
 from aerial.records.finding import Finding
 from aerial.records.plan import Plan

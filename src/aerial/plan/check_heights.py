@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from aerial.autopilots.found import found
 from aerial.plan.check_zones import Ways, leg_name
 from aerial.plan.flown import Margins, Segments
-from aerial.plan.found import found
 from aerial.plan.ground import Ground
 from aerial.records.aircraft import Aircraft
 from aerial.records.finding import Finding

@@ -5,8 +5,8 @@ import shapely
 from numpy.typing import NDArray
 
 from aerial import geo
+from aerial.autopilots.found import found
 from aerial.geo import WGS84, in_frame
-from aerial.plan.found import found
 from aerial.plan.ground import Ground
 from aerial.plan.overlap import Shots, footprint_m, overlaps
 from aerial.records.aircraft import CameraProfile

@@ -9,9 +9,9 @@ from shapely.geometry import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
 from aerial import geo
+from aerial.autopilots.found import found
 from aerial.geo import WGS84
 from aerial.plan.flown import BESIDE_M, Margins, Segments, named
-from aerial.plan.found import found
 from aerial.plan.ground import Ground
 from aerial.plan.overlap import footprint_m
 from aerial.records.aircraft import CameraProfile

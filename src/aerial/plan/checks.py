@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aerial import geo
+from aerial.autopilots.found import found
 from aerial.errors import InputError
 from aerial.geo import in_frame
 from aerial.plan.check_aircraft import check_aircraft, check_storage, photo_every_s
@@ -25,7 +26,6 @@ from aerial.plan.flown import (
     path_of,
     ways_home,
 )
-from aerial.plan.found import found
 from aerial.plan.ground import Ground
 from aerial.records.aircraft import Aircraft, CameraProfile
 from aerial.records.finding import Finding

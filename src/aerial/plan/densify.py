@@ -8,7 +8,7 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
-from aerial.plan.found import found
+from aerial.autopilots.found import found
 from aerial.plan.ground import Ground
 from aerial.plan.lines import Piece
 from aerial.plan.overlap import Overlaps, Shots, footprint_m, overlaps

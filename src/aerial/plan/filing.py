@@ -10,9 +10,9 @@ from datetime import date, datetime, time, timedelta, timezone
 
 from shapely.geometry import Polygon
 
+from aerial.autopilots.found import found
 from aerial.geo import LonLat
 from aerial.plan.checks import Checked
-from aerial.plan.found import found
 from aerial.records.aircraft import Aircraft
 from aerial.records.finding import Finding
 from aerial.records.plan import Plan

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from aerial import geo
+from aerial.autopilots.found import found
 from aerial.errors import PlanError
 from aerial.plan import sorties, terrain
 from aerial.plan.assemble import plan_of, sortie_of
 from aerial.plan.cover import Cover, Tour, cover, lay_parts, tour_of
 from aerial.plan.densify import Dense, densify
 from aerial.plan.energy import turn_m
-from aerial.plan.found import found
 from aerial.plan.ground import Ground
 from aerial.plan.job import Job, frame_at
 from aerial.plan.lines import XY, Line, Piece

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import minimum_filter1d
 
 from aerial import geo
-from aerial.plan.found import found as finding
+from aerial.autopilots.found import found as finding
 from aerial.plan.ground import Ground
 from aerial.plan.lines import Line, Piece
 from aerial.plan.overlap import borders, flat_spacing_m, footprint_m, neighbours, shared, shared_area, turned
