@@ -6,6 +6,7 @@ disk once a second, so that it survives the laptop. A cut last line is ignored b
 
 import contextlib
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+from aerial.codec import from_plain, to_plain
+from aerial.errors import InputError
+from aerial.records import ShotRecord
 
 _SYNC_S = 1.0
 
@@ -75,6 +80,26 @@ def read_log(path: Path) -> Iterator[Event]:
                 continue
             if isinstance(event, dict) and isinstance(event.get("event"), str):
                 yield event
+
+
+def event_of(shot: ShotRecord) -> Event:
+    """Return the event that tells of a photograph."""
+    told = to_plain(shot)
+    return {"event": "shot", **told.pop("at"), **told}
+
+
+def shot_of(event: Event) -> ShotRecord:
+    """Return the photograph that an event tells of; keys that are none of it are passed over.
+
+    Raises:
+        InputError: something of it is absent, of another kind, or no number.
+    """
+    values = {name: event.get(name) for name in ShotRecord.__dataclass_fields__ if name != "at"}
+    place = {name: event.get(name) for name in ("lon_deg", "lat_deg")}
+    shot = from_plain(ShotRecord, {**values, "at": place}, source="a line")
+    if not math.isfinite(shot.time_s):
+        raise InputError("A line has a time that is no number.", hint="Give the log as it was written.")
+    return shot
 
 
 def _ends_whole(path: Path) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 from aerial.autopilots.base import Autopilot
 from aerial.errors import InputError
 from aerial.flight.exchange import NOTHING, Outgoing, Peer
-from aerial.flight.log import Event, Tell
+from aerial.flight.log import Event, Tell, event_of, shot_of
 from aerial.flight.mavlink import Message, dialect
 from aerial.geo import LonLat
 from aerial.records import ShotRecord
@@ -124,20 +124,9 @@ class Watch:
     def recall(self, event: Event) -> None:
         """Take in a photograph that an earlier process has logged; what is no photograph is ignored."""
         try:
-            shot = ShotRecord(
-                index=int(event["index"]),
-                time_s=float(event["time_s"]),
-                at=LonLat(lon_deg=float(event["lon_deg"]), lat_deg=float(event["lat_deg"])),
-                altitude_amsl_m=event["altitude_amsl_m"],
-                height_above_home_m=event["height_above_home_m"],
-                roll_deg=event["roll_deg"],
-                pitch_deg=event["pitch_deg"],
-                yaw_deg=event["yaw_deg"],
-                source=event["source"],
-            )
-        except (KeyError, TypeError, ValueError, InputError):
+            self._keep(shot_of(event))
+        except InputError:
             return
-        self._keep(shot)
 
     @property
     def lost(self) -> bool:
@@ -288,23 +277,8 @@ class Watch:
             yaw_deg=yaw,
             source=source,
         )
-        if not self._keep(shot):
-            return
-        self._tell(
-            {
-                "event": "shot",
-                "index": index,
-                "time_s": time_s,
-                "lon_deg": at.lon_deg,
-                "lat_deg": at.lat_deg,
-                "altitude_amsl_m": shot.altitude_amsl_m,
-                "height_above_home_m": shot.height_above_home_m,
-                "roll_deg": roll,
-                "pitch_deg": pitch,
-                "yaw_deg": yaw,
-                "source": source,
-            }
-        )
+        if self._keep(shot):
+            self._tell(event_of(shot))
 
     def _keep(self, shot: ShotRecord) -> bool:
         """Keep a photograph by its number; False: it was told before, or by the other of two messages.

@@ -1,6 +1,7 @@
 """The rest of an interrupted sortie as a plan of its own."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from aerial.areas import flight_zones
 from aerial.autopilots.triggers import of_sortie
 from aerial.codec import write_json
 from aerial.errors import FlightError, InputError
-from aerial.flight.log import read_log
+from aerial.flight.log import read_log, shot_of
 from aerial.geo import LonLat
 from aerial.plan.flown import bounds_of, frame_of
 from aerial.plan.ground import read_ground
@@ -90,11 +91,8 @@ def shots_of(path: Path) -> tuple[LonLat, ...]:
         if event["event"] == "mode":
             on_mission = event.get("mode") in _MISSION_MODES
         if event["event"] == "shot" and on_mission:
-            try:
-                at = LonLat(lon_deg=float(event["lon_deg"]), lat_deg=float(event["lat_deg"]))
-            except (KeyError, TypeError, ValueError, InputError):
-                continue
-            found.append(at)
+            with suppress(InputError):
+                found.append(shot_of(event).at)
     return tuple(found)
 
 

@@ -4,12 +4,11 @@ A last line that was cut (the program was killed) is left out; other events are 
 """
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
-from aerial.codec import from_plain
 from aerial.errors import InputError
+from aerial.flight.log import shot_of
 from aerial.flight.logs import log as shared
 from aerial.flight.logs.log import Log
 from aerial.records import Finding, ShotRecord
@@ -58,9 +57,4 @@ def _shot(line: bytes) -> ShotRecord | None:
         raise ValueError("a line that is no object")  # noqa: TRY004  # of the file, not of a caller
     if told.get("event") != "shot":
         return None
-    values = {name: told.get(name) for name in ShotRecord.__dataclass_fields__ if name != "at"}
-    place = {name: told.get(name) for name in ("lon_deg", "lat_deg")}
-    shot = from_plain(ShotRecord, {**values, "at": place}, source="a line")
-    if not math.isfinite(shot.time_s):
-        raise ValueError("a time that is no number")
-    return shot
+    return shot_of(told)
