@@ -6,7 +6,7 @@ from itertools import accumulate
 
 import numpy as np
 import shapely
-from shapely.geometry import MultiPolygon, Polygon
+from shapely.geometry import LineString, MultiPolygon, Polygon
 
 from aerial import geo
 from aerial.autopilots.triggers import of_sortie
@@ -67,12 +67,6 @@ def plan_of(
     job: Job, covered: Cover, made: Sequence[Sortie], allowed: Pace, findings: Sequence[Finding], frame: str
 ) -> Plan:
     """Return the plan that sorties make, its totals counted on the rounded path."""
-    lengths = {"survey": 0.0, "turn": 0.0, "transit": 0.0}
-    for sortie in made:
-        for leg in sortie.legs:
-            xy_N2 = np.array([_point(p) for p in leg.path])
-            x, y = geo.transform(geo.WGS84, frame, xy_N2[:, 0], xy_N2[:, 1])
-            lengths[leg.kind] += float(np.hypot(np.diff(x), np.diff(y)).sum())
     region = covered.region
     passed = shapely.union_all([shapely.Point(tour.takeoff) for tour in covered.tours])
     triggers = [leg.trigger_distance_m for s in made for leg in s.legs if leg.trigger_distance_m]
@@ -93,31 +87,42 @@ def plan_of(
         no_fly=_lonlat(region.no_fly, frame),
         rally=(),
         sorties=tuple(made),
-        totals=Totals(
-            area_m2=round(region.target.area, 1),
-            covered_share=round(1 - covered.uncovered, 6),
+        totals=totals_of(
+            made,
+            frame,
+            area_m2=region.target.area,
+            covered_share=1 - covered.uncovered,
             lines=sum(len(tour.lines) for tour in covered.tours),
-            sorties=len(made),
-            photos=sum(sortie.photos for sortie in made),
-            survey_m=round(lengths["survey"], 1),
-            turn_m=round(lengths["turn"], 1),
-            transit_m=round(lengths["transit"], 1),
-            duration_s=round(sum(sortie.duration_s for sortie in made), 1),
         ),
         findings=tuple(findings),
         inputs=job.inputs,
     )
 
 
-def _point(point: PathPoint) -> tuple[float, float]:
-    """Return (lon, lat) in degrees of a corner of the path."""
-    return point.at.lon_deg, point.at.lat_deg
+def totals_of(
+    made: Sequence[Sortie], frame: str, *, area_m2: float, covered_share: float, lines: int
+) -> Totals:
+    """Return what sorties come to; their lengths, in m of ``frame``, by kind of leg."""
+    lengths = {"survey": 0.0, "turn": 0.0, "transit": 0.0}
+    for leg in (leg for sortie in made for leg in sortie.legs):
+        lengths[leg.kind] += LineString(geo.in_frame(frame, [point.at for point in leg.path])).length
+    return Totals(
+        area_m2=round(area_m2, 1),
+        covered_share=round(covered_share, 6),
+        lines=lines,
+        sorties=len(made),
+        photos=sum(sortie.photos for sortie in made),
+        survey_m=round(lengths["survey"], 1),
+        turn_m=round(lengths["turn"], 1),
+        transit_m=round(lengths["transit"], 1),
+        duration_s=round(sum(sortie.duration_s for sortie in made), 1),
+    )
 
 
 def _lonlat(shape: MultiPolygon, frame: str) -> tuple[Polygon, ...]:
-    return tuple(_in_lonlat(part, frame) for part in polygons(shape).geoms)
+    return tuple(in_lonlat(part, frame) for part in polygons(shape).geoms)
 
 
-def _in_lonlat(part: Polygon, frame: str) -> Polygon:
+def in_lonlat(part: Polygon, frame: str) -> Polygon:
     """Return a polygon of the frame in lon, lat, written to 1 mm."""
     return shapely.transform(geo.reproject(part, frame, geo.WGS84), lambda xy_N2: np.round(xy_N2, 8))

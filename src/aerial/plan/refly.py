@@ -11,14 +11,14 @@ from itertools import groupby, pairwise
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from shapely.geometry import LineString, MultiPolygon, Polygon
+from shapely.geometry import LineString, MultiPolygon
 
 from aerial import geo
 from aerial.autopilots.triggers import along_legs, of_sortie
 from aerial.errors import PlanError
 from aerial.geo import LonLat, in_frame
 from aerial.plan import terrain
-from aerial.plan.assemble import sortie_of
+from aerial.plan.assemble import in_lonlat, sortie_of, totals_of
 from aerial.plan.checks import check_plan
 from aerial.plan.flown import frame_of
 from aerial.plan.ground import Ground
@@ -30,7 +30,7 @@ from aerial.plan.region import MARGIN_M, polygons
 from aerial.plan.route import Router
 from aerial.plan.sorties import Craft, Home, Stretch, between, split
 from aerial.plan.terrain import Slope
-from aerial.records import Aircraft, Leg, Plan, Sortie, Totals, TriggerPoint, Zone
+from aerial.records import Aircraft, Leg, Plan, Sortie, TriggerPoint, Zone
 from aerial.records.record import record
 
 Floats = NDArray[np.float64]
@@ -365,9 +365,6 @@ def _way(router: Router, start: Floats, end: Floats) -> tuple[XY, ...]:
 
 
 def _assembled(plan: Plan, made: Sequence[Sortie], stretches: Sequence[Stretch], frame: str) -> Plan:
-    lengths = {"survey": 0.0, "turn": 0.0, "transit": 0.0}
-    for leg in (leg for sortie in made for leg in sortie.legs):
-        lengths[leg.kind] += LineString(in_frame(frame, [point.at for point in leg.path])).length
     seen = shapely.union_all(
         [LineString(one.xyz_M3[:, :2]).buffer(plan.line_spacing_m / 2, cap_style="flat") for one in stretches]
     )
@@ -377,22 +374,14 @@ def _assembled(plan: Plan, made: Sequence[Sortie], stretches: Sequence[Stretch],
     return replace(
         plan,
         trigger_distance_m=min(one.trigger_m for one in stretches),
-        area=tuple(_lonlat(part, frame) for part in target.geoms),
+        area=tuple(in_lonlat(part, frame) for part in target.geoms),
         sorties=tuple(made),
-        totals=Totals(
-            area_m2=round(target.area, 1),
+        totals=totals_of(
+            made,
+            frame,
+            area_m2=target.area,
             covered_share=1.0,
             lines=len({one.number for one in stretches}),
-            sorties=len(made),
-            photos=sum(sortie.photos for sortie in made),
-            survey_m=round(lengths["survey"], 1),
-            turn_m=round(lengths["turn"], 1),
-            transit_m=round(lengths["transit"], 1),
-            duration_s=round(sum(sortie.duration_s for sortie in made), 1),
         ),
         findings=(),
     )
-
-
-def _lonlat(part: Polygon, frame: str) -> Polygon:
-    return shapely.transform(geo.reproject(part, frame, geo.WGS84), lambda xy_N2: np.round(xy_N2, 8))
