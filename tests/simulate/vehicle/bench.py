@@ -10,6 +10,7 @@ import numpy as np
 from aerial.flight.mavlink import Message
 from aerial.geo import from_lonlat, local_frame, to_lonlat
 from aerial.records import MissionItem
+from aerial.simulate.vehicle.craft import Craft
 from aerial.simulate.vehicle.flying import Flying
 from aerial.simulate.vehicle.place import Place
 from aerial.simulate.vehicle.setup import Setup
@@ -76,13 +77,9 @@ class Bench:
         self.parameters = dict(parameters)
         self.beats = True
         self.trace: list[tuple[float, ...]] = []
+        place = Place(setup.home, setup.home_amsl_m)
         self.flying = Flying(
-            setup,
-            self.parameters,
-            self.store,
-            self._say,
-            self.messages.append,
-            Place(setup.home, setup.home_amsl_m),
+            Craft(setup, self.parameters, self.store, self._say, self.messages.append, place)
         )
         self.state = self.flying.state
         self.run(setup.ready_s + 2)

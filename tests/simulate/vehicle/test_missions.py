@@ -24,6 +24,7 @@ from tests.simulate.vehicle.bench import (
 )
 
 from aerial.flight.mavlink import dialect
+from aerial.simulate.vehicle.craft import Craft
 from aerial.simulate.vehicle.flying import Flying
 from aerial.simulate.vehicle.place import Place
 from aerial.simulate.vehicle.setup import Setup
@@ -220,7 +221,7 @@ def test_arming_is_accepted_a_little_after_prearm_is_healthy() -> None:
     bench = Bench(*survey())
     setup = Setup(ready_s=10.0)
     place = Place(setup.home, setup.home_amsl_m)
-    flying = Flying(setup, {}, bench.store, lambda *_: None, bench.messages.append, place)
+    flying = Flying(Craft(setup, {}, bench.store, lambda *_: None, bench.messages.append, place))
     flying.command(176, (1.0, AUTO, 0.0, 0.0, 0.0, 0.0, 0.0), 0)
     arm = (1.0, *(0.0,) * 6)
     for now, healthy, result in ((8.4, False, FAILED), (9.0, True, FAILED), (10.0, True, ACCEPTED)):

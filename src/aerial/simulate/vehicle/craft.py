@@ -37,7 +37,10 @@ class Stored(Protocol):
 
 
 class Craft:
-    """The vehicle, its environment and what it is told."""
+    """The vehicle, its environment and what it is told.
+
+    ``say`` takes severity and text of a STATUSTEXT, ``emit`` a message for all ground stations.
+    """
 
     def __init__(
         self,

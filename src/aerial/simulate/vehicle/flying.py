@@ -6,16 +6,14 @@ error. The ground is level with home, unless terrain data that were served say o
 """
 
 import math
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable
 from pathlib import Path
 
 from aerial.flight.mavlink import Message, dialect
-from aerial.simulate.vehicle.craft import CRITICAL, Stored
+from aerial.simulate.vehicle.craft import CRITICAL, Craft
 from aerial.simulate.vehicle.loop import Loop
 from aerial.simulate.vehicle.manoeuvres import TakeOff
 from aerial.simulate.vehicle.modes import AUTO, BRAKE, GUIDED, LAND, RTL, SMART_RTL
-from aerial.simulate.vehicle.place import Place
-from aerial.simulate.vehicle.setup import Setup
 
 _FORCE = 21196
 _ACCEPTED, _BUSY, _DENIED, _UNSUPPORTED, _FAILED = (
@@ -29,21 +27,10 @@ Params = tuple[float, ...]
 
 
 class Flying(Loop):
-    """A vehicle and its ears.
+    """A vehicle and its ears."""
 
-    ``say`` takes severity and text of a STATUSTEXT, ``emit`` a message for all ground stations.
-    """
-
-    def __init__(
-        self,
-        setup: Setup,
-        parameters: MutableMapping[str, float],
-        stored: Stored,
-        say: Callable[[int, str], None],
-        emit: Callable[[Message], None],
-        place: Place,
-    ) -> None:
-        super().__init__(setup, parameters, stored, say, emit, place)
+    def __init__(self, craft: Craft) -> None:
+        super().__init__(craft)
         self._commands: dict[int, Callable[[Params], int]] = {
             20: lambda _: _done(self._enter(RTL)),
             21: lambda _: _done(self._enter(LAND)),

@@ -1,19 +1,14 @@
 """The 50 Hz loop of a vehicle: what flies it, what watches it, modes, arming and disarming."""
 
-from collections.abc import Callable, MutableMapping
-
-from aerial.flight.mavlink import Message
 from aerial.simulate.vehicle.arming import refusals
 from aerial.simulate.vehicle.battery import Battery
 from aerial.simulate.vehicle.camera import Camera
-from aerial.simulate.vehicle.craft import CRITICAL, EMERGENCY, NOTICE, Craft, Stored, course_deg
+from aerial.simulate.vehicle.craft import CRITICAL, EMERGENCY, NOTICE, Craft, course_deg
 from aerial.simulate.vehicle.failsafe import Failsafes
 from aerial.simulate.vehicle.fence import Fence
 from aerial.simulate.vehicle.manoeuvres import Hold, Land, Manoeuvre, Return
 from aerial.simulate.vehicle.mission import Mission
 from aerial.simulate.vehicle.modes import AUTO, LAND, MODES, RTL, SMART_RTL
-from aerial.simulate.vehicle.place import Place
-from aerial.simulate.vehicle.setup import Setup
 
 STEP_S = 0.02
 # The pre-arm bit turns healthy a little before a position mode may really be armed; a fix comes first.
@@ -28,17 +23,9 @@ _STARTS_UNASKED = 2
 class Loop:
     """One vehicle from power-up; ``state`` is the truth."""
 
-    def __init__(
-        self,
-        setup: Setup,
-        parameters: MutableMapping[str, float],
-        stored: Stored,
-        say: Callable[[int, str], None],
-        emit: Callable[[Message], None],
-        place: Place,
-    ) -> None:
-        self._craft = craft = Craft(setup, parameters, stored, say, emit, place)
-        self.state, self._place = craft.state, place
+    def __init__(self, craft: Craft) -> None:
+        self._craft = craft
+        self.state, self._place = craft.state, craft.place
         self._camera = Camera(craft)
         self._battery = Battery(craft)
         self._fence = Fence(craft)

@@ -7,6 +7,7 @@ spoken. ``stored`` and ``state`` are the truth, for whoever checks what was clai
 from collections.abc import Callable
 
 from aerial.flight.mavlink import Codec, Message, Signer, dialect
+from aerial.simulate.vehicle.craft import Craft
 from aerial.simulate.vehicle.flying import Flying
 from aerial.simulate.vehicle.items import Kind
 from aerial.simulate.vehicle.parameters import Parameters
@@ -39,7 +40,9 @@ class Machine:
         # Since when, and for how long it is powered; ``state`` keeps to the rounds of its loop.
         self._booted_s, self._on_s = at_s, 0.0
         place = Place(self._setup.home, self._setup.home_amsl_m)
-        self.flying = Flying(self._setup, self.parameters, self.stored, self._text, self._tell_all, place)
+        self.flying = Flying(
+            Craft(self._setup, self.parameters, self.stored, self._text, self._tell_all, place)
+        )
         self.state: State = self.flying.state
         self.plans = Plans(
             self.stored,
