@@ -52,6 +52,11 @@ class Counts:
     unchecked: int = 0
     sent: int = 0
 
+    @property
+    def lost_share(self) -> float:
+        """Return the share of the frames sent to us that did not come."""
+        return self.lost / max(self.received + self.lost, 1)
+
 
 @dataclass(slots=True)
 class Codec:

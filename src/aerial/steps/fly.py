@@ -1,7 +1,8 @@
 """A sortie against a vehicle on the ground: checked, uploaded with proof, compared."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import TypeVar
 
 from aerial.errors import FlightError, InputError
 from aerial.flight.command import Command
@@ -22,6 +23,8 @@ from aerial.progress import Progress
 from aerial.records import Finding, MissionItem, Plan, Sortie
 from aerial.records.record import record
 from aerial.steps.fly_link import Vehicle
+
+T = TypeVar("T")
 
 KINDS: tuple[MissionType, ...] = ("mission", "fence", "rally")
 _LISTEN_S = 3.0
@@ -76,9 +79,7 @@ def compare(vehicle: Vehicle, plan: Plan, sortie: Sortie, progress: Progress) ->
     """Read everything back and return how it differs from the plan."""
     found = []
     for kind, items in items_of(vehicle, plan, sortie).items():
-        script = Script(read(kind, vehicle.autopilot, vehicle.peer, vehicle.own, _bars(progress)))
-        vehicle.station.run(script)
-        held = script.result
+        held = _read(vehicle, kind, progress)
         found.append(
             Compared(
                 kind=kind,
@@ -107,16 +108,12 @@ def upload(
     kept = Kept(folder / "before-upload.json", vehicle.autopilot.name)
     proofs: list[Proof] = []
     for kind, items in items_of(vehicle, plan, sortie).items():
-        before_script = Script(read(kind, vehicle.autopilot, vehicle.peer, vehicle.own, _bars(progress)))
-        vehicle.station.run(before_script)
+        before = _read(vehicle, kind, progress)
         # On disk before the vehicle loses it.
-        before = before_script.result
         kept.keep(kind, before)
         steps = send(items, kind, vehicle.autopilot, vehicle.peer, vehicle.own, before, _bars(progress))
-        script = Script(steps)
-        vehicle.station.run(script)
-        proofs.append(script.result)
-        if not script.result.proved:
+        proofs.append(_run(vehicle, steps))
+        if not proofs[-1].proved:
             break
         kept.proved(kind)
     return tuple(proofs)
@@ -139,9 +136,7 @@ def ready(vehicle: Vehicle, plan: Plan, sortie: Sortie, folder: Path, progress: 
 
 def clear(vehicle: Vehicle, kind: MissionType, progress: Progress) -> Proof:
     """Clear one kind; proved by reading it back."""
-    script = Script(prove((), kind, vehicle.autopilot, vehicle.peer, vehicle.own, _bars(progress)))
-    vehicle.station.run(script)
-    return script.result
+    return _run(vehicle, prove((), kind, vehicle.autopilot, vehicle.peer, vehicle.own, _bars(progress)))
 
 
 def restore(vehicle: Vehicle, folder: Path, progress: Progress) -> tuple[Proof, ...]:
@@ -160,9 +155,7 @@ def restore(vehicle: Vehicle, folder: Path, progress: Progress) -> tuple[Proof, 
         if items is None:
             continue
         steps = send(items, kind, vehicle.autopilot, vehicle.peer, vehicle.own, None, _bars(progress))
-        script = Script(steps)
-        vehicle.station.run(script)
-        proofs.append(script.result)
+        proofs.append(_run(vehicle, steps))
     return tuple(proofs)
 
 
@@ -261,8 +254,7 @@ def _held(one: Compared) -> Finding:
 
 
 def _link(vehicle: Vehicle) -> tuple[Finding, ...]:
-    counts, latency = vehicle.station.codec.counts, vehicle.station.latency_s
-    lost = counts.lost / max(counts.received + counts.lost, 1)
+    lost, latency = vehicle.station.codec.counts.lost_share, vehicle.station.latency_s
     told = f"{lost:.0%} of the frames are lost" + (
         f", an answer takes {latency * 1000:.0f} ms." if latency is not None else "."
     )
@@ -284,6 +276,18 @@ def _link(vehicle: Vehicle) -> tuple[Finding, ...]:
             )
         )
     return tuple(found)
+
+
+def _read(vehicle: Vehicle, kind: MissionType, progress: Progress) -> tuple[MissionItem, ...] | None:
+    """Return what the vehicle holds of one kind; None: it could not be read."""
+    return _run(vehicle, read(kind, vehicle.autopilot, vehicle.peer, vehicle.own, _bars(progress)))
+
+
+def _run(vehicle: Vehicle, steps: Generator[Exchange, None, T]) -> T:
+    """Run exchanges one after the other and return what they came to."""
+    script = Script(steps)
+    vehicle.station.run(script)
+    return script.result
 
 
 def _bars(progress: Progress) -> Callable[[str, Exchange], None]:

@@ -264,7 +264,7 @@ def status_of(vehicle: Vehicle, track: Track) -> Status:
         armed=seen.armed,
         link_lost=vehicle.watch.lost,
         latency_ms=None if latency is None else 1000 * latency,
-        lost_share=counts.lost / max(counts.received + counts.lost, 1),
+        lost_share=counts.lost_share,
         battery_share=seen.battery_share,
         height_above_home_m=seen.above_home_m,
         ground_speed_m_s=seen.ground_speed_m_s,
