@@ -53,9 +53,9 @@ OURS = mission(120, 50.0)
 KEPT = [mission_item(to_wire(item, VEHICLE, "mission")) for item in OURS]
 
 
-def reboots(link: VirtualLink, rng: random.Random) -> Step:
+def reboots(link: VirtualLink, rng: random.Random, within_s: float = 40.0) -> Step:
     """Power the vehicle off and on."""
-    at = sorted(link.now() + rng.uniform(0.1, 40.0) for _ in range(rng.randint(1, 3)))
+    at = sorted(link.now() + rng.uniform(0.1, within_s) for _ in range(rng.randint(1, 3)))
 
     def step(now_s: float) -> None:
         while at and now_s >= at[0]:
@@ -65,12 +65,12 @@ def reboots(link: VirtualLink, rng: random.Random) -> Step:
     return step
 
 
-def second_station(link: VirtualLink, rng: random.Random) -> Step:
+def second_station(link: VirtualLink, rng: random.Random, within_s: float = 40.0) -> Step:
     """Upload something else from another station, over a link without loss."""
     codec = Codec(system=OTHER.system, component=OTHER.component)
     theirs = mission(rng.choice((30, 120, 300)), 33.0)
     script = Script(prove(theirs, "mission", ArduPilot(), VEHICLE, OTHER))
-    begin, started = link.now() + rng.uniform(0.0, 40.0), [False]
+    begin, started = link.now() + rng.uniform(0.0, within_s), [False]
     link.machine.take(5)
 
     def step(now_s: float) -> None:
@@ -105,6 +105,7 @@ def forgeries(link: VirtualLink, rng: random.Random) -> Step:
                 (
                     dialect.MAVLink_mission_ack_message(*to, rng.randrange(16), kind),
                     dialect.MAVLink_mission_request_message(*to, rng.randrange(200), kind),
+                    dialect.MAVLink_mission_request_int_message(*to, rng.randrange(200), kind),
                     dialect.MAVLink_mission_count_message(*to, rng.randrange(200), kind),
                     to_wire(wrong[rng.randrange(119)], Peer(system=to[0], component=to[1]), "mission"),
                 )

@@ -4,11 +4,10 @@ import math
 import random
 
 import pytest
+from benchmarks.mission_faults import forgeries, one, reboots, second_station
 from tests.flight.conftest import link_of, run, vehicle
 
-from aerial.autopilots.ardupilot import ArduPilot
-from aerial.flight.exchange import Exchange, Peer, Script
-from aerial.flight.mavlink import Codec, dialect
+from aerial.flight.exchange import Peer, Script
 from aerial.flight.mission.prove import Proof, prove, send
 from aerial.flight.mission.wire import MissionType, to_wire
 from aerial.flight.station import STATION, Station
@@ -148,16 +147,7 @@ def test_restored_and_cleared(sortie: Sortie) -> None:
 def test_reboots_in_the_middle(sortie: Sortie, seed: int) -> None:
     """A vehicle that reboots at any moment of an upload is never said to hold what it does not hold."""
     craft = vehicle(sortie, Impairment(loss=0.05, delay_s=0.05), seed=seed)
-    rng = random.Random(seed)
-    at = [craft.station.link.now() + rng.uniform(0.1, 12.0) for _ in range(rng.choice((1, 2)))]
-
-    def reboot(now_s: float) -> None:
-        while at and now_s >= at[0]:
-            at.pop(0)
-            link_of(craft).machine.reboot()
-
-    at.sort()
-    link_of(craft).every_step = reboot
+    link_of(craft).every_step = reboots(link_of(craft), random.Random(seed), within_s=12.0)
     proof = upload(craft, items(120))
     honest(craft, items(120), proof)
 
@@ -166,65 +156,9 @@ def test_reboots_in_the_middle(sortie: Sortie, seed: int) -> None:
 def test_a_second_station_uploads_too(sortie: Sortie, seed: int) -> None:
     """Another station that uploads something else at the same time never makes a false success."""
     craft = vehicle(sortie, Impairment(loss=0.05, delay_s=0.05, jitter_s=0.02), seed=seed)
-    machine = link_of(craft).machine
-    other = Codec(system=254, component=190)
-    rng = random.Random(seed)
-    theirs = items(rng.choice((30, 120)), up_m=33.0)
-    script = Script(
-        prove(theirs, "mission", ArduPilot(), Peer(system=1, component=1), Peer(system=254, component=190))
-    )
-    begin = craft.station.link.now() + rng.uniform(0.0, 15.0)
-    started = [False]
-    machine.take(5)
-
-    def step(now_s: float) -> None:
-        said = []
-        if not started[0] and now_s >= begin:
-            started[0] = True
-            said += script.start(now_s)
-        for frame in machine.take(5):
-            for message in other.feed(frame):
-                said += script.hear(message, now_s)
-        if started[0] and not script.done:
-            said += script.tick(now_s)
-        for message in said:
-            machine.receive(other.pack(message), 5)
-
-    link_of(craft).every_step = step
+    link_of(craft).every_step = second_station(link_of(craft), random.Random(seed), within_s=15.0)
     proof = upload(craft, items(120))
     honest(craft, items(120), proof)
-
-
-class Hostile:
-    """An exchange around another that lets noise and forged answers in between."""
-
-    def __init__(self, inner: Exchange, craft: Vehicle, seed: int) -> None:
-        self.inner, self.craft, self.rng = inner, craft, random.Random(seed)
-
-    def __call__(self, _now_s: float) -> None:
-        """Put something wrong on the way to the station."""
-        rng, link = self.rng, link_of(self.craft)
-        draw = rng.random()
-        if draw < 0.02:
-            link.inject(rng.randbytes(rng.randrange(1, 80)))
-        elif draw < 0.05:
-            sender = Codec(system=rng.choice((1, 1, 2, 255)), component=rng.choice((1, 1, 190)))
-            kind = rng.choice((0, 0, 1, 2, 7))
-            target = (rng.choice((255, 255, 254, 0)), rng.choice((25, 25, 190, 0)))
-            message = rng.choice(
-                (
-                    dialect.MAVLink_mission_ack_message(*target, rng.randrange(16), kind),
-                    dialect.MAVLink_mission_request_message(*target, rng.randrange(200), kind),
-                    dialect.MAVLink_mission_request_int_message(*target, rng.randrange(200), kind),
-                    dialect.MAVLink_mission_count_message(*target, rng.randrange(200), kind),
-                    to_wire(
-                        items(120, up_m=99.0)[rng.randrange(119)],
-                        Peer(system=target[0], component=target[1]),
-                        "mission",
-                    ),
-                )
-            )
-            link.inject(sender.pack(message))
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -232,10 +166,18 @@ def test_noise_and_forged_frames(sortie: Sortie, seed: int) -> None:
     """Noise, and forged answers of every kind, never crash it or make a false success."""
     craft = vehicle(sortie, Impairment(loss=0.1, delay_s=0.05, duplicate=0.05, reorder=0.05), seed=seed)
     script = Script(prove(items(120), "mission", craft.autopilot, craft.peer, craft.own))
-    link_of(craft).every_step = Hostile(script, craft, seed)
+    link_of(craft).every_step = forgeries(link_of(craft), random.Random(seed))
     run(craft, script, 20_000)
     if script.result.proved:
         assert equal(craft, items(120))
+
+
+def test_one_forged_item_in_a_reading_condemns_nothing() -> None:
+    """An item forged while a whole mission is read back does not make it a mix: a mix is read twice."""
+    # In this round a forged item with the vehicle's address fell into the last reading.
+    proof, equal = one("forgeries", 339)
+    assert equal
+    assert proof.holds == "ours"
 
 
 def test_ids_of_others_are_ignored(sortie: Sortie) -> None:
