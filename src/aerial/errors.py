@@ -14,8 +14,12 @@ The tree::
     ├── StitchError           the photographs do not make one block
     │   └── NodeError         the stitching node (NodeODM) refused, failed or is not there
     ├── AlignError            the two surveys cannot be laid over each other well enough
+    ├── LedgerError           the database: not there, of another schema, an act that does not fit its state
+    ├── SecrecyError          something must not leave: secrecy unset, no sign-off, too much or too fine
+    ├── DeliveryError         a case did not reach its destination (Rejected, Busy, Ambiguous: sinks/sink.py)
+    ├── EvidenceError         a package or an audit log is not what was recorded
     ├── WorkspaceError        the town's folder: not there, not whole, of another schema
-    └── PluginError           an engine or detector that is not installed or does not load
+    └── PluginError           an engine, detector or sink that is not installed or does not load
 
 Catch ``AerialError`` to catch them all::
 
@@ -96,3 +100,19 @@ class LinkError(AerialError):
 
 class FlightError(AerialError):
     """A vehicle refused, holds something else than it should, or must not be flown like this."""
+
+
+class LedgerError(AerialError):
+    """The ledger is not there, of another schema, or an act does not fit what it holds."""
+
+
+class SecrecyError(AerialError):
+    """Something must not leave: secrecy is unset, a sign-off is missing, it is too large or too fine."""
+
+
+class DeliveryError(AerialError):
+    """A case did not reach its destination."""
+
+
+class EvidenceError(AerialError):
+    """An evidence package or an audit log is not what was recorded."""

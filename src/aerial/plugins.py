@@ -1,7 +1,7 @@
-"""Autopilots, engines and detectors by name, from entry points.
+"""Autopilots, engines, detectors and sinks by name, from entry points.
 
-The groups of today are ``aerial.autopilots``, ``aerial.stitch_engines`` and ``aerial.detectors``; another
-package adds its own by declaring an entry point in the group.
+The groups are ``aerial.autopilots``, ``aerial.stitch_engines``, ``aerial.detectors`` and ``aerial.sinks``;
+another package adds its own by declaring an entry point in the group.
 """
 
 from importlib.metadata import entry_points
@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from aerial.errors import PluginError
 
-Group = Literal["aerial.autopilots", "aerial.stitch_engines", "aerial.detectors"]
+Group = Literal["aerial.autopilots", "aerial.stitch_engines", "aerial.detectors", "aerial.sinks"]
 
 
 def names(group: Group) -> tuple[str, ...]:

@@ -6,7 +6,17 @@ One file a noun. Names carry unit and datum. Fields may be added; names stay.
 from aerial.geo import LonLat
 from aerial.raster.grid import Grid
 from aerial.records.aircraft import Aircraft, CameraProfile
-from aerial.records.case import Case, Receipt
+from aerial.records.case import (
+    Acceptance,
+    Authority,
+    Case,
+    Matter,
+    Receipt,
+    Result,
+    SinkConfig,
+    SiteResult,
+    Stage,
+)
 from aerial.records.cycle import (
     CellJob,
     CellState,
@@ -39,20 +49,25 @@ from aerial.records.plan import (
 )
 from aerial.records.shot import ShotRecord
 from aerial.records.stitch import StitchJob, StitchQuality
+from aerial.records.structure import Observation, Relation, Sighting, State, Structure
 from aerial.records.survey import Survey, SurveyPhoto
 from aerial.records.suspect import Kind, Suspect
 from aerial.records.trigger import TriggerPoint
+from aerial.records.verdict import Decision, Verdict
 from aerial.records.zone import Zone, ZoneKind
 
 __all__ = [
+    "Acceptance",
     "Aircraft",
     "Alignment",
+    "Authority",
     "CameraProfile",
     "Case",
     "CellJob",
     "CellState",
     "Crew",
     "Cycle",
+    "Decision",
     "Event",
     "FileRef",
     "Finding",
@@ -63,9 +78,11 @@ __all__ = [
     "Leg",
     "LegKind",
     "LonLat",
+    "Matter",
     "MissionItem",
     "Mosaic",
     "Moved",
+    "Observation",
     "Optimality",
     "Pair",
     "Parameters",
@@ -74,18 +91,27 @@ __all__ = [
     "PhotoCheck",
     "Plan",
     "Receipt",
+    "Relation",
     "Replan",
+    "Result",
     "Shift",
     "ShotRecord",
+    "Sighting",
+    "SinkConfig",
+    "SiteResult",
     "Sortie",
     "Squad",
+    "Stage",
+    "State",
     "StitchJob",
     "StitchQuality",
+    "Structure",
     "Survey",
     "SurveyPhoto",
     "Suspect",
     "Totals",
     "TriggerPoint",
+    "Verdict",
     "Visit",
     "Wind",
     "Zone",

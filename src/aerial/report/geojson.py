@@ -8,15 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from shapely import set_precision
-from shapely.geometry import Polygon, mapping, shape
-from shapely.geometry.polygon import orient
+from shapely.geometry import mapping, shape
 
 from aerial.codec import from_plain, read_json, to_plain, write_json
 from aerial.errors import InputError
+from aerial.features import DECIMALS, outline_geometry
 from aerial.records import Suspect
-
-DECIMALS = 8  # of a degree: 1.1 mm on the ground
 
 
 def suspects_to_collection(
@@ -60,21 +57,6 @@ def _feature(suspect: Suspect, context: Mapping[str, Any]) -> dict[str, Any]:
             "lat_deg": round(suspect.at.lat_deg, DECIMALS),
             **context,
         },
-    }
-
-
-def outline_geometry(outline: Polygon) -> dict[str, Any]:
-    """Return a polygon as an RFC 7946 geometry, rounded without making it invalid."""
-    rounded = set_precision(outline, 10.0**-DECIMALS)
-    if not isinstance(rounded, Polygon) or rounded.is_empty:
-        # A sliver thinner than a millimetre collapses; the unrounded ring is still right.
-        rounded = outline
-    plain = mapping(orient(rounded, 1.0))
-    return {
-        "type": "Polygon",
-        "coordinates": [
-            [[round(x, DECIMALS), round(y, DECIMALS)] for x, y, *_ in ring] for ring in plain["coordinates"]
-        ],
     }
 
 

@@ -1,0 +1,1 @@
+"""From the outbox to destinations, and back: deliveries that are proved, notes that are not."""

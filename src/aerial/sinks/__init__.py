@@ -1,0 +1,1 @@
+"""Destinations of cases, behind one protocol; each is a plugin of the group ``aerial.sinks``."""
