@@ -23,7 +23,6 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
-    text,
 )
 
 from aerial.codec import to_plain
@@ -132,7 +131,9 @@ surveys = Table(
     Column("cell", Text, primary_key=True),
     Column("survey", Text, primary_key=True),
     Column("started_at", Moment, nullable=False),
-    Column("record", Plain, nullable=False),
+    Column("photos", Integer, nullable=False),
+    Column("ortho_sha256", String(64)),
+    Column("record_sha256", String(64), nullable=False),
     Index("surveys_started", "started_at"),
 )
 pairs = Table(
@@ -153,7 +154,7 @@ structures = Table(
     Column("episode", Integer, nullable=False),
     Column("cell", Text, nullable=False),
     Column("state", Text, nullable=False),
-    Column("last_on", Date, nullable=False),
+    Column("decided_on", Date),
     Column("record", Plain, nullable=False),
     Index("structures_cell", "cell"),
 )
@@ -191,20 +192,20 @@ suspects = Table(
     Column("rank", Float, nullable=False),
     Column("params_sha256", String(64), nullable=False),
     Column("seen_at", Moment, nullable=False),
-    # The verdict that settled it: on itself, or on the same episode of its structure later.
-    Column("verdict", String(26)),
     Column("observation", Plain, nullable=False),
-    Column("sighting", Plain, nullable=False),
     Index("suspects_identity", "identity", "episode"),
     Index("suspects_cell", "cell", "after_on"),
     Index("suspects_after", "after_on"),
-    Index(
-        "suspects_undecided",
-        "cell",
-        "after_on",
-        sqlite_where=text("shown AND verdict IS NULL"),
-        postgresql_where=text("shown AND verdict IS NULL"),
-    ),
+)
+# What a suspect is to each structure that it shows; ``first``: the one that stands in ``suspects``.
+sightings = Table(
+    "sightings",
+    METADATA,
+    Column("key", Text, ForeignKey("suspects.key"), primary_key=True),
+    Column("identity", Text, ForeignKey("structures.identity"), primary_key=True),
+    Column("first", Boolean, nullable=False),
+    Column("record", Plain, nullable=False),
+    Index("sightings_identity", "identity"),
 )
 verdicts = Table(
     "verdicts",

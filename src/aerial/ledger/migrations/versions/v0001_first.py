@@ -52,7 +52,9 @@ def upgrade() -> None:
         sa.Column("cell", sa.Text, primary_key=True),
         sa.Column("survey", sa.Text, primary_key=True),
         sa.Column("started_at", moment, nullable=False),
-        sa.Column("record", sa.Text, nullable=False),
+        sa.Column("photos", sa.Integer, nullable=False),
+        sa.Column("ortho_sha256", sa.String(64)),
+        sa.Column("record_sha256", sa.String(64), nullable=False),
     )
     op.create_index("surveys_started", "surveys", ["started_at"])
     op.create_table(
@@ -71,7 +73,7 @@ def upgrade() -> None:
         sa.Column("episode", sa.Integer, nullable=False),
         sa.Column("cell", sa.Text, nullable=False),
         sa.Column("state", sa.Text, nullable=False),
-        sa.Column("last_on", sa.Date, nullable=False),
+        sa.Column("decided_on", sa.Date),
         sa.Column("record", sa.Text, nullable=False),
     )
     op.create_index("structures_cell", "structures", ["cell"])
@@ -106,20 +108,19 @@ def upgrade() -> None:
         sa.Column("rank", sa.Float, nullable=False),
         sa.Column("params_sha256", sa.String(64), nullable=False),
         sa.Column("seen_at", moment, nullable=False),
-        sa.Column("verdict", sa.String(26)),
         sa.Column("observation", sa.Text, nullable=False),
-        sa.Column("sighting", sa.Text, nullable=False),
     )
     op.create_index("suspects_identity", "suspects", ["identity", "episode"])
     op.create_index("suspects_cell", "suspects", ["cell", "after_on"])
     op.create_index("suspects_after", "suspects", ["after_on"])
-    op.create_index(
-        "suspects_undecided",
-        "suspects",
-        ["cell", "after_on"],
-        sqlite_where=sa.text("shown AND verdict IS NULL"),
-        postgresql_where=sa.text("shown AND verdict IS NULL"),
+    op.create_table(
+        "sightings",
+        sa.Column("key", sa.Text, sa.ForeignKey("suspects.key"), primary_key=True),
+        sa.Column("identity", sa.Text, sa.ForeignKey("structures.identity"), primary_key=True),
+        sa.Column("first", sa.Boolean, nullable=False),
+        sa.Column("record", sa.Text, nullable=False),
     )
+    op.create_index("sightings_identity", "sightings", ["identity"])
     op.create_table(
         "verdicts",
         sa.Column("id", sa.String(26), primary_key=True),
