@@ -37,11 +37,14 @@ def rebuilt(
     )
 
 
-def decided(structure: Structure, decision: Decision, observation: Observation) -> Structure:
+def decided(
+    structure: Structure, decision: Decision, observation: Observation, *, case: str | None = None
+) -> Structure:
     """Return the structure after a person accepted or rejected the suspect of ``observation`` on it.
 
     What is decided upon is the extent known on the observation's ``after`` day, so growth seen later stays
-    open. Accepting sets ``case`` to ``<identity>-<episode>``. Rejecting what changed after an acceptance
+    open. Accepting sets ``case``: ``<identity>-<episode>``, or the given key where one suspect shows
+    several structures and the case is another's. Rejecting what changed after an acceptance
     means that the change is nothing: the accepted case stands. Of a demolition: accepting leaves the state,
     rejecting says that the structure still stands. Accepting what stands on a place that was told to be
     gone begins the next episode.
@@ -53,7 +56,7 @@ def decided(structure: Structure, decision: Decision, observation: Observation) 
         if decision == "accept" and structure.gone_on is not None and day > structure.gone_on:
             height_m = structure.height_m
             again = rebuilt(structure, structure.outline, height_m, structure.last_on, structure.gone_on)
-            return decided(again, decision, observation)
+            return decided(again, decision, observation, case=case)
         # A late word on what is gone already; it is kept, and nothing comes back.
         return _with_extent(structure, observation)
     stands = structure.state == "accepted" and structure.decided_on is not None and day > structure.decided_on
@@ -61,7 +64,7 @@ def decided(structure: Structure, decision: Decision, observation: Observation) 
     return replace(
         _with_extent(structure, observation),
         state="accepted" if accepted else "rejected",
-        case=external_key(structure) if decision == "accept" else structure.case,
+        case=structure.case or case or external_key(structure) if decision == "accept" else structure.case,
     )
 
 

@@ -17,7 +17,7 @@ import math
 from collections.abc import Sequence
 
 from shapely import make_valid, union_all
-from shapely.geometry import LineString, Polygon
+from shapely.geometry import GeometryCollection, LineString, Polygon
 from shapely.geometry.base import BaseGeometry
 from shapely.ops import nearest_points
 
@@ -46,7 +46,7 @@ def reach_m(error_m: float | None) -> float:
 def solid(outline: BaseGeometry) -> BaseGeometry:
     """Return a valid polygon (or several) with an area, whatever was drawn: bow-ties, spikes, slivers."""
     valid = outline if outline.is_valid else make_valid(outline)
-    if valid.geom_type == "GeometryCollection":
+    if isinstance(valid, GeometryCollection):
         valid = union_all([part for part in valid.geoms if part.area > 0]) if valid.area else valid
     return valid if valid.area >= _POINT_M2 else valid.buffer(_POINT_M)
 

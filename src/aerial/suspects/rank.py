@@ -58,7 +58,7 @@ class ZoneMap:
         self._tree = STRtree(self._shapes)
 
     def explain(self, observation: Observation) -> Explained:
-        """Return what the zones say of a suspect; what touches it by no more than measuring error is silent."""
+        """Return what the zones say of a suspect; those that it touches within measuring error are silent."""
         suspect = observation.suspect
         if suspect.outline.is_empty or not len(self._tree.query(suspect.outline)):
             return Explained()
@@ -99,7 +99,7 @@ def sentence(what: str, explained: Explained) -> str:
 
 
 def _inner(outline: BaseGeometry, reach: float) -> BaseGeometry:
-    """Return an outline (lon, lat) without the rim that may lie elsewhere, or as it is where it is all rim."""
+    """Return an outline (lon, lat) without the rim that may lie elsewhere; what is all rim stays."""
     frame = frame_at(outline)
     shape = solid(geo.reproject(outline, geo.WGS84, frame))
     inner = shrunk(shape, min(reach / 2, math.sqrt(shape.area) / 8))
