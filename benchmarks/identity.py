@@ -50,11 +50,11 @@ def world(seed: int, cycles: int, lots: int, error_m: float) -> World:
     """Let the cycles happen and compare every survey with the last one and the baseline."""
     town = CyclesTown(seed, lots=lots, error_m=error_m)
     rng = random.Random(seed + 1)
-    surveys = {"W": [-98, 0], "E": [-95, 3]}
+    surveys = {"W": [-98, 0], "E": [-101, -3]}
     batches = []
     for cycle in range(1, cycles + 1):
         town.advance(cycle)
-        for cell, shift in (("W", 0), ("E", 3)):
+        for cell, shift in (("W", 0), ("E", -3)):
             day = cycle * CYCLE_DAYS + shift
             if rng.random() < 0.06:
                 continue
@@ -218,10 +218,12 @@ class Judge:
     fell: dict[int, int] = field(default_factory=dict)
     events: dict[tuple[str, int, int], dict[str, bool]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    flown: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
 
     def batch(self, glimpses: Sequence[Glimpse], out: Seen) -> None:
         """Judge one batch; then remember it."""
         for g in glimpses:
+            self.flown[g.observation.cell] |= {g.before, g.after}
             seen = out[key_of(g)]
             shown = any(one[1] for one in seen)
             self.count["observations"] += 1
@@ -283,9 +285,18 @@ class Judge:
             since = self.last_rise.get(s)
             if own.clutter or since is None or not own.bare_between(since, g.after) or not own.on(g.after):
                 continue
+            former = next(state for day, state in reversed(own.history) if state and day <= since)
+            if union_all([p for p, _ in former]).intersection(g.ground).area < LEAST_M2:
+                continue
             number = sum(not state for day, state in own.history if day <= g.after)
             mine = [one for one in seen if one[0] in self.names[s]]
-            event = self.events.setdefault(("rebuilt", s, number), {"linked": False, "episode": False})
+            gone = any(one[2].was_gone for one in seen if one[0] in self.names[s])
+            bare = [d for d in self.flown[g.observation.cell] if since <= d < g.after and not own.on(d)]
+            # A pair that began with the old building there, while nobody saw or told that it went, shows
+            # the new one only as far as it is higher: no record can tell.
+            evident = gone or (g.before >= since and not own.on(g.before))
+            kind = "rebuilt" if evident and bare else "rebuilt_unseen"
+            event = self.events.setdefault((kind, s, number), {"linked": False, "episode": False})
             event["linked"] |= bool(mine) and any(one[1] for one in seen)
             event["episode"] |= any(one[2].new_episode and one[2].old_case_linked for one in mine)
             event["gone"] = event.get("gone", False) or any(one[2].was_gone for one in mine)
@@ -318,10 +329,10 @@ class Judge:
                 total["changed_by_newest_pair"] += event["last_pair"]
                 total["changed_by_newest_pair_shown"] += event["last_pair"] and event["shown"]
             else:
-                total["rebuilt_linked"] += event["linked"]
-                total["rebuilt_new_episode"] += event["episode"]
-                total["rebuilt_known_gone"] += event["gone"]
-                total["rebuilt_known_gone_new_episode"] += event["gone"] and event["episode"]
+                total[f"{kind}_linked"] += event["linked"]
+                total[f"{kind}_new_episode"] += event["episode"]
+                total[f"{kind}_known_gone"] += event["gone"]
+                total[f"{kind}_known_gone_new_episode"] += event["gone"] and event["episode"]
         leaders: dict[int, set[str]] = defaultdict(set)
         for name, sites in self.led.items():
             total["identities"] += 1
@@ -351,11 +362,12 @@ def run(seen: World, engine: Engine, seed: int) -> Judge:
                 del queue[key]
             elif rng.random() < 0.85:
                 real = bool(g.sites) and not seen.town.sites[g.sites[0]].clutter
-                accepted = g.rises and real and rng.random() < 0.7
+                # A demolition is no new building: people reject it as a case as often as not.
+                accepted = real and rng.random() < (0.7 if g.rises else 0.3)
                 engine.decide(key, "accept" if accepted else "reject")
                 judge.decide(g)
                 del queue[key]
-                if accepted:
+                if accepted and g.rises:
                     visits.append((day + rng.choice((5, 12, 26)), key, g))
         for when, key, g in [visit for visit in visits if visit[0] <= day + 7]:
             visits.remove((when, key, g))
@@ -364,10 +376,10 @@ def run(seen: World, engine: Engine, seed: int) -> Judge:
 
 
 def _found(town: CyclesTown, g: Glimpse, day: int, rng: random.Random) -> Result:
-    site = town.sites[g.sites[0]]
-    if not site.on(day):
+    sites = [town.sites[s] for s in g.sites]
+    if not any(site.on(day) for site in sites):
         return "demolished"
-    if site.bare_between(g.after, day):
+    if any(site.bare_between(g.after, day) and site.on(day) for site in sites):
         return "rebuilt"
     return rng.choices(("confirmed", "unfounded", "permitted", "no_access"), (70, 8, 8, 14))[0]  # type: ignore[return-value]
 

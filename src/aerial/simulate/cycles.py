@@ -169,7 +169,7 @@ class CyclesTown:
         return now
 
     def _again(self, former: State) -> State:
-        ground = former[0][0]
+        ground = box(*union_all([piece for piece, _ in former]).bounds)
         if self.rng.random() < 0.5:
             west, south, east, north = ground.bounds
             ground = affinity.scale(ground, self.rng.uniform(0.75, 1.1), self.rng.uniform(0.75, 1.2))

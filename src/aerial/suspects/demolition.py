@@ -11,6 +11,8 @@ from aerial.suspects.places import Place, Places
 
 # A demolition of so much of a structure ends its episode.
 _MOST = 0.6
+# One that takes no more than this of its height takes storeys; 0.05 for the noise of two heights of 6 m.
+_HALF = 0.55
 # A part that was taken down shares so much of the smaller one.
 _PART = 0.25
 _Seen = tuple[Place, Relation, bool, str]
@@ -58,8 +60,6 @@ def _known_already(now: Structure, observation: Observation) -> str | None:
     if now.state == "gone" and now.gone_on is not None:
         known = before < now.gone_on or after <= now.gone_on
         return f"It is known to be gone since {now.gone_on}" if known else None
-    if now.gone_on is not None and now.gone_on == now.decided_on and before < now.gone_on:
-        return f"A demolition was looked at on the picture of {now.gone_on}, and it stood"
     stood_from = now.gone_on if now.episode > 1 and now.gone_on is not None else now.first_on
     if before < stood_from:
         return f"Something older than what stands here since {now.last_on} was demolished"
@@ -84,6 +84,15 @@ def _taken_down(
         # Something stood again, unseen, and is gone too.
         place.structure = replace(now, gone_on=day, last_on=max(now.last_on, day))
         return place, "demolished", True, f"What stood again was demolished {between}"
+    if covered(place.shape, shape, reach) >= _MOST and _lowered(now, observation):
+        since = now if place.base is None else place.base
+        if observation.before_on < since.last_on or since.last_on == day:
+            # What it lost is counted from a day on which its height is known.
+            news = now.last_on < day
+            return place, "demolished", news, f"It lost height {between}, and still stands"
+        left_m = (now.height_m or 0.0) + (observation.suspect.height_change_m or 0.0)
+        place.structure = replace(now, height_m=round(left_m, 2), last_on=day)
+        return place, "demolished", True, f"It was lowered {between}, and {left_m:.1f} m are left"
     if covered(place.shape, shape, reach) >= _MOST:
         place.shape = place.ever()
         outline = places.lonlat(place.shape)
@@ -96,3 +105,11 @@ def _taken_down(
     place.shape = places.metric(outline)
     place.structure = replace(now, outline=outline, area_m2=round(place.shape.area, 2), last_on=day)
     return place, "demolished", True, f"A part of it was demolished {between}"
+
+
+def _lowered(now: Structure, observation: Observation) -> bool:
+    """Tell whether a structure lost storeys and still stands: less than half of its height, by heights."""
+    fall_m = -(observation.suspect.height_change_m or 0.0)
+    if now.height_m is None or fall_m <= 0:
+        return False
+    return fall_m <= _HALF * now.height_m

@@ -6,7 +6,7 @@ from datetime import date
 from shapely.geometry import Polygon
 
 from aerial.geo import area_m2
-from aerial.records import Decision, Observation, Result, Sighting, State, Structure
+from aerial.records import Decision, Observation, Result, Sighting, Structure
 from aerial.suspects.overlap import joined
 
 
@@ -45,13 +45,16 @@ def decided(
     What is decided upon is the extent known on the observation's ``after`` day, so growth seen later stays
     open. Accepting sets ``case``: ``<identity>-<episode>``, or the given key where one suspect shows
     several structures and the case is another's. Rejecting what changed after an acceptance
-    means that the change is nothing: the accepted case stands. Of a demolition: accepting leaves the state,
-    rejecting says that the structure still stands. Accepting what stands on a place that was told to be
-    gone begins the next episode.
+    means that the change is nothing: the accepted case stands. A verdict on a demolition says whether it is
+    a case, not whether something stands: the state stays, and what is open waits on. Accepting what stands
+    on a place that was told to be gone begins the next episode.
     """
     day = observation.after_on
-    if observation.suspect.kind == "demolished":
-        return _decided_demolition(structure, decision, observation)
+    taken = observation.suspect.kind == "demolished"
+    if taken and (structure.state == "gone" or structure.decided_on is not None):
+        return _with_extent(structure, observation)
+    if taken:
+        return structure
     if structure.state == "gone":
         if decision == "accept" and structure.gone_on is not None and day > structure.gone_on:
             height_m = structure.height_m
@@ -96,30 +99,12 @@ def told(structure: Structure, result: Result, on: date) -> Structure:
 def waits(sighting: Sighting, observation: Observation, now: Structure) -> bool:
     """Tell whether a shown suspect still waits for a verdict, given its structure as it is known now.
 
-    It does not when it is of an earlier episode, or when what was decided upon is as new as it: of the
-    suspects of one structure and day one answers for all.
+    To be asked of what has no verdict of its own. It does not when it is of an earlier episode, or when
+    what was decided upon is as new as it: of the suspects of one structure and day one answers for all.
     """
     if not sighting.shown or sighting.structure.episode != now.episode:
         return False
     return now.decided_on is None or now.decided_on < observation.after_on
-
-
-def _decided_demolition(structure: Structure, decision: Decision, observation: Observation) -> Structure:
-    day = observation.after_on
-    known = structure.decided_on is not None
-    if decision == "accept":
-        return _with_extent(structure, observation) if known and structure.state != "gone" else structure
-    if structure.state == "gone" and structure.gone_on == day:
-        # ``gone_on`` stays beside a state that is not gone: this demolition was looked at, and is none.
-        state: State = "accepted" if structure.case else "rejected" if known else "open"
-        back = replace(structure, state=state)
-        return _settled(back, back.outline, day, back.height_m) if known else back
-    if structure.state == "gone":
-        return structure
-    whole = [structure.outline, structure.decided_outline or observation.suspect.outline]
-    outline = joined(whole)
-    back = replace(structure, outline=outline, area_m2=round(area_m2(outline), 2))
-    return _settled(back, outline, day, back.height_m) if known else back
 
 
 def _with_extent(structure: Structure, observation: Observation) -> Structure:
@@ -130,7 +115,10 @@ def _with_extent(structure: Structure, observation: Observation) -> Structure:
     if day >= structure.last_on:
         return _settled(structure, structure.outline, day, structure.height_m)
     # Decided upon with an older picture: what came since is not decided.
-    parts = [part for part in (structure.decided_outline, observation.suspect.outline) if part is not None]
+    seen = None if observation.suspect.kind == "demolished" else observation.suspect.outline
+    parts = [part for part in (structure.decided_outline, seen) if part is not None and not part.is_empty]
+    if not parts:
+        return _settled(structure, structure.outline, day, structure.height_m)
     then = joined(parts)
     heights = [structure.decided_height_m, observation.suspect.height_change_m]
     known = max((h for h in heights if h is not None), default=None)

@@ -31,6 +31,7 @@ from aerial.suspects.overlap import (
     LEAST_M2,
     SAME,
     contact_m,
+    covered,
     excess,
     frame_at,
     reach_m,
@@ -51,6 +52,8 @@ _STOREY_M, _SIGMAS, _NOISE_M = 1.6, 3 * 2**0.5, 0.3
 _AGAINST, _SMALLER = 0.25, 0.6
 # Where the middle of an outline was bare ground, what stood on most of it is gone.
 _STOOD_M, _MOSTLY = 2.2, 0.6
+# An outline is a piece of what is known where so much of it lies within reach of that.
+_PIECE = 0.9
 # So much of an outline outside of the known one is added as drawn; less is the drawing's own error.
 _OUTSIDE = 0.3
 
@@ -189,9 +192,9 @@ def _built(observation: Observation, shape: BaseGeometry, near: list[Place], pla
         return _against(observation, shape, near, reach, places)
     # The largest common ground first; near() is in order of identity, which settles ties.
     matched.sort(key=lambda p: -ground[p.structure.identity])
-    known = [part for p in matched for part in _may_show(p, observation)]
+    known = [part for p in matched for part in _may_show(p, observation, shape)]
     beyond = excess(shape, union_all(known), reach) if known else shape
-    repeats = [p for p in matched if _repeats(p, observation)]
+    repeats = [p for p in matched if _repeats(p, observation, shape)]
     best = (repeats or matched)[0]
     if not beyond.is_empty:
         fresh = [p for p in matched if p not in repeats]
@@ -241,9 +244,11 @@ def _is_earlier(structure: Structure, observation: Observation) -> bool:
 
 def _shared(place: Place, shape: BaseGeometry, observation: Observation, reach: float) -> float:
     """Return the common ground (m2) with a structure that this can be, else 0."""
-    for extent in (place.shape, place.known_on(observation.after_on)):
-        if same_place(shape, extent, reach):
-            return max(float(shape.intersection(extent).area), 1e-9)
+    extents = (place.shape, place.known_on(observation.after_on))
+    # A narrow piece of what is known may lie beside it altogether, and still within measuring error.
+    piece = _repeats(place, observation, shape) and covered(shape, extents[1], 2 * reach) >= _PIECE
+    if piece or any(same_place(shape, extent, reach) for extent in extents):
+        return max(max(float(shape.intersection(extent).area) for extent in extents), 1e-9)
     return 0.0
 
 
@@ -251,19 +256,25 @@ def _is_gone(place: Place) -> bool:
     return place.structure.state == "gone"
 
 
-def _after_gone(structure: Structure, observation: Observation) -> bool:
+def _after_gone(place: Place, observation: Observation, shape: BaseGeometry) -> bool:
     """Tell whether what stands on the observation's day stands there after the structure was gone."""
-    if structure.gone_on is None or observation.after_on > structure.gone_on:
+    now = place.structure
+    if now.gone_on is None or observation.after_on > now.gone_on:
         return True
-    # Gone and built again within one pair: only where the pair can show nothing older.
-    since = structure.decided_on or structure.first_on
-    return observation.after_on == structure.gone_on and observation.before_on >= since
+    # Gone and built again within one pair, the new lower: on that very day most of the ground is built on,
+    # or the pair can show nothing older.
+    if observation.after_on < now.gone_on:
+        return False
+    reach = reach_m(observation.suspect.error_m)
+    return observation.before_on >= (now.decided_on or now.first_on) or (
+        covered(place.shape, shape, reach) >= _MOSTLY
+    )
 
 
-def _repeats(place: Place, observation: Observation) -> bool:
+def _repeats(place: Place, observation: Observation, shape: BaseGeometry) -> bool:
     """Tell whether the pair may show again what is known of the structure."""
     if _is_gone(place):
-        return not _after_gone(place.structure, observation)
+        return not _after_gone(place, observation, shape)
     base = place.base
     if base is None or _is_earlier(base, observation):
         return True
@@ -273,9 +284,9 @@ def _repeats(place: Place, observation: Observation) -> bool:
     return observation.before_on < base.last_on
 
 
-def _may_show(place: Place, observation: Observation) -> list[BaseGeometry]:
+def _may_show(place: Place, observation: Observation, shape: BaseGeometry) -> list[BaseGeometry]:
     """Return the known extents that may be what the observation shows."""
-    if not _repeats(place, observation):
+    if not _repeats(place, observation, shape):
         return place.today
     return [place.known_on(observation.after_on) if place.base is not None else place.shape, *place.today]
 
@@ -315,7 +326,7 @@ def _changed(
 ) -> _Seen:
     """Return the sighting of a structure that grew, or was built again, by ``part`` of the outline."""
     now, day = place.structure, observation.after_on
-    if now.state == "gone" and not _after_gone(now, observation):
+    if now.state == "gone" and not _after_gone(place, observation, shape):
         # An old picture, larger than what was known of something gone: worth a look, and no new episode.
         return place, "again", True, f"Larger than what was known here before it was gone on {now.gone_on}"
     if now.state == "gone" or _was_bare(place, observation, shape):
@@ -348,7 +359,9 @@ def _was_bare(place: Place, observation: Observation, shape: BaseGeometry) -> bo
     stood = now.height_m is not None and now.height_m >= _STOOD_M
     if suspect.kind != "new" or suspect.height_change_m is None or not stood or place.base is None:
         return False
-    return not _repeats(place, observation) and (shape.intersection(place.shape).area >= _MOSTLY * shape.area)
+    return observation.before_on >= place.base.last_on and (
+        float(shape.intersection(place.shape).area) >= _MOSTLY * shape.area
+    )
 
 
 def grow(
@@ -362,8 +375,12 @@ def grow(
         outside = excess(part, place.shape, reach)
     height_m, rise_m = now.height_m, suspect.height_change_m
     if rise_m is not None and rise_m > 0:
-        on_top = not _repeats(place, observation) and share(shape, place.shape, reach) >= SAME
-        height_m = rise_m if height_m is None else height_m + rise_m if on_top else max(height_m, rise_m)
+        # A second suspect of the day, or the same one once more, is no further storey.
+        on_top = observation.before_on >= now.last_on and share(shape, place.shape, reach) >= SAME
+        if height_m is not None:
+            height_m = height_m + rise_m if on_top else max(height_m, rise_m)
+        elif observation.before_on < now.first_on and covered(place.shape, shape, reach) >= _MOSTLY:
+            height_m = rise_m
     outline, area_m2 = now.outline, now.area_m2
     if not outside.is_empty:
         place.shape = union_all([place.shape, outside])
