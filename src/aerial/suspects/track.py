@@ -1,0 +1,417 @@
+"""Identity over the cycles: which structure a suspect is, and whether a reviewer should see it.
+
+A suspect is a change between two days, so time decides what it can be::
+
+    before_on >= last_on    the change came after all that is known of the structure: "grown", shown
+    before_on <  last_on    the pair may show again what is known: shown only where extent or height go
+                            beyond it by more than measuring error ("grown"), else hidden: "decided"
+                            where a verdict covers it, "again" where one is still awaited
+
+``last_on`` is the day up to which the extent of a structure is known: that of the newest observation that
+added to it. A structure that is gone is "rebuilt" by whatever stands there later; a demolition of most of
+it ends its episode, one of a part takes that part away. Which structure: the one that shares most ground
+(``overlap``); an ``extended`` suspect that shares none but stands against a larger structure with a quarter
+of its rim is that structure's. Touching alone makes nothing one, and what belongs to nothing known is a
+structure of its own. Everything is pure; nothing is dropped: what is hidden says why.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+
+from shapely import union_all
+from shapely.geometry.base import BaseGeometry
+
+from aerial import geo
+from aerial.records import Observation, Relation, Sighting, Structure, Zone
+from aerial.suspects.demolition import demolition
+from aerial.suspects.episode import decided, external_key, rebuilt, told, waits
+from aerial.suspects.overlap import (
+    LEAST_M2,
+    SAME,
+    contact_m,
+    covered,
+    excess,
+    frame_at,
+    reach_m,
+    same_place,
+    share,
+    solid,
+)
+from aerial.suspects.overlap import grown as wider
+from aerial.suspects.places import Place, Places
+from aerial.suspects.rank import ZoneMap, rank_of, sentence
+
+__all__ = ["decided", "external_key", "identity_of", "same_structure", "told", "track", "waits"]
+
+# Height over the known that is a storey and no noise: the least that is a suspect at all (``Limits``), and
+# three times the noise of the difference of two such heights.
+_STOREY_M, _SIGMAS, _NOISE_M = 1.6, 3 * 2**0.5, 0.3
+# An addition stands against its building with so much of its rim, and is so much smaller.
+_AGAINST, _SMALLER = 0.25, 0.6
+# Where the middle of an outline was bare ground, what stood on most of it is gone.
+_STOOD_M, _MOSTLY = 2.2, 0.6
+# An outline is a piece of what is known where so much of it lies within reach of that.
+_PIECE = 0.9
+# So much of an outline outside of the known one is added as drawn; less is the drawing's own error.
+_OUTSIDE = 0.3
+
+
+def track(
+    new: Sequence[Observation], known: Sequence[Structure], zones: Sequence[Zone]
+) -> tuple[Sighting, ...]:
+    """Return what new observations are to the structures known, in order of day, cell and key.
+
+    The order in which ``new`` and ``known`` are given does not matter, and the same observation given
+    twice counts once. Give the pairs of one survey together, and of the neighbouring cells what lies at
+    their border. Where one outline shows a change of several structures, each gets a sighting with the
+    same key, all but the first hidden: a verdict on the key is one on all of them. ``structure`` of a
+    later sighting holds what earlier ones of the same structure added, so the last one counts. An
+    observation that ``known`` already contains leaves its structure as it is.
+
+    Raises:
+        ValueError: ``known`` holds an identity twice.
+    """
+    unique = {(one.cell, one.suspect.key): one for one in sorted(new, key=repr)}
+    ordered = sorted(unique.values(), key=_order)
+    places, map_of_zones = Places(ordered, known), ZoneMap(zones)
+    sightings: list[Sighting] = []
+    for index, observation in enumerate(ordered):
+        explained = map_of_zones.explain(observation)
+        for place, relation, shown, what in _seen(observation, index, places):
+            places.belongs(index, place.structure.identity)
+            sightings.append(
+                Sighting(
+                    key=observation.suspect.key,
+                    structure=place.structure,
+                    relation=relation,
+                    shown=shown,
+                    reason=sentence(what, explained),
+                    rank=rank_of(observation, relation, explained),
+                    zones=explained.labels,
+                )
+            )
+    return tuple(sightings)
+
+
+def identity_of(observation: Observation) -> str:
+    """Return the identity of a structure that begins with this observation: safe in names and URLs."""
+    told_apart = f"{observation.cell}\n{observation.suspect.key}"
+    return f"S-{hashlib.sha256(told_apart.encode()).hexdigest()[:12]}"
+
+
+def same_structure(a: Structure, b: Structure) -> bool:
+    """Tell whether two structures that were known apart (two laptops) are one: by their newest extents."""
+    if a.outline.is_empty or b.outline.is_empty:
+        return False
+    # The smaller name first: a frame of the one or the other must not decide.
+    first, second = sorted((a, b), key=lambda structure: structure.identity)
+    frame = frame_at(first.outline)
+    shapes = [solid(geo.reproject(one.outline, geo.WGS84, frame)) for one in (first, second)]
+    return same_place(shapes[0], shapes[1], reach_m(None))
+
+
+_Seen = tuple[Place, Relation, bool, str]
+
+
+def _order(observation: Observation) -> tuple[date, int, bool, str, str]:
+    """By day; on one day the newest change first, and what went before what came."""
+    came = observation.suspect.kind != "demolished"
+    newest = -observation.before_on.toordinal()
+    return (observation.after_on, newest, came, observation.cell, observation.suspect.key)
+
+
+def _seen(observation: Observation, index: int, places: Places) -> list[_Seen]:
+    identity = identity_of(observation)
+    shape = places.shape_of(observation)
+    if places.knows(identity):
+        return [_first_again(places.place(identity), observation)]
+    near = places.near(index)
+    for place in near:
+        place.begin(observation.after_on)
+    if observation.suspect.kind == "demolished":
+        ended = demolition(observation, shape, near, places)
+        return ended or [_begun(observation, identity, shape, places)]
+    return _built(observation, shape, near, places) or [_begun(observation, identity, shape, places)]
+
+
+def _first_again(place: Place, observation: Observation) -> _Seen:
+    """Return the sighting of an observation that began a structure, given once more."""
+    now = place.structure
+    answered = now.episode > 1 or (now.decided_on is not None and now.decided_on >= observation.after_on)
+    if answered:
+        return place, "decided", False, "It is what was decided upon already"
+    relation: Relation = "demolished" if observation.suspect.kind == "demolished" else "first"
+    return place, relation, True, _first_words(observation)
+
+
+def _begun(observation: Observation, identity: str, shape: BaseGeometry, places: Places) -> _Seen:
+    suspect = observation.suspect
+    gone = suspect.kind == "demolished"
+    whole = suspect.outline.is_valid and not suspect.outline.is_empty
+    height_m = suspect.height_change_m
+    structure = Structure(
+        identity=identity,
+        episode=1,
+        cell=observation.cell,
+        state="gone" if gone else "open",
+        outline=suspect.outline if whole else places.lonlat(shape),
+        area_m2=suspect.area_m2,
+        height_m=height_m if height_m is not None and height_m > 0 else None,
+        first_on=observation.after_on,
+        last_on=observation.after_on,
+        gone_on=observation.after_on if gone else None,
+    )
+    place = Place(structure=structure, shape=shape, decided=None, day=observation.after_on)
+    places.by_identity[identity] = place
+    return place, "demolished" if gone else "first", True, _first_words(observation)
+
+
+def _first_words(observation: Observation) -> str:
+    what = {
+        "demolished": "A building that was not known before was demolished",
+        "excavation": "The ground was dug",
+        "unknown": "A roof or a building changed",
+        "extended": "Something was built against a building",
+        "rooftop": "Something was built on a building",
+    }.get(observation.suspect.kind, "Something was built")
+    return f"{what} {_between(observation)}"
+
+
+def _between(observation: Observation) -> str:
+    return f"between {observation.before_on} and {observation.after_on}"
+
+
+def _built(observation: Observation, shape: BaseGeometry, near: list[Place], places: Places) -> list[_Seen]:
+    """Return what an outline in which something came is to the structures near; nothing: to none known."""
+    reach = reach_m(observation.suspect.error_m)
+    ground = {p.structure.identity: _shared(p, shape, observation, reach) for p in near}
+    matched = [p for p in near if ground[p.structure.identity] > 0]
+    if not matched:
+        return _against(observation, shape, near, reach, places)
+    # The largest common ground first; near() is in order of identity, which settles ties.
+    matched.sort(key=lambda p: -ground[p.structure.identity])
+    known = [part for p in matched for part in _may_show(p, observation, shape)]
+    beyond = excess(shape, union_all(known), reach) if known else shape
+    repeats = [p for p in matched if _repeats(p, observation, shape)]
+    best = (repeats or matched)[0]
+    if not beyond.is_empty:
+        fresh = [p for p in matched if p not in repeats]
+        on = {p.structure.identity: _ground(p, beyond, observation) for p in matched}
+        main = max(fresh or matched, key=lambda p: on[p.structure.identity] * (1 if _is_gone(p) else 2))
+        also = [p for p in fresh if p is not main and _takes_part(p, beyond, observation, reach)]
+    elif not _is_gone(best) and _is_higher(best.structure, observation):
+        main, also = best, []
+    else:
+        return [_hidden(best, observation)]
+    if _is_earlier(main.structure, observation):
+        return [_hidden(main, observation)]
+    others = [p.shape for p in matched if p is not main and (p in also or not _is_gone(p))]
+    part = _own(shape, beyond, others, reach)
+    seen = [_changed(main, observation, shape, part, places)]
+    for place in also:
+        own = beyond.intersection(place.known_on(observation.after_on))
+        place, relation, _, what = _changed(place, observation, shape, own, places)
+        seen.append((place, relation, False, f"{what}, by the same outline as {main.structure.identity}"))
+    return seen
+
+
+def _own(
+    shape: BaseGeometry, beyond: BaseGeometry, others: Sequence[BaseGeometry], reach: float
+) -> BaseGeometry:
+    """Return the excess with what lies between it and the known rim, without what is a neighbour's."""
+    part = beyond if beyond.is_empty else shape.intersection(wider(beyond, reach))
+    rest = part.difference(union_all(others)) if others else part
+    return rest if rest.area >= LEAST_M2 else part
+
+
+def _ground(place: Place, part: BaseGeometry, observation: Observation) -> float:
+    return float(place.known_on(observation.after_on).intersection(part).area)
+
+
+def _takes_part(place: Place, beyond: BaseGeometry, observation: Observation, reach: float) -> bool:
+    """Tell whether a change is so much a second structure's that it is one of it, too."""
+    extent = place.known_on(observation.after_on)
+    return _ground(place, beyond, observation) >= LEAST_M2 and share(beyond, extent, reach) >= SAME
+
+
+def _is_earlier(structure: Structure, observation: Observation) -> bool:
+    """Tell whether an observation is of an earlier episode than the present one."""
+    former = structure.episode > 1 and structure.state != "gone" and structure.gone_on is not None
+    return former and structure.gone_on is not None and observation.after_on <= structure.gone_on
+
+
+def _shared(place: Place, shape: BaseGeometry, observation: Observation, reach: float) -> float:
+    """Return the common ground (m2) with a structure that this can be, else 0."""
+    extents = (place.shape, place.known_on(observation.after_on))
+    # A narrow piece of what is known may lie beside it altogether, and still within measuring error.
+    piece = _repeats(place, observation, shape) and covered(shape, extents[1], 2 * reach) >= _PIECE
+    if piece or any(same_place(shape, extent, reach) for extent in extents):
+        return max(max(float(shape.intersection(extent).area) for extent in extents), 1e-9)
+    return 0.0
+
+
+def _is_gone(place: Place) -> bool:
+    return place.structure.state == "gone"
+
+
+def _after_gone(place: Place, observation: Observation, shape: BaseGeometry) -> bool:
+    """Tell whether what stands on the observation's day stands there after the structure was gone."""
+    now = place.structure
+    if now.gone_on is None or observation.after_on > now.gone_on:
+        return True
+    # Gone and built again within one pair, the new lower: on that very day most of the ground is built on,
+    # or the pair can show nothing older.
+    if observation.after_on < now.gone_on:
+        return False
+    reach = reach_m(observation.suspect.error_m)
+    return observation.before_on >= (now.decided_on or now.first_on) or (
+        covered(place.shape, shape, reach) >= _MOSTLY
+    )
+
+
+def _repeats(place: Place, observation: Observation, shape: BaseGeometry) -> bool:
+    """Tell whether the pair may show again what is known of the structure."""
+    if _is_gone(place):
+        return not _after_gone(place, observation, shape)
+    base = place.base
+    if base is None or _is_earlier(base, observation):
+        return True
+    if observation.after_on == base.last_on:
+        # Another suspect of the day that is known best: new where its change came after the verdict.
+        return observation.before_on < (base.decided_on or base.first_on)
+    return observation.before_on < base.last_on
+
+
+def _may_show(place: Place, observation: Observation, shape: BaseGeometry) -> list[BaseGeometry]:
+    """Return the known extents that may be what the observation shows."""
+    if not _repeats(place, observation, shape):
+        return place.today
+    return [place.known_on(observation.after_on) if place.base is not None else place.shape, *place.today]
+
+
+def _is_higher(structure: Structure, observation: Observation) -> bool:
+    suspect = observation.suspect
+    if suspect.height_change_m is None or structure.height_m is None:
+        return False
+    noise_m = _NOISE_M if suspect.height_noise_m is None else suspect.height_noise_m
+    return suspect.height_change_m > structure.height_m + max(_STOREY_M, _SIGMAS * noise_m)
+
+
+def _hidden(place: Place, observation: Observation) -> _Seen:
+    now = place.structure
+    if now.state == "gone":
+        what = f"It is what stood here until it was gone on {now.gone_on}"
+        return place, "decided" if now.decided_on else "again", False, what
+    if _is_earlier(now, observation):
+        return place, "decided", False, f"It is what stood here before {now.gone_on}, an earlier episode"
+    if now.decided_on is not None and now.decided_on >= now.last_on:
+        return place, "decided", False, f"Nothing but what was {_verdict(now)}"
+    what = f"Nothing but what is known since {now.last_on} and waits for a verdict"
+    return place, "again", False, what
+
+
+def _verdict(structure: Structure) -> str:
+    said = "accepted" if structure.state == "accepted" else "rejected"
+    return f"{said} on the picture of {structure.decided_on}"
+
+
+def _changed(
+    place: Place,
+    observation: Observation,
+    shape: BaseGeometry,
+    part: BaseGeometry,
+    places: Places,
+) -> _Seen:
+    """Return the sighting of a structure that grew, or was built again, by ``part`` of the outline."""
+    now, day = place.structure, observation.after_on
+    if now.state == "gone" and not _after_gone(place, observation, shape):
+        # An old picture, larger than what was known of something gone: worth a look, and no new episode.
+        return place, "again", True, f"Larger than what was known here before it was gone on {now.gone_on}"
+    if now.state == "gone" or _was_bare(place, observation, shape):
+        gone_on = now.gone_on if now.state == "gone" and now.gone_on is not None else observation.before_on
+        height_m = observation.suspect.height_change_m
+        place.structure = rebuilt(now, places.lonlat(part), height_m, day, gone_on)
+        place.shape, place.decided, place.base, place.base_shape = part, None, None, None
+        former = f", formerly case {place.structure.previous}" if place.structure.previous else ""
+        what = f"Built again {_between(observation)} where a structure was gone by {gone_on}{former}"
+        return place, "rebuilt", True, what
+    grow(place, observation, part, shape, places)
+    return place, "grown", True, _grown_words(now, observation)
+
+
+def _grown_words(before: Structure, observation: Observation) -> str:
+    if before.decided_on is None:
+        return f"It grew {_between(observation)} while it waits for a verdict"
+    if observation.before_on >= before.decided_on:
+        return f"It changed {_between(observation)}, after it was {_verdict(before)}"
+    return f"It is larger or higher than what was {_verdict(before)}"
+
+
+def _was_bare(place: Place, observation: Observation, shape: BaseGeometry) -> bool:
+    """Tell whether a structure was gone before the pair began, though nobody saw it go.
+
+    "new" by height means that half of the outline was ground: where most of it lies on a structure that
+    stood higher than a room, that one was taken down.
+    """
+    now, suspect = place.structure, observation.suspect
+    stood = now.height_m is not None and now.height_m >= _STOOD_M
+    if suspect.kind != "new" or suspect.height_change_m is None or not stood or place.base is None:
+        return False
+    return observation.before_on >= place.base.last_on and (
+        float(shape.intersection(place.shape).area) >= _MOSTLY * shape.area
+    )
+
+
+def grow(
+    place: Place, observation: Observation, part: BaseGeometry, shape: BaseGeometry, places: Places
+) -> None:
+    """Add a change to a structure: ``part`` of its outline ``shape`` (metres) that is the change."""
+    now, suspect = place.structure, observation.suspect
+    outside = part.difference(place.shape)
+    reach = reach_m(suspect.error_m)
+    if outside.area < _OUTSIDE * part.area:
+        outside = excess(part, place.shape, reach)
+    height_m, rise_m = now.height_m, suspect.height_change_m
+    if rise_m is not None and rise_m > 0:
+        # A second suspect of the day, or the same one once more, is no further storey.
+        on_top = observation.before_on >= now.last_on and share(shape, place.shape, reach) >= SAME
+        if height_m is not None:
+            height_m = height_m + rise_m if on_top else max(height_m, rise_m)
+        elif observation.before_on < now.first_on and covered(place.shape, shape, reach) >= _MOSTLY:
+            height_m = rise_m
+    outline, area_m2 = now.outline, now.area_m2
+    if not outside.is_empty:
+        place.shape = union_all([place.shape, outside])
+        outline = places.lonlat(place.shape)
+        place.shape = places.metric(outline)
+        area_m2 = round(place.shape.area, 2)
+    place.today.append(shape)
+    place.structure = replace(
+        now,
+        outline=outline,
+        area_m2=area_m2,
+        height_m=height_m,
+        last_on=max(now.last_on, observation.after_on),
+    )
+
+
+def _against(
+    observation: Observation, shape: BaseGeometry, near: list[Place], reach: float, places: Places
+) -> list[_Seen]:
+    """Return the structure that an addition stands against; nothing where it is a building of its own."""
+    if observation.suspect.kind != "extended":
+        return []
+    least_m = _AGAINST * shape.length
+    touched = [
+        (contact_m(shape, p.shape, reach), p)
+        for p in near
+        if not _is_gone(p) and shape.area <= _SMALLER * p.shape.area
+    ]
+    length_m, place = max(touched, key=lambda pair: pair[0], default=(0.0, None))
+    if place is None or length_m < least_m:
+        return []
+    before = place.structure
+    grow(place, observation, shape, shape, places)
+    return [(place, "grown", True, _grown_words(before, observation))]
