@@ -35,8 +35,9 @@ class CaseSettings:
     "wgs84": 0.8 m are added to the error); ``communities`` and ``unit_grids``, files of polygons relative
     to the town's folder; ``address`` with {community}, {unit_grid} and {cell} in it; ``near_m``: cases of
     one matter this near may be the same one twice.
-    Time: ``deadline_work_days`` or ``deadline_work_hours`` after the verdict (neither: no deadline), by ``hours`` ("HH:MM-HH:MM")
-    of a working day and the file ``holidays``, in local time, ``utc_offset_h`` from UTC.
+    Time: ``deadline_work_days`` or ``deadline_work_hours`` after the verdict (neither: no deadline), by
+    the ``hours`` ("HH:MM-HH:MM") of a working day and the file ``holidays``, in local time, ``utc_offset_h``
+    from UTC.
     ``secrecy``: of everything that leaves; None: nothing leaves.
     """
 
