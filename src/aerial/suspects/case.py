@@ -135,7 +135,7 @@ def make_case(
     )
     held += [
         f"It may be the same as {other.external_key}, of the same matter and "
-        f"{distance_m(case.at, other.at):.1f} m away: look at both, then say that they are two, or reject one."
+        f"{distance_m(case.at, other.at):.1f} m away: look at both, then name it distinct, or reject one."
         for other in near_duplicates(case, others, settings.near_m)
         if other.external_key not in distinct
     ]
@@ -274,9 +274,7 @@ def _authority(settings: CaseSettings) -> tuple[Authority | None, list[str]]:
             "The authority's name (ZGBMMC, 主管部门名称) is missing: set authority_name in [cases]."
         )
     elif gb_length(settings.authority_name) > settings.authority_name_max:
-        reasons.append(
-            f"The name of who is in charge (ZGBMMC, 主管部门名称) is longer than {settings.authority_name_max}."
-        )
+        reasons.append(f"The name (ZGBMMC, 主管部门名称) is longer than {settings.authority_name_max}.")
     if not settings.authority_code or not settings.authority_name:
         return None, reasons
     return Authority(code=settings.authority_code, name=settings.authority_name), reasons
