@@ -38,8 +38,8 @@ class Outgoing:
     """One file that is to leave.
 
     ``what``: "text" holds no picture; "picture" is an ortho, a chip, or a report with some in it;
-    "photograph" is an original. ``footprint``: the ground that it shows, lon, lat on WGS 84. ``gsd_m``: of its
-    finest pixel. Both None: not known. ``cut``: the sensitive zones were made unreadable in it.
+    "photograph" is an original. ``footprint``: the ground that it shows, lon, lat on WGS 84. ``gsd_m``: of
+    its finest pixel. Both None: not known. ``cut``: the sensitive zones were made unreadable in it.
     """
 
     path: str
@@ -75,8 +75,8 @@ def require_may_leave(
                 "raw_photographs",
                 subject,
                 signoffs,
-                f"{len(photographs)} original photographs, {photographs[0].path} among them, would leave with "
-                f"{subject}.",
+                f"{len(photographs)} original photographs would leave with {subject}, the first one "
+                f"{photographs[0].path}.",
                 "Leave them out, or let a named person sign raw_photographs for it.",
             )
         )
@@ -86,7 +86,7 @@ def require_may_leave(
             _require_known_and_coarse(file)
         _require_cut(file, zones)
     shown = [file.footprint for file in pictures if file.footprint is not None]
-    largest = largest_contiguous_km2([*shown, *gone_before]) if shown else 0.0
+    largest = largest_contiguous_km2(shown, gone_before)
     if largest > CONTIGUOUS_KM2:
         used.append(
             _signed(
@@ -123,14 +123,15 @@ def require_true_place(case: Case) -> None:
     )
 
 
-def largest_contiguous_km2(footprints: Sequence[Shape]) -> float:
-    """Return the area of the largest connected ground that the footprints (lon, lat) show together.
+def largest_contiguous_km2(new: Sequence[Shape], before: Sequence[Shape] = ()) -> float:
+    """Return the area of the largest connected ground that footprints (lon, lat) show together.
 
-    Pictures less than 5 m apart are connected; ground that several show counts once.
+    Pictures less than 5 m apart are connected; ground that several show counts once. Ground that only
+    those ``before`` show does not count.
     """
-    if not footprints:
+    if not new:
         return 0.0
-    parts = _parts(union_all(list(footprints)))
+    parts = _parts(union_all([*new, *before]))
     middle = parts[0].representative_point()
     frame = local_frame(LonLat(lon_deg=middle.x, lat_deg=middle.y))
     placed = [reproject(part, WGS84, frame) for part in parts]
@@ -141,19 +142,21 @@ def largest_contiguous_km2(footprints: Sequence[Shape]) -> float:
     for part, there in zip(parts, placed, strict=True):
         (group,) = tree.query(there.representative_point(), predicate="within")
         total_m2[group] += area_m2(part)
-    return max(total_m2) / 1e6
+    points = [reproject(shape.representative_point(), WGS84, frame) for shape in new]
+    return max(total_m2[int(group)] for group in tree.query(points, predicate="within")[1]) / 1e6
 
 
 def _secrecy(subject: str, secrecy: str | None, signoffs: Sequence[Signoff]) -> tuple[Signoff, ...]:
+    allowed = ", ".join(get_args(Secrecy))
     if secrecy is None or not secrecy.strip():
         raise SecrecyError(
             f"No secrecy (密级) is set for {subject}, so nothing of it leaves.",
-            hint=f"Ask who decides it, then set secrecy in [cases] to one of: {', '.join(get_args(Secrecy))}.",
+            hint=f"Ask who decides it, then set secrecy in [cases] to one of: {allowed}.",
         )
     if secrecy not in get_args(Secrecy):
         raise SecrecyError(
             f"The secrecy {secrecy!r} of {subject} is none that is known.",
-            hint=f"Set secrecy in [cases] to one of: {', '.join(get_args(Secrecy))}.",
+            hint=f"Set secrecy in [cases] to one of: {allowed}.",
         )
     if secrecy == "secret":
         return (
@@ -189,7 +192,7 @@ def _require_known_and_coarse(file: Outgoing) -> None:
     # Written so that NaN is refused.
     if not file.gsd_m >= FINEST_M * (1 - _ROUNDING):
         raise SecrecyError(
-            f"The pixels of {file.path} are {file.gsd_m * 100:.1f} cm; pictures that leave have 5 cm or more.",
+            f"The pixels of {file.path} are {file.gsd_m * 100:.1f} cm; those that leave have 5 cm or more.",
             hint="Send the outward copy, which is made coarser.",
         )
 
