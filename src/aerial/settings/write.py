@@ -7,7 +7,7 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
-from aerial.codec import replacing, to_plain
+from aerial.codec import replacing
 from aerial.records import CaseSettings, Retention
 from aerial.settings.town import Settings
 
@@ -90,11 +90,13 @@ def _keys(record: Any, leave_out: tuple[str, ...] = ()) -> list[str]:
         if value is None or value in ((), {}):
             lines.append(f"# {field.name} =")
         else:
-            lines.append(f"{field.name} = {_toml(to_plain(value))}")
+            lines.append(f"{field.name} = {_toml(value)}")
     return lines
 
 
 def _toml(value: object) -> str:
+    if dataclasses.is_dataclass(value):
+        value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
         # TOML has no null; a key without a value is a key that is not there.
         pairs = (f"{_text(str(key))} = {_toml(inner)}" for key, inner in value.items() if inner is not None)
