@@ -94,9 +94,10 @@ FULL = Settings(
             secret="CITY_KEY",  # noqa: S106
             quiet_s=120.0,
             options={
-                "fields": {"typeFirstID": "SXDM", "a b": "SFWZ"},
+                "fields": {"typeFirstID": "SXDM", "a b": "SFWZ", "api_key": "cell"},
                 "ok": [200, 201],
                 "headers": {"Authorization": "Bearer {secret}"},
+                "files": {"token": "upload.token"},
                 "utf8": True,
                 "since": date(2026, 1, 1),
             },
@@ -145,7 +146,7 @@ def test_the_sample_of_a_new_town_can_be_uncommented(tmp_path: Path) -> None:
     settings = load_settings(path, environment={})
     assert (settings.cases.division, settings.cases.secrecy) == ("441900", "internal")
     assert (settings.sinks[0].name, settings.notifiers[0].secret) == ("folder", "WECOM_KEY")
-    assert settings.retention.keep_days == 180
+    assert settings.retention.budget_gb == 4000
 
 
 def test_only_simple_keys_come_from_the_environment(tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ def navigation_link(at: LonLat, name: str) -> str:
     """
     lon_N, lat_N = to_gcj02(np.array([at.lon_deg]), np.array([at.lat_deg]))
     # A comma would begin another part of the destination.
-    called = quote(" ".join(name.replace(",", " ").split())[:60], safe="")
+    called = quote(" ".join(name.replace(",", " ").split())[:64], safe="")
     return (
         f"https://uri.amap.com/navigation?to={lon_N[0]:.6f},{lat_N[0]:.6f},{called}"
         "&mode=car&policy=0&src=aerial&callnative=1"

@@ -16,7 +16,7 @@ from aerial.errors import SecrecyError
 from aerial.geo import WGS84, LonLat, area_m2, local_frame, reproject, to_gcj02
 from aerial.records import Case, Secrecy, Signoff, SignoffKind, Zone
 from aerial.records.record import record
-from aerial.suspects.places import distance_m
+from aerial.suspects.shares import distance_m
 
 # Full-element results of more contiguous ground than this are 秘密, whatever the parts are.
 CONTIGUOUS_KM2 = 25.0

@@ -87,12 +87,12 @@ class NotifierConfig:
 
 @record
 class Retention:
-    """How long photographs stay, the table ``[retention]``; None: they stay.
+    """How long original photographs stay, the table ``[retention]``.
 
-    ``keep_days`` after a survey; ``keep_case_days`` for what a case rests on; ``budget_gb``: of the disk, for
-    all photographs together.
+    ``budget_gb``: of the disk, 10^9 bytes; above it the oldest may go; None: nothing ever goes. Nothing
+    younger than ``keep_days`` goes, nor anything a case rests on within ``keep_case_days`` of its closing.
     """
 
-    keep_days: int | None = None
-    keep_case_days: int | None = None
+    keep_days: int = 180
+    keep_case_days: int = 1825
     budget_gb: float | None = None

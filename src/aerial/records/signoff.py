@@ -10,10 +10,12 @@ SignoffKind = Literal["raw_photographs", "contiguous_25km2", "secrecy"]
 
 @record
 class Signoff:
-    """One human act. ``subject``: what it is for, such as a case's external key or a report's name."""
+    """One human act: ``id`` is a ULID. ``subject``: what it is for, such as a case's external key."""
 
+    id: str
     kind: SignoffKind
     subject: str
     by: str
     reason: str
     at: datetime
+    device: str

@@ -82,7 +82,7 @@ def check_notifiers(notifiers: Sequence[NotifierConfig]) -> None:
 
 
 def check_retention(retention: Retention) -> None:
-    """Refuse rules that would delete at once, or what cases rest on before the rest.
+    """Refuse rules by which anything could go at once, or what cases rest on before the rest.
 
     Raises:
         InputError: a value is impossible.
@@ -90,13 +90,10 @@ def check_retention(retention: Retention) -> None:
     for name in ("keep_days", "keep_case_days", "budget_gb"):
         value = getattr(retention, name)
         if value is not None and not 1 <= value < 1_000_000:
-            raise _wrong(name, value, "Give a number from 1 up, or leave it out: then everything stays.")
-    keep, keep_case = retention.keep_days, retention.keep_case_days
-    if keep_case is not None and (keep is None or keep_case < keep):
+            raise _wrong(name, value, "Give a number from 1 up.")
+    if retention.keep_case_days < retention.keep_days:
         raise _wrong(
-            "keep_case_days",
-            keep_case,
-            "Set keep_days too, and to no more: cases need theirs longer.",
+            "keep_case_days", retention.keep_case_days, "Give at least keep_days: cases need theirs longer."
         )
 
 

@@ -15,10 +15,14 @@ from aerial.records import NotifierConfig, SinkConfig
 # Of an environment variable; or of a file beside aerial.toml.
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 _FILE = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}\.(?:secret|key)")
+# Names of what holds a secret; a token alone may be the path to one in a peer's answer.
 _HIDDEN = re.compile(
-    r"(?:^|[_-])(?:password|passwd|pwd|secret|token|api[_-]?key|authorization|cookie)$", re.IGNORECASE
+    r"(?:^|[_-])(?:password|passwd|pwd|secret|(?:access|auth)[_-]?token|api[_-]?key|authorization|cookie)$",
+    re.IGNORECASE,
 )
-_IN_QUERY = re.compile(r"^(?:key|sign|signature|sig)$", re.IGNORECASE)
+_IN_QUERY = re.compile(r"^(?:key|token|sign|signature|sig)$", re.IGNORECASE)
+# Tables that map a peer's own names to the properties of a case.
+_MAPS = ("fields", "columns")
 _MAX_BYTES = 65_536
 _PLACEHOLDER = "{secret}"
 _HOW = (
@@ -79,8 +83,9 @@ def refuse_secrets(values: Mapping[str, Any], source: str) -> None:
             if not isinstance(value, str):
                 raise InputError(f"{source}: the secret of {holder} is not a name.", hint=_HOW)
             require_name(value, holder)
-        elif isinstance(value, str) and (_HIDDEN.search(key) or _has_secret(value)):
-            if _PLACEHOLDER in value:
+        elif isinstance(value, str) and _PLACEHOLDER not in value:
+            named = _HIDDEN.search(key) and where.split(".")[-1] not in _MAPS
+            if not (named or _has_secret(value)):
                 continue
             raise InputError(f"{source}: {key} of {holder} holds a key or password.", hint=_HOW)
 

@@ -53,11 +53,11 @@ SAMPLE = {
 #secret = "WECOM_KEY"
 """,
     "retention": """\
-# Without it, every photograph stays (a town makes about 0.3 TB a cycle).
+# Without budget_gb every photograph stays (a town makes about 0.3 TB a cycle).
 #[retention]
+#budget_gb = 4000.0
 #keep_days = 180
 #keep_case_days = 1825
-#budget_gb = 4000.0
 """,
 }
 

@@ -26,7 +26,7 @@ from aerial.records import (
 from aerial.records.record import record
 from aerial.suspects.codes import CodeTable, credit_code_problem, matter_of, whole_code
 from aerial.suspects.deadline import WorkCalendar, due_at
-from aerial.suspects.places import CLEAR, distance_m, shares
+from aerial.suspects.shares import CLEAR, distance_m, shares
 
 # WGS 84 of today and CGCS2000 differ by about this; no public parameters relate them.
 DATUM_M = 0.8
