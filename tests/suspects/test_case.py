@@ -3,8 +3,11 @@
 import math
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.suspects.cases import AT, EVIDENCE, SETTINGS, TOWN, accepted, made, rectangle, suspect
 
 from aerial.features import case_properties
@@ -77,6 +80,43 @@ def test_what_is_missing_or_does_not_fit_holds_the_case_with_a_sentence(
     assert sentence.endswith(".")
 
 
+def maybe(*values: Any) -> st.SearchStrategy[Any]:
+    """Return None or one of the values."""
+    return st.sampled_from([None, *values])
+
+
+@given(
+    division=maybe("441900"),
+    matter=maybe("06001", "08016", "99999"),
+    code_length=maybe(11, 16, 12),
+    authority_code=maybe("91350100M000100Y43", "91350100M000100Y44"),
+    authority_name=maybe("某局", "局" * 60),
+    address=st.sampled_from(["{community}", "{unit_grid}{cell}", "", "{lon}", "路" * 200]),
+    secrecy=maybe("public", "internal", "secret"),
+    east_m=st.floats(-700, 700),
+    error_m=maybe(0.1, 3.0, 30.0),
+    layers=st.booleans(),
+)
+def test_whatever_is_set_a_case_that_is_not_held_has_all_six_fields_and_a_secrecy(
+    east_m: float, error_m: float | None, layers: bool, **given_settings: Any
+) -> None:
+    """And one that is held says why; nothing in between, and never an exception."""
+    town = TOWN if layers else replace(TOWN, unit_grids=None, communities=None)
+    case = made(suspect(east_m=east_m, error_m=error_m), replace(SETTINGS, **given_settings), town)
+    properties = case_properties(case)
+    six = [properties[name] for name in ("SXDM", "SXMC", "ZGBMDM", "ZGBMMC", "SFWZ", "SZDYWGBSM")]
+    whole = all(six) and case.secrecy is not None and case.error_m is not None
+    if not case.held:
+        assert whole
+        assert len(properties["SXDM"]) == 11
+        assert len(properties["SZDYWGBSM"]) == 15
+        assert len(properties["ZGBMMC"].encode("gb18030")) <= 100
+        assert len(properties["SFWZ"].encode("gb18030")) <= 256
+    if not whole:
+        assert case.held
+    assert all(sentence.endswith(".") for sentence in case.held)
+
+
 def test_an_empty_table_of_settings_names_everything_at_once() -> None:
     """Nobody has to try six times."""
     held = " ".join(made(settings=CaseSettings(), town=replace(TOWN, unit_grids=None, communities=None)).held)
@@ -125,8 +165,9 @@ def test_outside_of_the_layer_and_where_the_layer_overlaps_itself_is_held() -> N
 def test_an_unknown_error_is_held_until_a_person_names_the_unit_grid() -> None:
     """A position without an error is in no grid for sure."""
     blind = suspect(error_m=None)
-    held = made(blind).held
-    assert any("error of the position is not known" in reason for reason in held)
+    first, second = made(blind).held
+    assert "error of the position is not known" in first
+    assert "needs the community and the unit_grid" in second
     named = made(blind, unit_grid="441900001001001", community="锦厦社区")
     assert (named.error_m, named.held) == (None, ())
 

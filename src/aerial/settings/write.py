@@ -44,7 +44,7 @@ SAMPLE = {
 #[[sinks]]
 #name = "folder"
 #kind = "folder"
-#url = "outbox"
+#url = "/media/transfer/cases"
 """,
     "notifiers": """\
 #[[notifiers]]

@@ -86,10 +86,9 @@ def make_case(
             "The error of the position is not known: give the survey a georeference with ce95_m, or name the "
             "unit grid (单元网格)."
         )
-    known = len(held)
     unit_grid, reasons = _placed("unit grid (单元网格)", suspect.at, error_m, town.unit_grids, unit_grid)
     held += reasons
-    if unit_grid is None and len(held) == known:
+    if unit_grid is None and town.unit_grids is None:
         held.append("The unit grid (SZDYWGBSM, 所在单元网格标识码) is missing: set unit_grids in [cases].")
     if unit_grid is not None and not _is_unit_grid(unit_grid, settings):
         held.append(f"The unit grid code {unit_grid!r} does not have {settings.unit_grid_digits} digits.")
