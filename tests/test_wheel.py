@@ -27,7 +27,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_wheel_holds_the_three_packages_and_the_data_that_they_read(wheel: Path) -> None:
-    """Library, command line, training; page template and camera files."""
+    """Library, command line, training; page template, camera files and code tables."""
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {
         "aerial/__init__.py",
@@ -38,6 +38,7 @@ def test_the_wheel_holds_the_three_packages_and_the_data_that_they_read(wheel: P
     cameras = {p.name for p in (REPOSITORY / "flightplans" / "cameras").glob("*.toml")}
     assert cameras
     assert {f"aerial/_data/flightplans/cameras/{name}" for name in cameras} <= names
+    assert {f"aerial/_data/casetables/{name}.toml" for name in ("gbt47678-5", "gbt30428-2")} <= names
 
 
 @pytest.mark.timeout(900)

@@ -1,16 +1,19 @@
-"""Outlines and cases as GeoJSON (RFC 7946) speaks of them; shared by reports and destinations.
+"""Outlines and cases as GeoJSON (RFC 7946) speaks of them, and the way there; for reports and destinations.
 
 Lon, lat with 8 decimals (1 mm), exterior rings counter-clockwise, no ``crs`` member. The property names of
 a case are a frozen contract (docs/formats.md): add, never rename.
 """
 
 from typing import Any
+from urllib.parse import quote
 
+import numpy as np
 from shapely import set_precision
 from shapely.geometry import Polygon, mapping
 from shapely.geometry.polygon import orient
 
 from aerial.codec import to_plain
+from aerial.geo import LonLat, to_gcj02
 from aerial.records import Case
 
 DECIMALS = 8  # of a degree: 1.1 mm on the ground
@@ -99,3 +102,17 @@ def case_feature(case: Case) -> dict[str, Any]:
         "geometry": outline_geometry(case.suspect.outline),
         "properties": case_properties(case),
     }
+
+
+def navigation_link(at: LonLat, name: str) -> str:
+    """Return a link that opens the way to ``at`` (WGS 84 or CGCS2000) in AMap on a phone.
+
+    The one place where GCJ-02 is written: AMap takes nothing else in this link. 6 decimals are 0.1 m.
+    """
+    lon_N, lat_N = to_gcj02(np.array([at.lon_deg]), np.array([at.lat_deg]))
+    # A comma would begin another part of the destination.
+    called = quote(" ".join(name.replace(",", " ").split())[:64], safe="")
+    return (
+        f"https://uri.amap.com/navigation?to={lon_N[0]:.6f},{lat_N[0]:.6f},{called}"
+        "&mode=car&policy=0&src=aerial&callnative=1"
+    )

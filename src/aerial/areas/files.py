@@ -24,6 +24,7 @@ from aerial.areas.ogr import Want, read_geopackage, read_shapefile
 from aerial.areas.shifted import refuse_gcj02
 from aerial.errors import CrsError, InputError
 from aerial.geo import LonLat
+from aerial.records.place import Place
 from aerial.records.zone import Zone, ZoneKind
 
 _FORMATS = "GeoJSON, KML, KMZ, a Shapefile (.shp or a .zip of it) or a GeoPackage (.gpkg)"
@@ -137,6 +138,26 @@ def flight_zones(paths: Path | Iterable[Path]) -> tuple[Zone, ...]:
     return tuple(zones)
 
 
+def read_communities(path: Path) -> tuple[Place, ...]:
+    """Return the communities (社区) of a file; each needs a property ``community`` or ``name``.
+
+    Raises:
+        InputError: as ``read_zones``, or one has no name, or one of more than 60 characters.
+        CrsError: as ``read_zones``.
+    """
+    return _places(path, ("community", "name"), "communities", None)
+
+
+def read_unit_grids(path: Path, digits: int = 15) -> tuple[Place, ...]:
+    """Return the unit grids (单元网格) of a file; each needs its code as ``unit_grid`` or ``code``.
+
+    Raises:
+        InputError: as ``read_zones``, or a code does not have so many ``digits``.
+        CrsError: as ``read_zones``.
+    """
+    return _places(path, ("unit_grid", "code"), "unit grids", digits)
+
+
 def read_lines(path: Path) -> tuple[LineString, ...]:
     """Return the lines of a file (roads, rivers), lon, lat on WGS 84.
 
@@ -216,6 +237,26 @@ def _metres(properties: dict[str, Any], key: str, what: str) -> float | None:
             hint=f"Write {key} as a number of metres over the ground, from 0 up, or leave it out.",
         )
     return float(value)
+
+
+def _places(path: Path, keys: tuple[str, str], listed: str, digits: int | None) -> tuple[Place, ...]:
+    places = []
+    for number, feature in enumerate(_polygons(path, bounded=False), start=1):
+        what = f"Feature {number} of {path}"
+        name = next((text for key in keys if (text := _text(feature.properties, key, what))), None)
+        # The name goes into addresses and messages.
+        if name is None or len(name) > 60 or not name.isprintable():
+            raise InputError(
+                f"{what} has the {keys[0]} {name!r}.",
+                hint=f"Give each of the {listed} a property {keys[0]}, at most 60 characters of text.",
+            )
+        if digits is not None and not (len(name) == digits and name.isascii() and name.isdecimal()):
+            raise InputError(
+                f"{what} has the {keys[0]} {name!r}.",
+                hint=f"Give each of the {listed} its code of {digits} digits, as text: numbers lose zeros.",
+            )
+        places.append(Place(name=name, outline=feature.outline))
+    return tuple(places)
 
 
 def _unit_grid(properties: dict[str, Any], what: str) -> str | None:

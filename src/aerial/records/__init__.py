@@ -17,6 +17,7 @@ from aerial.records.case import (
     SiteResult,
     Stage,
 )
+from aerial.records.case_settings import CaseSettings, NotifierConfig, Officer, Retention, Secrecy
 from aerial.records.cycle import (
     CellJob,
     CellState,
@@ -37,6 +38,7 @@ from aerial.records.mission import MissionItem
 from aerial.records.mosaic import Georef, Mosaic
 from aerial.records.pair import Alignment, Pair
 from aerial.records.photo import Photo, PhotoCheck
+from aerial.records.place import Place
 from aerial.records.plan import (
     Leg,
     LegKind,
@@ -48,6 +50,7 @@ from aerial.records.plan import (
     Wind,
 )
 from aerial.records.shot import ShotRecord
+from aerial.records.signoff import Signoff, SignoffKind
 from aerial.records.stitch import StitchJob, StitchQuality
 from aerial.records.structure import Observation, Relation, Sighting, State, Structure
 from aerial.records.survey import Survey, SurveyPhoto
@@ -63,6 +66,7 @@ __all__ = [
     "Authority",
     "CameraProfile",
     "Case",
+    "CaseSettings",
     "CellJob",
     "CellState",
     "Crew",
@@ -82,21 +86,28 @@ __all__ = [
     "MissionItem",
     "Mosaic",
     "Moved",
+    "NotifierConfig",
     "Observation",
+    "Officer",
     "Optimality",
     "Pair",
     "Parameters",
     "PathPoint",
     "Photo",
     "PhotoCheck",
+    "Place",
     "Plan",
     "Receipt",
     "Relation",
     "Replan",
     "Result",
+    "Retention",
+    "Secrecy",
     "Shift",
     "ShotRecord",
     "Sighting",
+    "Signoff",
+    "SignoffKind",
     "SinkConfig",
     "SiteResult",
     "Sortie",

@@ -1,4 +1,4 @@
-"""The town's settings: flag, else environment, else ``aerial.toml``, else default.
+"""Read ``aerial.toml``, the environment and flags.
 
 A misspelt setting must not be a silent default: unknown keys of the file are refused, and so are
 variables that are nearly a setting's.
@@ -11,42 +11,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from aerial.codec import from_plain, replacing
+from aerial.codec import from_plain
 from aerial.errors import InputError, WorkspaceError
 from aerial.geo import is_metric
-from aerial.records.record import record
+from aerial.settings.check import check_cases, check_notifiers, check_retention, check_sinks
+from aerial.settings.secret import refuse_secrets
+from aerial.settings.town import SCHEMA, Settings
 
-SCHEMA = 1
 _PREFIX = "AERIAL_"
-
-
-@record
-class Settings:
-    """Everything that ``aerial.toml`` may say.
-
-    ``schema``: the layout of the town's folder. ``crs``: the metric CRS of its mosaics. ``gsd_m``:
-    pixel size of the mosaics, None: the photographs' own, at least 5 cm. ``engine`` stitches, on
-    ``nodes`` where it uses them. ``baseline_days``: a survey is also compared with one at least as
-    old. ``model``: name or folder of the network that compares; None: the one that ships.
-    Flights: ``aircraft`` and ``camera`` (names or files), ``height_agl_m`` or the ``photo_gsd_m`` that
-    the photographs shall have, overlaps as shares 0-1; ``dem``: file of the terrain, relative to the
-    town's folder.
-    """
-
-    schema: int = SCHEMA
-    crs: str | None = None
-    gsd_m: float | None = None
-    engine: str = "local"
-    nodes: tuple[str, ...] = ()
-    baseline_days: int = 90
-    model: str | None = None
-    aircraft: str | None = None
-    camera: str | None = None
-    height_agl_m: float | None = None
-    photo_gsd_m: float | None = None
-    overlap_front: float = 0.8
-    overlap_side: float = 0.7
-    dem: str | None = None
+_TABLES = ("cases", "sinks", "notifiers", "retention")
 
 
 def load_settings(
@@ -54,11 +27,12 @@ def load_settings(
 ) -> Settings:
     """Return the settings of the town whose ``aerial.toml`` is ``path``.
 
-    ``flags`` that are None were not given. ``environment`` holds ``AERIAL_GSD_M`` and the like;
-    several nodes are separated by spaces.
+    ``flags`` that are None were not given. ``environment`` holds ``AERIAL_GSD_M`` and the like, for
+    everything but the tables; several nodes are separated by spaces.
 
     Raises:
-        InputError: a key is unknown or a value is of the wrong type or impossible.
+        InputError: a key is unknown, a value is of the wrong type or impossible, or the file holds a
+            secret.
         WorkspaceError: the folder is of a newer schema.
     """
     try:
@@ -69,6 +43,8 @@ def load_settings(
         raise WorkspaceError(
             f"{path} is of schema {values['schema']}; this aerial knows {SCHEMA}.", hint="Update aerial."
         )
+    # Before anything else, whose messages might repeat a value.
+    refuse_secrets(values, str(path))
     values |= _from_environment(environment)
     values |= {key: value for key, value in (flags or {}).items() if value is not None}
     settings = from_plain(Settings, values, source=str(path))
@@ -82,19 +58,28 @@ def load_settings(
             f"crs = {settings.crs!r} does not count in true metres.",
             hint="Give the local projected CRS, such as EPSG:4547; never degrees or EPSG:3857.",
         )
+    check_cases(settings.cases)
+    check_sinks(settings.sinks)
+    check_notifiers(settings.notifiers)
+    check_retention(settings.retention)
     return settings
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
-    fields = {field.name: field for field in dataclasses.fields(Settings)}
+    simple = [field.name for field in dataclasses.fields(Settings) if field.name not in _TABLES]
     found: dict[str, Any] = {}
     for variable, text in environment.items():
         if not variable.startswith(_PREFIX):
             continue
         name = variable.removeprefix(_PREFIX).lower()
-        if name not in fields:
+        if name in _TABLES:
+            raise InputError(
+                f"{variable} cannot be set by the environment: {name} is a table.",
+                hint=f"Unset it, and write {name} into aerial.toml.",
+            )
+        if name not in simple:
             # Other programs may own the prefix; a near miss is a misspelling.
-            meant = difflib.get_close_matches(name, fields, n=1)
+            meant = difflib.get_close_matches(name, simple, n=1)
             if meant:
                 raise InputError(
                     f"The environment variable {variable} is not a setting of aerial.",
@@ -114,23 +99,3 @@ def _parsed(name: str, text: str) -> object:
     if name in ("gsd_m", "height_agl_m", "photo_gsd_m", "overlap_front", "overlap_side"):
         return float(text)
     return text.split() if name == "nodes" else text
-
-
-def write_settings(path: Path, settings: Settings) -> None:
-    """Write ``aerial.toml``: what is set as values, what is not as comments to uncomment."""
-    lines = ["# Settings of this town. An environment variable AERIAL_<KEY> or a flag wins over this file."]
-    for field in dataclasses.fields(Settings):
-        value = getattr(settings, field.name)
-        if value is None or value == ():
-            lines.append(f"# {field.name} =")
-        else:
-            lines.append(f"{field.name} = {_toml(value)}")
-    with replacing(path) as part:
-        part.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def _toml(value: object) -> str:
-    if isinstance(value, tuple):
-        return f"[{', '.join(_toml(item) for item in value)}]"
-    # EPSG codes and engine names hold nothing that TOML would read differently.
-    return f'"{value}"' if isinstance(value, str) else str(value)
