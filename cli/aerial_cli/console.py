@@ -44,6 +44,11 @@ def table(rows: Sequence[Mapping[str, Any]], *, as_json: bool = False) -> None:
         print("  ".join(padded).rstrip())
 
 
+def line(name: str, value: object) -> None:
+    """Print one named fact on stdout."""
+    print(f"{name + ':':16} {_text(value)}")
+
+
 def _text(value: object) -> str:
     if value is None:
         return "-"

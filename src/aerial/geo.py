@@ -30,6 +30,7 @@ G = TypeVar("G", bound=BaseGeometry)
 
 WGS84 = "EPSG:4326"
 _LOCAL = "+proj=tmerc "
+_GEOD = pyproj.Geod(ellps="WGS84")
 # The ellipsoid and the rectangle that the public descriptions of GCJ-02 name.
 _GCJ_AXIS_M, _GCJ_E2 = 6378245.0, 0.00669342162296594323
 _GCJ_WEST, _GCJ_EAST, _GCJ_SOUTH, _GCJ_NORTH = 72.004, 137.8347, 0.8293, 55.8271
@@ -203,9 +204,14 @@ def metres_per_unit(crs: str, x: float, y: float) -> tuple[float, float]:
     """
     step = 1e-4 if is_geographic(crs) else 10.0
     lon, lat = transform(crs, WGS84, np.array([x, x + step, x]), np.array([y, y, y + step]))
-    geod = pyproj.Geod(ellps="WGS84")
-    _, _, metres = geod.inv([lon[0]] * 2, [lat[0]] * 2, lon[1:], lat[1:])
+    _, _, metres = _GEOD.inv([lon[0]] * 2, [lat[0]] * 2, lon[1:], lat[1:])
     return float(metres[0]) / step, float(metres[1]) / step
+
+
+def distance_m(a: LonLat, b: LonLat) -> float:
+    """Return the distance of two positions along the ellipsoid."""
+    _, _, metres = _GEOD.inv(a.lon_deg, a.lat_deg, b.lon_deg, b.lat_deg)
+    return float(metres)
 
 
 def local_frame(position: LonLat) -> str:
@@ -248,7 +254,7 @@ def area_m2(outline: BaseGeometry) -> float:
     """Return the area of a polygon (lon, lat on WGS 84) on the ellipsoid."""
     # The signs of rings say which are holes.
     wound = MultiPolygon([orient(part, 1.0) for part in getattr(outline, "geoms", [outline])])
-    return float(pyproj.Geod(ellps="WGS84").geometry_area_perimeter(wound)[0])
+    return float(_GEOD.geometry_area_perimeter(wound)[0])
 
 
 def reproject_edges(geometry: G, from_crs: str, to_crs: str, *, within_m: float = 0.01) -> G:

@@ -8,6 +8,10 @@
       surveys/<cell>/<YYYY-MM-DD>-<n>/  survey.json photos.json check.json photos/ ortho.tif dsm.tif ...
       pairs/<cell>/<before>__<after>/   align.json change.tif suspects.geojson chips/
       reports/<cell>/<after>/           report.geojson report.html
+      reports/<YYYY-MM-DD>/             of a cycle: report.geojson .gpkg .xlsx .html .pdf
+      outward/<case>/                   what leaves with a case: pictures of at least 5 cm a pixel
+      evidence/<case>/                  the evidence package of a case
+      ledger.sqlite                     what people decided and what was sent
 
 Names that start with a dot are leftovers of work in progress and can be deleted at any time.
 """
@@ -26,6 +30,7 @@ from aerial.records import Survey, SurveyPhoto
 from aerial.records.record import record
 
 MARKER = "aerial.toml"
+_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _SURVEY = re.compile(r"(\d{4}-\d{2}-\d{2})-(\d+)")
 
 
@@ -93,9 +98,35 @@ class Town:
         """Return the folder of a cell's plan."""
         return self.root / "plans" / _safe(cell)
 
+    def pairs_folder(self, cell: str) -> Path:
+        """Return the folder of a cell's compared pairs."""
+        return self.root / "pairs" / _safe(cell)
+
     def pair_folder(self, cell: str, before: str, after: str) -> Path:
         """Return the folder of one compared pair."""
         return self.root / "pairs" / _safe(cell) / f"{before}__{after}"
+
+    @property
+    def ledger_file(self) -> Path:
+        """The ledger, where the settings name no other."""
+        return self.root / "ledger.sqlite"
+
+    @property
+    def reviewed_file(self) -> Path:
+        """Suspects with verdicts, for training."""
+        return self.root / "reviewed.geojson"
+
+    def cycle_report_folder(self, start: date) -> Path:
+        """Return the folder of the report on one cycle."""
+        return self.root / "reports" / start.isoformat()
+
+    def outward_folder(self, external_key: str) -> Path:
+        """Return the folder of what leaves with a case."""
+        return self.root / "outward" / _safe_key(external_key)
+
+    def package_folder(self, external_key: str) -> Path:
+        """Return the folder of a case's evidence package."""
+        return self.root / "evidence" / _safe_key(external_key)
 
     def report_folder(self, cell: str, after: str) -> Path:
         """Return the folder of the report on one survey."""
@@ -182,6 +213,15 @@ else:
 
     def _lock(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _safe_key(external_key: str) -> str:
+    if not _KEY.fullmatch(external_key):
+        raise InputError(
+            f"{external_key!r} is not the key of a case.",
+            hint="List them with aerial report or aerial status.",
+        )
+    return external_key
 
 
 def _safe(cell: str) -> str:

@@ -34,6 +34,8 @@ _ERROR_SIGNS = 500
 class Row:
     """One row. ``attempts``: requests that went out, the newest at ``sent_at``; ``next_at``: not before.
 
+    ``failures``: how often in a row it had to wait, for whatever reason.
+
     ``worker`` and ``lease_until``: who has claimed it, and how long; both None when nobody has.
     """
 
@@ -41,6 +43,7 @@ class Row:
     sink: str
     state: OutboxState
     attempts: int
+    failures: int
     made_at: datetime
     next_at: datetime
     sent_at: datetime | None
@@ -71,7 +74,13 @@ def make_rows(tx: Tx, external_key: str, sinks: Sequence[str]) -> tuple[str, ...
     )
     new = tuple(sink for sink in dict.fromkeys(sinks) if sink not in there)
     for sink in new:
-        values = {"external_key": external_key, "sink": sink, "state": "pending", "attempts": 0}
+        values = {
+            "external_key": external_key,
+            "sink": sink,
+            "state": "pending",
+            "attempts": 0,
+            "failures": 0,
+        }
         tx.connection.execute(outbox.insert().values(**values, made_at=tx.now, next_at=tx.now))
     return new
 
@@ -181,7 +190,14 @@ def retry(
     """
     if state not in OPEN:
         raise ValueError(f"a row that is tried again is not {state!r}")
-    change = {"state": state, "next_at": next_at, "error": _told(error), "worker": None, "lease_until": None}
+    change = {
+        "state": state,
+        "next_at": next_at,
+        "error": _told(error),
+        "failures": outbox.c.failures + 1,
+        "worker": None,
+        "lease_until": None,
+    }
     done = _update_mine(tx, row, row.worker, change)
     if done:
         payload = {"sink": row.sink, "state": state, "next_at": next_at, "error": _told(error)}
@@ -221,7 +237,7 @@ def revive(tx: Tx, external_key: str, sink: str) -> Row:
             f"{external_key} for {sink} is {row.state}, not dead.", hint="Only what was given up is revived."
         )
     state = "ambiguous" if row.sent_at else "pending"
-    _update(tx, row, {"state": state, "next_at": tx.now, "error": None})
+    _update(tx, row, {"state": state, "next_at": tx.now, "error": None, "failures": 0})
     audit.append(tx, "case.revived", external_key, {"sink": sink, "state": state})
     return get(tx, external_key, sink)
 

@@ -252,6 +252,7 @@ outbox = Table(
     Column("sink", Text, primary_key=True),
     Column("state", Text, nullable=False),
     Column("attempts", Integer, nullable=False),
+    Column("failures", Integer, nullable=False),
     Column("made_at", Moment, nullable=False),
     Column("next_at", Moment, nullable=False),
     Column("sent_at", Moment),

@@ -156,6 +156,24 @@ def add_sightings(
     return len(new)
 
 
+def supersede(tx: Tx, cell: str, pair: str, kept: Sequence[str]) -> int:
+    """Hide the suspects of a pair that a newer comparison does not show any more; return how many were.
+
+    What was decided stays decided, and every row stays: only nobody is asked about it again.
+    """
+    table = schema.suspects
+    here = sa.and_(table.c.cell == cell, table.c.pair == pair, table.c.shown)
+    shown = set(tx.connection.execute(sa.select(table.c.key).where(here)).scalars())
+    gone = sorted(shown - set(kept))
+    for start in range(0, len(gone), _MANY):
+        some = table.c.key.in_(gone[start : start + _MANY])
+        change = {"shown": False, "reason": "A newer comparison of the same surveys does not show it."}
+        tx.connection.execute(table.update().where(some).values(change))
+    if gone:
+        audit.append(tx, "suspects.superseded", f"{cell}/{pair}", {"suspects": gone})
+    return len(gone)
+
+
 def list_suspects(
     tx: Tx, *, cell: str | None = None, cycle: date | None = None, shown: bool = True, undecided: bool = True
 ) -> tuple[SuspectRow, ...]:

@@ -162,6 +162,7 @@ def upgrade() -> None:
         sa.Column("sink", sa.Text, primary_key=True),
         sa.Column("state", sa.Text, nullable=False),
         sa.Column("attempts", sa.Integer, nullable=False),
+        sa.Column("failures", sa.Integer, nullable=False),
         sa.Column("made_at", moment, nullable=False),
         sa.Column("next_at", moment, nullable=False),
         sa.Column("sent_at", moment),

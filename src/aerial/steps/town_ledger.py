@@ -1,0 +1,139 @@
+"""What lies in a town's folder, into its ledger: surveys, cycles, pairs, and what each suspect is.
+
+Files are the truth of what was measured; the ledger indexes them. Whatever was indexed once and has
+not changed is passed over, so that this may run at any time, and again after a kill.
+"""
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from aerial.areas import read_cells, read_zones
+from aerial.codec import read_record, sha256_file, sha256_json
+from aerial.errors import InputError
+from aerial.ledger import index, structures
+from aerial.ledger.store import Ledger, open_ledger
+from aerial.progress import SILENT, Progress
+from aerial.records import Cycle, Observation, Zone
+from aerial.records.record import record
+from aerial.report.geojson import read_suspects
+from aerial.settings import Settings
+from aerial.steps.fresh import Stamp
+from aerial.suspects.track import track
+from aerial.workspace import Town, survey_order, surveys_of
+
+
+@record
+class Indexed:
+    """What was new to the ledger."""
+
+    surveys: int
+    pairs: int
+    suspects: int
+
+
+def ledger_of(town: Town, settings: Settings, environment: Mapping[str, str] = os.environ) -> Ledger:
+    """Open the town's ledger, made when it is not there: ``ledger`` of the settings, or ledger.sqlite.
+
+    Raises:
+        LedgerError: it cannot be opened, or is of a newer schema.
+    """
+    return open_ledger(settings.ledger or str(town.ledger_file))
+
+
+def zones_of(town: Town) -> tuple[Zone, ...]:
+    """Return the town's zones with what explains a suspect: kind, name, outline."""
+    return tuple(
+        Zone(
+            kind=feature.properties["kind"],
+            outline=feature.outline,
+            name=str(feature.properties.get("name") or ""),
+        )
+        for path in town.zone_files()
+        for feature in read_zones(path)
+    )
+
+
+def index_town(town: Town, ledger: Ledger, progress: Progress = SILENT) -> Indexed:
+    """Bring the ledger up to the files of all cells; return how much was new.
+
+    Raises:
+        InputError, WorkspaceError: a file of the town is damaged; what came before it is kept.
+    """
+    cells = read_cells(town.cells_file)
+    zones = zones_of(town)
+    for path in sorted(town.cycles_folder.glob("*/cycle.json")):
+        cycle = read_record(Cycle, path)
+        with ledger.begin() as tx:
+            index.add_cycle(tx, cycle.start, cycle.days)
+    progress.phase("Ledger", len(cells))
+    totals = [0, 0, 0]
+    for cell in cells:
+        found = index_cell(town, cell.id, ledger, zones)
+        totals = [a + b for a, b in zip(totals, (found.surveys, found.pairs, found.suspects), strict=True)]
+        progress.advance()
+    return Indexed(surveys=totals[0], pairs=totals[1], suspects=totals[2])
+
+
+def index_cell(town: Town, cell: str, ledger: Ledger, zones: tuple[Zone, ...]) -> Indexed:
+    """Bring the ledger up to the files of one cell: pairs in order of time, each in one transaction.
+
+    A pair that was compared anew takes the place of what it had said: suspects that it does not show any
+    more wait no longer.
+    """
+    surveys = surveys_of(town, cell)
+    with ledger.read() as tx:
+        known = {(row.before, row.after): row.suspects_sha256 for row in index.pairs(tx, cell=cell)}
+        hashes = {row.survey: row.record_sha256 for row in index.surveys(tx, cell=cell)}
+    new_surveys = [survey for survey in surveys if hashes.get(survey.survey) != sha256_json(survey)]
+    if new_surveys:
+        with ledger.begin() as tx:
+            for survey in new_surveys:
+                index.add_survey(tx, survey)
+    folders = [path.parent for path in town.pairs_folder(cell).glob("*__*/detect.json")]
+    new_pairs = new_suspects = 0
+    for folder in sorted(folders, key=_when):
+        before, after = folder.name.split("__")
+        suspects_sha256 = sha256_file(folder / "suspects.geojson")
+        if known.get((before, after)) == suspects_sha256:
+            continue
+        new_pairs += 1
+        new_suspects += _add_pair(folder, cell, ledger, zones, suspects_sha256)
+    return Indexed(surveys=len(new_surveys), pairs=new_pairs, suspects=new_suspects)
+
+
+def _add_pair(folder: Path, cell: str, ledger: Ledger, zones: tuple[Zone, ...], suspects_sha256: str) -> int:
+    before, after = folder.name.split("__")
+    stamp = read_record(Stamp, folder / "detect.json")
+    suspects = read_suspects(folder / "suspects.geojson")
+    observations = [
+        Observation(
+            suspect=suspect, cell=cell, before_on=survey_order(before)[0], after_on=survey_order(after)[0]
+        )
+        for suspect in suspects
+    ]
+    with ledger.begin() as tx:
+        index.add_pair(
+            tx,
+            cell,
+            before,
+            after,
+            suspects_sha256=suspects_sha256,
+            params_sha256=stamp.settings_sha256,
+            model_sha256=suspects[0].model_sha256 if suspects else stamp.settings_sha256,
+            compared_at=datetime.fromtimestamp((folder / "detect.json").stat().st_mtime, UTC),
+        )
+        structures.supersede(tx, cell, folder.name, [suspect.key for suspect in suspects])
+        sightings = track(observations, structures.structures(tx, cell), zones)
+        return structures.add_sightings(tx, observations, sightings, stamp.settings_sha256)
+
+
+def _when(folder: Path) -> tuple[object, object]:
+    try:
+        before, after = folder.name.split("__")
+        return survey_order(after), survey_order(before)
+    except ValueError as exc:
+        raise InputError(
+            f"{folder} is not the folder of a pair.", hint="Pairs are called <before>__<after>; move it away."
+        ) from exc
