@@ -50,6 +50,12 @@ def answers(url: str, timeout_s: float = 5.0) -> bool:
         connection.close()
 
 
+def plain_environment() -> dict[str, str]:
+    """The environment without what steers Python, pip or PostgreSQL of the caller."""
+    kept = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ")
+    return {name: os.environ[name] for name in kept if name in os.environ}
+
+
 class Server:
     """A process of a peer in a group of its own, with its output in a file."""
 
@@ -69,7 +75,7 @@ class Server:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **(env or {})},
+                env={**plain_environment(), **(env or {})},
                 start_new_session=True,
                 cwd=log.parent,
                 **identity,
