@@ -111,12 +111,15 @@ class Peer(ABC):
 
     `options` is what a client must know (collection, project, field ids, credentials). `idempotent` says
     whether the peer's own protocol lets a client send the same case twice without a second copy.
+    `front_port` is the port under which clients meet the peer when a proxy stands before it: some peers write
+    their own address into what they answer, or refuse requests that name another.
     """
 
     name: str
     idempotent: bool
 
-    def __init__(self) -> None:
+    def __init__(self, *, front_port: int | None = None) -> None:
+        self.front_port = front_port
         self.url = ""
         self.options: dict[str, Any] = {}
         self.startup_s = 0.0

@@ -133,8 +133,10 @@ class Postgis(Peer):
 
     idempotent = True
 
-    def __init__(self, storage: Literal["postgis", "postgresql"] = "postgis") -> None:
-        super().__init__()
+    def __init__(
+        self, storage: Literal["postgis", "postgresql"] = "postgis", *, front_port: int | None = None
+    ) -> None:
+        super().__init__(front_port=front_port)
         self.name = storage
         self._database = GEO if storage == "postgis" else PLAIN
         self.cluster: Cluster
