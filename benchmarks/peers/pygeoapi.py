@@ -19,26 +19,24 @@ DATABASE = "cases_ogc"
 GOOD, TRAP = "cases", "cases_swapped"
 TABLES = {GOOD: "cases_kept", TRAP: "cases_swapped"}
 WORKERS = 2
-COLUMNS = """(
-    external_key text PRIMARY KEY,
-    title text,
-    kind text,
-    stage text,
-    unit_grid text,
-    community text,
-    error_m double precision,
-    area_m2 double precision,
-    payload text,
-    geom geometry(Point, 4490)
-);
-"""
-FIELDS = ("title", "kind", "stage", "unit_grid", "community", "error_m", "area_m2", "payload")
-SCHEMA = f"""
+SCHEMA = """
     CREATE EXTENSION postgis;
-    CREATE TABLE cases_kept {COLUMNS}
-    CREATE TABLE cases_swapped {COLUMNS}
+    CREATE TABLE cases_kept (
+        external_key text PRIMARY KEY,
+        title text,
+        kind text,
+        stage text,
+        unit_grid text,
+        community text,
+        error_m double precision,
+        area_m2 double precision,
+        payload text,
+        geom geometry(Point, 4490)
+    );
+    CREATE TABLE cases_swapped (LIKE cases_kept INCLUDING ALL);
     CREATE VIEW cases AS
-        SELECT external_key, {", ".join(FIELDS)}, ST_FlipCoordinates(geom)::geometry(Point, 4490) AS geom
+        SELECT external_key, title, kind, stage, unit_grid, community, error_m, area_m2, payload,
+            ST_FlipCoordinates(geom)::geometry(Point, 4490) AS geom
         FROM cases_kept;
     CREATE FUNCTION keep_case() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
@@ -53,8 +51,11 @@ SCHEMA = f"""
         IF NEW.geom = OLD.geom THEN
             NEW.geom := ST_FlipCoordinates(OLD.geom);
         END IF;
-        UPDATE cases_kept SET ({", ".join(FIELDS)}, geom)
-            = ({", ".join("NEW." + f for f in FIELDS)}, NEW.geom) WHERE external_key = OLD.external_key;
+        UPDATE cases_kept
+            SET (title, kind, stage, unit_grid, community, error_m, area_m2, payload, geom)
+            = (NEW.title, NEW.kind, NEW.stage, NEW.unit_grid, NEW.community, NEW.error_m, NEW.area_m2,
+               NEW.payload, NEW.geom)
+            WHERE external_key = OLD.external_key;
         RETURN NEW;
     END $$;
     CREATE TRIGGER keep INSTEAD OF INSERT OR UPDATE OR DELETE ON cases
@@ -128,7 +129,7 @@ class PyGeoApi(Peer):
     def available(cls) -> str | None:
         """Nothing when the environment and PostGIS are here."""
         if not (home() / "bin" / "gunicorn").exists() or not (home() / "bin" / "pygeoapi").exists():
-            return f"pygeoapi is not installed: {INSTALL} (pip install pygeoapi==0.21.0 gunicorn psycopg2-binary)"
+            return f"pygeoapi is not installed: {INSTALL} (pip install pygeoapi==0.21.0)"
         return missing()
 
     def _start(self) -> None:

@@ -34,7 +34,9 @@ SCHEMA = """
 PROJECT = """<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>
 <qgis version="3.22.16" projectname="cases">
   <projectCrs><spatialrefsys><authid>EPSG:4490</authid></spatialrefsys></projectCrs>
-  <layer-tree-group><layer-tree-layer id="cases_of_town" name="cases" providerKey="postgres"/></layer-tree-group>
+  <layer-tree-group>
+    <layer-tree-layer id="cases_of_town" name="cases" providerKey="postgres"/>
+  </layer-tree-group>
   <projectlayers>
     <maplayer type="vector" geometry="Point" wkbType="Point" hasScaleBasedVisibilityFlag="0">
       <id>cases_of_town</id>
