@@ -1,6 +1,8 @@
 """QGIS Server 3.22, the write path of many a GIS bureau: WFS-T 1.1.0 over PostGIS in EPSG:4490.
 
 A repeated Insert makes a second feature: the table has a number of its own as its key, as a bureau's has.
+Positions come back to 8 decimals in GML and to 6 in GeoJSON. An Insert that names a field which the layer
+has not makes a process of this release spin for ever; lighttpd then asks the other.
 """
 
 from pathlib import Path
