@@ -30,6 +30,11 @@ def cache() -> Path:
     return Path(os.environ.get("AERIAL_PEERS") or Path.home() / ".cache" / "aerial-peers")
 
 
+def whole(name: str) -> Path:
+    """The file that the installer writes last into a virtual environment."""
+    return cache() / name / "whole"
+
+
 def free_port() -> int:
     """A port of loopback that nobody holds at this moment."""
     with socket.socket() as s:

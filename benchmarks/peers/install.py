@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks.peers import redmine
-from benchmarks.peers.base import Peer, cache
+from benchmarks.peers.base import Peer, cache, whole
 from benchmarks.peers.postgis import Postgis
 from benchmarks.peers.pygeoapi import PyGeoApi
 from benchmarks.peers.qgis import Qgis
@@ -78,6 +78,7 @@ def environment(name: str) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     run([sys.executable, "-m", "venv", folder])
     run([folder / "bin" / "python", "-m", "pip", "install", *PYTHON[name]])
+    whole(name).touch()
 
 
 def mirror() -> str:

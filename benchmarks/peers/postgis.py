@@ -92,7 +92,17 @@ class Cluster:
         )
         if made.returncode != 0:
             raise PeerError(f"initdb failed:\n{made.stderr.decode(errors='replace')}")
-        argv = [BINARIES / "postgres", "-D", data, "-h", LOOPBACK, "-p", str(self.port), "-k", self.folder]
+        argv: list[str | Path] = [
+            BINARIES / "postgres",
+            "-D",
+            data,
+            "-h",
+            LOOPBACK,
+            "-p",
+            str(self.port),
+            "-k",
+            self.folder,
+        ]
         argv += ["-c", "max_connections=60", "-c", "shared_buffers=64MB"]
         self._server = Server(argv, self.folder / "postgres.log", user=self._system_user)
         self._server.wait(self._ready, limit_s)

@@ -12,7 +12,7 @@ EPSG:4490, whose axes are latitude, longitude, a plain table of PostGIS comes ba
 import os
 from pathlib import Path
 
-from benchmarks.peers.base import INSTALL, LOOPBACK, Peer, answers, cache, free_port
+from benchmarks.peers.base import INSTALL, LOOPBACK, Peer, answers, cache, free_port, whole
 from benchmarks.peers.postgis import Cluster, missing, only_position
 
 DATABASE = "cases_ogc"
@@ -128,7 +128,7 @@ class PyGeoApi(Peer):
     @classmethod
     def available(cls) -> str | None:
         """Nothing when the environment and PostGIS are here."""
-        if not (home() / "bin" / "gunicorn").exists() or not (home() / "bin" / "pygeoapi").exists():
+        if not whole("pygeoapi").exists():
             return f"pygeoapi is not installed: {INSTALL} (pip install pygeoapi==0.21.0)"
         return missing()
 
@@ -156,7 +156,7 @@ class PyGeoApi(Peer):
         openapi.write_text("openapi: 3.0.2\npaths: {}\n")
         env = {"PYGEOAPI_CONFIG": str(configuration), "PYGEOAPI_OPENAPI": str(openapi)}
         env["PATH"] = f"{home() / 'bin'}{os.pathsep}/usr/bin:/bin"
-        argv = [home() / "bin" / "gunicorn", "-w", str(WORKERS), "-b", f"{LOOPBACK}:{port}"]
+        argv: list[str | Path] = [home() / "bin" / "gunicorn", "-w", str(WORKERS), "-b", f"{LOOPBACK}:{port}"]
         argv += ["--timeout", "60", "pygeoapi.flask_app:APP"]
         ready = f"{self.url}/collections/{GOOD}/items?f=json&limit=1"
         self.serve(argv, ready=lambda: answers(ready, 30.0), env=env)

@@ -96,7 +96,7 @@ def prepare() -> None:
     try:
         script = instance.folder / "prepare.rb"
         script.write_text(PREPARE)
-        argv = ["chroot", root(), f"{APPLICATION}/bin/rails", "runner", inside(script)]
+        argv: list[str | Path] = ["chroot", root(), f"{APPLICATION}/bin/rails", "runner", inside(script)]
         done = subprocess.run(
             argv, capture_output=True, text=True, check=False, env=instance.env, timeout=300
         )
@@ -135,7 +135,17 @@ class Redmine(Peer):
         self._sql("UPDATE tokens SET value = ? WHERE action = 'api'", key)
         port = free_port()
         self.url = f"http://{LOOPBACK}:{port}"
-        argv = ["chroot", root(), "/usr/bin/puma", "--dir", APPLICATION, "-e", "production", "-t", THREADS]
+        argv: list[str | Path] = [
+            "chroot",
+            root(),
+            "/usr/bin/puma",
+            "--dir",
+            APPLICATION,
+            "-e",
+            "production",
+            "-t",
+            THREADS,
+        ]
         argv += ["-b", f"tcp://{LOOPBACK}:{port}", "config.ru"]
         ready = f"{self.url}/issue_statuses.json"
         self.serve(argv, ready=lambda: answers(ready, 30.0), limit_s=120.0, env=self.instance.env)

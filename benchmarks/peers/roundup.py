@@ -21,6 +21,7 @@ from benchmarks.peers.base import (
     cache,
     free_port,
     plain_environment,
+    whole,
 )
 
 TRACKER = "cases"
@@ -44,7 +45,7 @@ class Roundup(Peer):
     @classmethod
     def available(cls) -> str | None:
         """Nothing when the environment is here."""
-        if not (home() / "bin" / "roundup-server").exists():
+        if not whole("roundup").exists():
             return f"Roundup is not installed: {INSTALL} (pip install roundup==2.6.0)"
         return None
 
