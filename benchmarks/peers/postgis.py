@@ -198,7 +198,7 @@ class Postgis(Peer):
 
     def set_stage(self, external_key: str, stage: str) -> None:
         """Writes the column."""
-        sql = "UPDATE cases SET stage = :'stage' WHERE external_key = :'key'"
+        sql = "UPDATE cases SET stage = :'stage', updated_at = now() WHERE external_key = :'key'"
         self._rows(sql, key=external_key, stage=stage)
 
     def reset(self) -> None:

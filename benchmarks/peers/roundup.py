@@ -119,7 +119,11 @@ class Roundup(Peer):
     def set_stage(self, external_key: str, stage: str) -> None:
         """Sets the status of that name."""
         status = self.options["statuses"][stage]
-        self._sql("UPDATE _issue SET _status = ? WHERE _external_key = ?", status, external_key)
+        sql = (
+            "UPDATE _issue SET _status = ?, _activity = strftime('%Y%m%d%H%M%f', 'now')"
+            " WHERE _external_key = ?"
+        )
+        self._sql(sql, status, external_key)
 
     def reset(self) -> None:
         """Removes issues, files and their links; the numbers go on."""
