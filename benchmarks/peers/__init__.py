@@ -1,0 +1,1 @@
+"""Real case servers that nobody here wrote, on loopback, and a proxy that injects faults before them."""
