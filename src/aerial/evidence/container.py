@@ -73,15 +73,14 @@ def open_container(path: Path) -> Iterator[tuple[ZipFile, dict[str, ZipInfo]]]:
         EvidenceError: it is not a zip, or not laid out as ``write_container`` does it.
     """
     try:
-        with ZipFile(path) as archive:
-            members = archive.infolist()
-            with path.open("rb") as file:
-                _require_layout(path.stat().st_size, file, members)
-            yield archive, {member.filename: member for member in members}
-    except (BadZipFile, NotImplementedError, UnicodeError, struct.error, OSError, ValueError) as exc:
+        archive = ZipFile(path)
+    except (BadZipFile, NotImplementedError, OSError, ValueError, struct.error) as exc:
         raise EvidenceError(
             f"{path.name} is not a whole package: {exc}", hint="Copy it again, or ask for it again."
         ) from exc
+    with archive, path.open("rb") as file:
+        _require_layout(path.stat().st_size, file, archive.infolist())
+        yield archive, {member.filename: member for member in archive.infolist()}
 
 
 def _require_layout(size_bytes: int, file: BinaryIO, members: list[ZipInfo]) -> None:
@@ -90,17 +89,20 @@ def _require_layout(size_bytes: int, file: BinaryIO, members: list[ZipInfo]) -> 
     entries = []
     for member in members:
         if member.filename in names:
-            raise _moved(f"{ascii(member.filename)} is in it twice")
+            raise _moved(f"{member.filename!a} is in it twice")
         names.add(member.filename)
         if member.compress_type != ZIP_STORED or member.compress_size != member.file_size:
-            raise _moved(f"{ascii(member.filename)} is compressed")
+            raise _moved(f"{member.filename!a} is compressed")
         if at + member.file_size > size_bytes:
-            raise _moved(f"{ascii(member.filename)} claims more than the file holds")
+            raise _moved(f"{member.filename!a} claims more than the file holds")
         entry = Entry(name=member.filename, size_bytes=member.file_size, crc=member.CRC, at=at)
-        header = _local(entry)
+        try:
+            header = _local(entry)
+        except (UnicodeEncodeError, struct.error):
+            raise _moved(f"{member.filename!a} cannot be in one") from None
         file.seek(at)
         if file.read(len(header)) != header:
-            raise _moved(f"the header of {ascii(member.filename)} is another")
+            raise _moved(f"the header of {member.filename!a} is another")
         entries.append(entry)
         at += len(header) + member.file_size
     directory = _directory(entries, at)
