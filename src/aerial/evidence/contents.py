@@ -108,9 +108,7 @@ def _audit(package: Opened, wanted: set[bytes]) -> Told:
                 wanted.discard(line)
                 found, findings = read_lines(line)
                 if findings:
-                    broken.append(
-                        f"Line {number} of the audit log is not a whole row: it was cut or changed."
-                    )
+                    broken.append(f"Line {number} of the audit log was cut or changed: it is not a row.")
                 for row in found:
                     ends[row.device] = (row.seq, row.hash)
                     yield row

@@ -17,7 +17,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import field
 from datetime import datetime
@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from aerial import __version__
-from aerial.chain import ChainRow, Head, to_line
+from aerial.chain import ChainRow, Head, to_line, verify_rows
 from aerial.codec import dumps, replacing, to_plain
 from aerial.errors import EvidenceError
 from aerial.evidence import bag
@@ -120,7 +120,7 @@ def write_package(
             progress.advance()
         listed = _listed(files, missing)
         _write_records(hashes, cases, audit, heads)
-        hashes.write("files.json", [dumps(listed)])
+        hashes.write("files.json", dumps(listed))
         root = _write_tags(part, hashes, cases, listed, made_at)
         if zipped:
             names = [*bag.TAGGED, bag.TAGS_FILE, *sorted(hashes.of)]
@@ -162,14 +162,22 @@ class _Hashes:
         self.of: dict[str, str] = {}
         self.bytes = 0
 
-    def write(self, name: str, pieces: Iterable[str]) -> None:
+    def write(self, name: str, text: str) -> None:
+        with self.begun(name) as put:
+            put(text)
+
+    @contextmanager
+    def begun(self, name: str) -> Iterator[Callable[[str], None]]:
         digest, size = hashlib.sha256(), 0
         with self._place(name).open("wb") as target:
-            for piece in pieces:
-                data = piece.encode()
+
+            def put(text: str) -> None:
+                nonlocal size
+                data = text.encode()
                 digest.update(data)
-                size += len(data)
-                target.write(data)
+                size += target.write(data)
+
+            yield put
         self._note(name, digest.hexdigest(), size)
 
     def copy(self, file: SupportingFile) -> None:
@@ -272,32 +280,51 @@ def _listed(files: Sequence[SupportingFile], missing: Sequence[MissingFile]) -> 
 def _write_records(
     hashes: _Hashes, cases: Sequence[CaseEvidence], audit: Iterable[ChainRow], heads: Mapping[str, Head]
 ) -> None:
-    own: dict[str, list[str]] = {}
     about: dict[str, list[str]] = {}
     for evidence in cases:
         case = evidence.case
         for subject in _subjects(evidence):
             about.setdefault(subject, []).append(case.external_key)
         folder = f"cases/{case.external_key}"
-        hashes.write(f"{folder}/case.json", [dumps(case)])
-        hashes.write(f"{folder}/case.geojson", [dumps(case_feature(case))])
-        hashes.write(f"{folder}/suspect.geojson", [dumps(suspect_feature(case.suspect))])
-        hashes.write(f"{folder}/verdicts.json", [dumps(evidence.verdicts)])
-        hashes.write(f"{folder}/receipts.json", [dumps(dict(sorted(evidence.receipts.items())))])
-        hashes.write(f"{folder}/results.json", [dumps(dict(sorted(evidence.results.items())))])
+        hashes.write(f"{folder}/case.json", dumps(case))
+        hashes.write(f"{folder}/case.geojson", dumps(case_feature(case)))
+        hashes.write(f"{folder}/suspect.geojson", dumps(suspect_feature(case.suspect)))
+        hashes.write(f"{folder}/verdicts.json", dumps(evidence.verdicts))
+        hashes.write(f"{folder}/receipts.json", dumps(dict(sorted(evidence.receipts.items()))))
+        hashes.write(f"{folder}/results.json", dumps(dict(sorted(evidence.results.items()))))
+    own = _write_log(hashes, about, audit, heads)
+    for evidence in cases:
+        key = evidence.case.external_key
+        hashes.write(f"cases/{key}/audit.jsonl", "".join(own.get(key, ())))
+    hashes.write("heads.json", json.dumps(dict(sorted(heads.items())), indent=2) + "\n")
 
-    def lines() -> Iterator[str]:
+
+def _write_log(
+    hashes: _Hashes, about: Mapping[str, Sequence[str]], audit: Iterable[ChainRow], heads: Mapping[str, Head]
+) -> dict[str, list[str]]:
+    """Write the whole log, verified on the way; return the lines that concern each case."""
+    own: dict[str, list[str]] = {}
+    ends: dict[str, Head] = {}
+
+    def rows(put: Callable[[str], None]) -> Iterator[ChainRow]:
         for row in audit:
             line = to_line(row) + "\n"
             for key in about.get(row.subject, ()):
                 own.setdefault(key, []).append(line)
-            yield line
+            put(line)
+            ends[row.device] = (row.seq, row.hash)
+            yield row
 
-    hashes.write("audit.jsonl", lines())
-    for evidence in cases:
-        key = evidence.case.external_key
-        hashes.write(f"cases/{key}/audit.jsonl", own.get(key, []))
-    hashes.write("heads.json", [json.dumps(dict(sorted(heads.items())), indent=2) + "\n"])
+    with hashes.begun("audit.jsonl") as put:
+        broken = list(verify_rows(rows(put), heads))
+    if ends != dict(heads):
+        broken.append("The heads are not the last rows of the chains.")
+    if broken:
+        raise EvidenceError(
+            f"The audit log is not whole: {broken[0]}",
+            hint="Nothing can be proved with it: restore the ledger from a copy, or merge from headquarters.",
+        )
+    return own
 
 
 def _subjects(evidence: CaseEvidence) -> set[str]:
