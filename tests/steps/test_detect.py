@@ -85,7 +85,7 @@ def test_the_files_are_what_the_contract_says(dates: tuple[Path, Path], tmp_path
         assert len(suspect.chips) == 3
         assert [c.sha256 for c in suspect.chips] == [sha256_file(tmp_path / c.path) for c in suspect.chips]
     names = {p.name for p in tmp_path.iterdir()} - {".lock"}
-    assert {"suspects.geojson", "align.json", "change.tif", "chips"} == names
+    assert {"suspects.geojson", "align.json", "change.tif", "chips", "hashes.json"} == names
     align = json.loads((tmp_path / "align.json").read_text())
     assert {"before_to_after_px", "residual_median_px", "residual_p95_px", "residual_median_m"} <= set(align)
 
