@@ -5,7 +5,8 @@
       data/
         cases/<external_key>/     case.json case.geojson suspect.geojson verdicts.json receipts.json
                                   results.json audit.jsonl (its own rows)
-        pairs/... surveys/... plans/... model/... zones/...   as the town's folder names them
+        pairs/... surveys/... plans/... model/... zones/... results/...
+                                  as the town's folder names them
         files.json                every supporting file: hash at first, role, there or why not
         audit.jsonl heads.json    the whole chains of all devices, and their last rows
 
@@ -43,6 +44,8 @@ _CHUNK = 1 << 20
 @record
 class CaseEvidence:
     """One case with all that is known of it; ``receipts`` and ``results`` by the sink that told them.
+
+    An officer's photograph that was fetched is a supporting file ``results/<external_key>/<sink>/<path>``.
 
     ``subjects``: what audit rows that concern the case name as their subject, beside its external key,
     identity and suspect key (ids of verdicts, other suspects of the structure). ``withheld``: path of
@@ -250,6 +253,7 @@ def _united(
                     hint="One of the records was changed; restore it from a copy.",
                 )
         missing |= {item.path: item for item in evidence.supporting.missing}
+        missing |= {item.path: item for item in _on_site(evidence)}
     for path, file in list(files.items()):
         why = bag.why_unusable(path) or withheld.get(path)
         if file.role == "photograph" and not raw_photographs:
@@ -261,6 +265,14 @@ def _united(
         tuple(files[path] for path in sorted(files)),
         tuple(missing[path] for path in sorted(missing) if path not in files),
     )
+
+
+def _on_site(evidence: CaseEvidence) -> Iterator[MissingFile]:
+    """Name the officers' photographs that the results tell of; those that were fetched win over these."""
+    for sink, results in evidence.results.items():
+        for ref in (photo for result in results for photo in result.photos):
+            path = f"results/{evidence.case.external_key}/{sink}/{ref.path}"
+            yield MissingFile(path=path, role="on site", sha256=ref.sha256, why=f"{sink} holds it")
 
 
 def _listed(files: Sequence[SupportingFile], missing: Sequence[MissingFile]) -> tuple[PackagedFile, ...]:

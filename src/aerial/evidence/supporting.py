@@ -7,7 +7,16 @@ from aerial.records import FileRef
 from aerial.records.record import record
 
 Role = Literal[
-    "picture", "comparison", "survey", "mosaic", "photograph", "flight", "model", "zones", "terrain"
+    "picture",
+    "comparison",
+    "survey",
+    "mosaic",
+    "photograph",
+    "flight",
+    "model",
+    "zones",
+    "terrain",
+    "on site",
 ]
 
 
