@@ -1,15 +1,16 @@
 """A small town's evidence made by code: one pair, two surveys, a case, and an audit log of two devices."""
 
-import json
+import hashlib
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from random import Random
 
-from shapely.geometry import Polygon, box, mapping
+from shapely.geometry import Polygon, box
 
 from aerial.chain import ChainRow, Head, chained, heads
 from aerial.codec import sha256_file, write_json
+from aerial.evidence import bag
 from aerial.evidence.gather import Places, gather
 from aerial.evidence.hashes import note_hashes
 from aerial.evidence.package import CaseEvidence, Package, write_package
@@ -245,7 +246,24 @@ def package_at(
     return write_package(out, [evidence], rows, heads(rows), raw_photographs=raw_photographs, made_at=NOW)
 
 
-def zone_file(path: Path, shape: Polygon) -> None:
-    """Write one sensitive zone as GeoJSON."""
-    feature = {"type": "Feature", "geometry": mapping(shape), "properties": {"kind": "sensitive"}}
-    path.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+def flip(path: Path, bit: int) -> None:
+    """Turn one bit of a file."""
+    data = bytearray(path.read_bytes())
+    data[bit // 8] ^= 1 << bit % 8
+    path.write_bytes(data)
+
+
+def retag(package: Path) -> None:
+    """Make the hashes of a spoilt package right again, as somebody who means it would."""
+    hashes = {
+        path.relative_to(package).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted((package / "data").rglob("*"))
+        if path.is_file()
+    }
+    size = sum(path.stat().st_size for path in (package / "data").rglob("*") if path.is_file())
+    (package / bag.MANIFEST_FILE).write_bytes(bag.manifest_text(hashes))
+    info = bag.read_info((package / bag.INFO_FILE).read_bytes())
+    entries = [(k, f"{size}.{len(hashes)}" if k == "Payload-Oxum" else v) for k, v in info]
+    (package / bag.INFO_FILE).write_bytes(bag.info_text(entries))
+    tags = {name: hashlib.sha256((package / name).read_bytes()).hexdigest() for name in bag.TAGGED}
+    (package / bag.TAGS_FILE).write_bytes(bag.manifest_text(tags))

@@ -92,7 +92,7 @@ def test_without_a_budget_nothing_goes() -> None:
     ],
 )
 def test_what_a_suspect_or_case_rests_on_stays(what: str, closed_days: int | None, stays: bool) -> None:
-    """Undecided suspects and open cases hold their photographs, closed ones until the legal period is over."""
+    """Undecided suspects and open cases hold their photographs, closed ones until the legal period ends."""
     plan = plan_retention(YEAR, [claim(YEAR[1], what, closed_days)], RULE, TODAY)
     assert (300 not in removed(plan)) is stays
 
@@ -252,6 +252,9 @@ def test_killed_at_any_file_and_called_again_it_ends_the_same(
                 carry_out(plan, town, confirm=plan.sha256, by="张三", at=AT)
             begun = read_record(Removal, town / YEAR[1].folder / REMOVED_FILE)
             assert (begun.files, begun.done) == (3, False)
+    # The plan that is made after the kill sees a smaller folder, and is confirmed anew.
+    smaller = replace(plan.remove[0], photos=replace(plan.remove[0].photos, size_bytes=1))
+    plan = replace(plan, remove=(smaller,))
     (done,) = carry_out(plan, town, confirm=plan.sha256, by="张三", at=AT)
     assert (done.files, done.size_bytes, done.done) == (3, 300, True)
     assert carry_out(plan, town, confirm=plan.sha256, by="张三", at=AT) == (done,)

@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from tests.evidence.made import KEY, package_at
+from tests.evidence.made import KEY, flip, package_at, retag
 
 from aerial.errors import EvidenceError
 from aerial.evidence import bag
@@ -41,29 +41,6 @@ def package(made: Path, tmp_path: Path) -> Path:
 def fails(path: Path, **given: str) -> list[Finding]:
     """Return what fails."""
     return [finding for finding in verify_package(path, **given) if finding.level == "fail"]
-
-
-def flip(path: Path, bit: int) -> None:
-    """Turn one bit of a file."""
-    data = bytearray(path.read_bytes())
-    data[bit // 8] ^= 1 << bit % 8
-    path.write_bytes(data)
-
-
-def retag(package: Path) -> None:
-    """Make the hashes of a spoilt package right again, as somebody who means it would."""
-    hashes = {
-        path.relative_to(package).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted((package / "data").rglob("*"))
-        if path.is_file()
-    }
-    size = sum(path.stat().st_size for path in (package / "data").rglob("*") if path.is_file())
-    (package / bag.MANIFEST_FILE).write_bytes(bag.manifest_text(hashes))
-    info = bag.read_info((package / bag.INFO_FILE).read_bytes())
-    entries = [(k, f"{size}.{len(hashes)}" if k == "Payload-Oxum" else v) for k, v in info]
-    (package / bag.INFO_FILE).write_bytes(bag.info_text(entries))
-    tags = {name: hashlib.sha256((package / name).read_bytes()).hexdigest() for name in bag.TAGGED}
-    (package / bag.TAGS_FILE).write_bytes(bag.manifest_text(tags))
 
 
 def test_an_untouched_package_is_whole(made: Path) -> None:

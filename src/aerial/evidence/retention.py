@@ -231,7 +231,10 @@ def _remove(
     told = folder / REMOVED_FILE
     there = [path for path in files if path.is_file() or path.is_symlink()]
     begun = read_record(Removal, told) if told.is_file() else None
-    if begun is None or begun.plan_sha256 != plan_sha256:
+    if begun is not None and begun.done and not there:
+        return begun
+    # One that was begun and cut short tells of all its files, whichever plan goes on with it.
+    if begun is None or begun.done:
         begun = Removal(
             cell=item.photos.cell,
             survey=item.photos.survey,
