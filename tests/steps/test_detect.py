@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from shapely import unary_union
 from shapely.geometry import Polygon, box, mapping, shape
 from tests import models, pairs
@@ -13,6 +14,8 @@ from aerial import geo
 from aerial.change.model import Model, load_model
 from aerial.codec import sha256_file
 from aerial.errors import AerialError, AlignError, CrsError, InputError, RasterError, WorkspaceError
+from aerial.evidence.chips import read_grids
+from aerial.evidence.hashes import noted_hashes
 from aerial.progress import SilentProgress
 from aerial.raster.write import write_cog
 from aerial.records import Georef
@@ -84,8 +87,16 @@ def test_the_files_are_what_the_contract_says(dates: tuple[Path, Path], tmp_path
     for suspect in result.suspects:
         assert len(suspect.chips) == 3
         assert [c.sha256 for c in suspect.chips] == [sha256_file(tmp_path / c.path) for c in suspect.chips]
+    grids = read_grids(tmp_path / "chips")
+    for suspect in result.suspects:
+        for chip in suspect.chips:
+            with Image.open(tmp_path / chip.path) as image:
+                assert image.size == (grids[suspect.key].width_px, grids[suspect.key].height_px)
+    noted = noted_hashes(tmp_path)
+    assert noted["before/ortho"] == sha256_file(dates[0] / "ortho.tif")
+    assert {"before/ortho", "after/ortho", "before/dsm", "after/dsm", "model/model.toml"} == set(noted)
     names = {p.name for p in tmp_path.iterdir()} - {".lock"}
-    assert {"suspects.geojson", "align.json", "change.tif", "chips"} == names
+    assert {"suspects.geojson", "align.json", "change.tif", "chips", "hashes.json"} == names
     align = json.loads((tmp_path / "align.json").read_text())
     assert {"before_to_after_px", "residual_median_px", "residual_p95_px", "residual_median_m"} <= set(align)
 
@@ -238,4 +249,4 @@ def test_a_run_that_fails_leaves_no_report_of_an_earlier_one(
     with pytest.raises(RasterError):
         detect_pair(source_at(dates[0]), source_at(dates[1]), tmp_path)
     left = {path.name for path in tmp_path.iterdir() if not path.name.startswith(".")}
-    assert {"align.json", "mine.txt"} == left
+    assert {"align.json", "hashes.json", "mine.txt"} == left

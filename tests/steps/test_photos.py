@@ -9,6 +9,7 @@ from tests.steps.made import make_town
 
 from aerial.codec import sha256_file
 from aerial.errors import InputError, PhotoError, WorkspaceError
+from aerial.evidence.hashes import noted_hashes
 from aerial.progress import SILENT
 from aerial.steps import photos as step
 from aerial.steps.photos import import_photos
@@ -36,6 +37,22 @@ def test_originals_are_copied_hashed_and_read_only(town: Town, tmp_path: Path) -
     listed = survey_photos(folder)
     assert [item.photo is not None for item in listed] == [True, True, True, False]
     assert surveys_of(town, "A1") == (survey,)
+
+
+def test_the_logs_of_the_flight_are_kept_with_the_photographs(town: Town, tmp_path: Path) -> None:
+    """Logs of those hours are copied and hashed, the clock's offset allowed for; another week's are not."""
+    write_flight(tmp_path / "card", 4)
+    logs = town.plan_folder("A1") / "flights"
+    logs.mkdir(parents=True)
+    for name, time in (("now", "2026-03-02T20:00:00Z"), ("old", "2026-02-16T03:00:00Z"), ("none", "no")):
+        (logs / f"{name}.jsonl").write_text(f'{{"time": "{time}", "event": "start"}}\nbroken')
+    survey = import_photos(town, "A1", tmp_path / "card", SILENT).survey
+    folder = town.survey_folder("A1", survey.survey)
+    assert [path.name for path in (folder / "flights").iterdir()] == ["now.jsonl"]
+    assert noted_hashes(folder) == {
+        "flights/now.jsonl": sha256_file(logs / "now.jsonl"),
+        "photos.json": sha256_file(folder / "photos.json"),
+    }
 
 
 def test_two_memory_card_folders_lose_nothing(town: Town, tmp_path: Path) -> None:
@@ -103,6 +120,7 @@ def test_an_import_that_was_cut_short_is_taken_up(
     assert (survey.survey, len(survey.photos)) == ("2026-03-02-1", 5)
     assert [p.name for p in town.cell_folder("A1").iterdir() if p.is_dir()] == ["2026-03-02-1"]
     assert sorted(path.name for path in town.survey_folder("A1", survey.survey).iterdir()) == [
+        "hashes.json",
         "photos",
         "photos.json",
         "survey.json",

@@ -8,13 +8,15 @@ from numpy.typing import NDArray
 from PIL import Image
 from shapely.geometry import Polygon
 
-from aerial.codec import replacing, sha256_file
+from aerial.codec import from_plain, read_json, replacing, sha256_file
 from aerial.raster.grid import Grid, north_up, world_to_pixel
 from aerial.records import FileRef
 
 # Pictures that leave the bureau are never finer than this.
 FINEST_M = 0.05
 CONTEXT_M = 15.0
+# Beside the pictures: the grid of each suspect's, by its key. All of one suspect share it.
+GRIDS_FILE = "grids.json"
 _MAX_SIDE_PX = 1200
 _QUALITY = 88
 
@@ -45,3 +47,13 @@ def write_chip(path: Path, image_CHW: NDArray[np.uint8], grid: Grid, outline: Po
     with replacing(path) as part:
         Image.fromarray(picture).save(part, format="JPEG", quality=_QUALITY)
     return FileRef(path=path.name, sha256=sha256_file(path))
+
+
+def read_grids(chips: Path) -> dict[str, Grid]:
+    """Return the grids of the pictures in the folder ``chips``, by suspect key.
+
+    Raises:
+        InputError: they were not recorded (a version before), or are not what was written.
+    """
+    path = chips / GRIDS_FILE
+    return from_plain(dict[str, Grid], read_json(path), source=str(path))

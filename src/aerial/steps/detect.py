@@ -18,11 +18,13 @@ from aerial.align.warp import moved_grid
 from aerial.areas import Feature, read_zones
 from aerial.change.compare import Source, compare
 from aerial.change.detector import Detector, PairTile
+from aerial.change.model import FILE as MODEL_FILE
 from aerial.change.model import load_model
 from aerial.codec import sha256_file, sha256_json, write_json
 from aerial.errors import InputError
+from aerial.evidence import hashes
 from aerial.evidence.changes import change_on, change_picture
-from aerial.evidence.chips import chip_grid, write_chip
+from aerial.evidence.chips import GRIDS_FILE, chip_grid, write_chip
 from aerial.memory import give_back_freed, give_back_small
 from aerial.progress import SILENT, Progress
 from aerial.raster import grid as grids
@@ -47,6 +49,7 @@ _RESULTS = (
     "report.html",
     "report.geojson",
     "overview.jpg",
+    hashes.FILE,
 )
 
 
@@ -126,6 +129,7 @@ def detect_pair(
     aligned = registration.pair.at_gsd(_common_gsd_m(detectors, registration.pair, with_dsm))
     with locked(out):
         _clear(out)
+        hashes.note_hashes(out, _entered(before, after, model, zones))
         write_json(out / "align.json", registration.alignment)
         pair = Pair(
             before=_mosaic(before),
@@ -157,6 +161,19 @@ def detect_pair(
         suspects = _with_chips(found, registration, out, progress)
         write_suspects(out / "suspects.geojson", suspects, context)
         return DetectResult(suspects=suspects, alignment=registration.alignment, folder=out)
+
+
+def _entered(
+    before: MosaicSource, after: MosaicSource, model: str | Path | None, zones: Sequence[Path]
+) -> dict[str, Path]:
+    """Return every file that a comparison rests on, by the name that evidence gives it."""
+    entered = {f"zones/{path.name}": path for path in zones}
+    entered["model/model.toml"] = load_model(model or "siamese").folder / MODEL_FILE
+    for name, source in (("before", before), ("after", after)):
+        entered[f"{name}/ortho"] = source.ortho
+        if source.dsm is not None:
+            entered[f"{name}/dsm"] = source.dsm
+    return entered
 
 
 def _clear(out: Path) -> None:
@@ -330,7 +347,7 @@ def _with_chips(
     part = out / f".chips.{token_hex(4)}.part"
     part.mkdir()
     try:
-        suspects = []
+        suspects, chip_grids = [], {}
         for item in found:
             chip = chip_grid(item.outline, aligned.grid.crs, gsd)
             before_CHW, after_CHW = aligned.pictures_on(chip)
@@ -340,9 +357,11 @@ def _with_chips(
                 write_chip(part / f"{item.suspect.key}-{date}.jpg", image_CHW, chip, item.outline)
                 for date, image_CHW in pictures
             ]
+            chip_grids[item.suspect.key] = chip
             placed = tuple(replace(c, path=f"chips/{c.path}") for c in chips)
             suspects.append(replace(item.suspect, chips=placed))
             progress.advance()
+        write_json(part / GRIDS_FILE, chip_grids)
         shutil.rmtree(out / "chips", ignore_errors=True)
         part.replace(out / "chips")
     finally:

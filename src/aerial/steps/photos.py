@@ -3,7 +3,7 @@
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path, PurePosixPath
 
 from shapely.geometry import MultiPoint
@@ -11,6 +11,8 @@ from shapely.geometry import MultiPoint
 from aerial.areas import Cell, read_cells
 from aerial.codec import read_json, replacing, sha256_file, sha256_json, write_json
 from aerial.errors import InputError, PhotoError, WorkspaceError
+from aerial.evidence.hashes import note_hashes
+from aerial.flight.log import read_log
 from aerial.geo import WGS84, metric_crs_at, reproject
 from aerial.photos import list_photos, require_one_place
 from aerial.photos.metadata import read_photo
@@ -22,6 +24,8 @@ from aerial.workspace import Town, locked, record_survey, survey_order, surveys_
 # A flight begins beside its cell, and GPS errs by metres.
 _NEAR_M = 300.0
 _ONE_FLIGHT = timedelta(hours=18)
+# A camera that does not tell its offset from UTC may be this far from the clock of a flight log.
+_CLOCKS = timedelta(hours=15)
 
 
 @record
@@ -58,8 +62,9 @@ def import_photos(town: Town, cell: str, folder: Path, progress: Progress) -> Im
         progress.advance()
     readable = [photo for photo in photos.values() if photo is not None]
     _require_flight(readable, outline, folder)
-    started_at = min(photo.taken_at for photo in readable if photo.taken_at)
-    if max(photo.taken_at for photo in readable if photo.taken_at) - started_at > _ONE_FLIGHT:
+    taken = [photo.taken_at for photo in readable if photo.taken_at]
+    started_at, ended_at = min(taken), max(taken)
+    if ended_at - started_at > _ONE_FLIGHT:
         progress.say("The photographs are of more than one day; they become one survey.")
     with locked(town.cell_folder(cell)):
         known = _known(town, cell, set(hashes.values()))
@@ -69,6 +74,8 @@ def import_photos(town: Town, cell: str, folder: Path, progress: Progress) -> Im
         refs = _copy_all(folder, target, hashes, progress)
         listed = [SurveyPhoto(file=refs[name], source=name, photo=photos[name]) for name in refs]
         write_json(target / "photos.json", listed)
+        logs = _keep_flights(town, cell, target, started_at, ended_at)
+        note_hashes(target, {"photos.json": target / "photos.json", **logs})
         survey = Survey(
             cell=cell,
             survey=target.name,
@@ -167,6 +174,33 @@ def _copy_all(
         refs[name] = FileRef(path=f"photos/{copy}", sha256=hashes[name])
         progress.advance()
     return refs
+
+
+def _keep_flights(
+    town: Town, cell: str, target: Path, started_at: datetime, ended_at: datetime
+) -> dict[str, Path]:
+    """Copy the logs of the cell's flights that took the photographs beside them; return them by name.
+
+    A cell is flown once in a cycle: the logs of those hours are the flight's, whatever the clocks say.
+    """
+    kept = {}
+    for log in sorted((town.plan_folder(cell) / "flights").glob("*.jsonl")):
+        times = [_moment(event.get("time")) for event in read_log(log)]
+        known = [time for time in times if time is not None]
+        if known and min(known) <= ended_at + _CLOCKS and max(known) >= started_at - _CLOCKS:
+            name = f"flights/{log.name}"
+            with replacing(target / name) as part:
+                shutil.copyfile(log, part)
+            kept[name] = target / name
+    return kept
+
+
+def _moment(text: object) -> datetime | None:
+    try:
+        time = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return time if time.tzinfo else None
 
 
 def _unique_names(names: Sequence[str]) -> dict[str, str]:

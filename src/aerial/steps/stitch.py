@@ -7,6 +7,7 @@ from pathlib import Path
 from aerial import plugins
 from aerial.codec import read_json, read_record, sha256_file, sha256_json, write_json
 from aerial.errors import InputError, StitchError
+from aerial.evidence.hashes import note_hashes
 from aerial.ortho.engine import StitchEngine
 from aerial.photos import check_photos, usable_photos
 from aerial.progress import SILENT, Progress
@@ -80,6 +81,7 @@ def stitch(
     write_json(out / "quality.json", quality)
     write_json(out / "inputs.json", {"inputs": inputs})
     write_json(out / "mosaic.json", mosaic)
+    note_hashes(out, {name: out / name for name in ("quality.json", "inputs.json", "mosaic.json")})
     shutil.rmtree(work, ignore_errors=True)
     return quality
 
