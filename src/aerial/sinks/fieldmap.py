@@ -74,6 +74,10 @@ class Template:
             return plain_text(found) if isinstance(found, str) else found
         return plain_text("".join(as_text(values[text]) if named else text for text, named in self._parts))
 
+    def text(self, case: Case) -> str:
+        """Return the template filled from a case, as text."""
+        return as_text(self.value(_properties(case)))
+
 
 @record
 class _Field:
@@ -83,10 +87,6 @@ class _Field:
     max_length: int | None
     cut: bool
     decimals: int | None
-
-    def text(self, case: Case) -> str:
-        """Return the template filled from a case, as text."""
-        return as_text(self.value(_properties(case)))
 
 
 class FieldMap:

@@ -21,7 +21,7 @@ from aerial.sinks.readback import moment, oldest_first, outward, position, told
 from aerial.sinks.sink import Ambiguous, Busy, Rejected
 from aerial.sinks.web import Answer, Upload, Web
 
-_LONGEST_DESCRIPTION = 4000  # characters, by the specification
+_LONGEST = 4000  # characters of a description, by the specification
 _WINDOW = timedelta(days=89)
 _SHORTEST = timedelta(seconds=2)
 _MOST_PAGES = 1000
@@ -228,7 +228,8 @@ class Open311Sink:
                 yield row, answer
             if not fresh:
                 break
-        if len(seen) < self._options.most_rows or page > 2:
+        # Nothing new on the second page: the peer does not page, unless that page was empty.
+        if len(seen) < self._options.most_rows or page > 2 or not listed:
             return
         if end - start <= _SHORTEST:
             raise answer.nonsense(f"{rows} requests within {_SHORTEST.seconds} s, and no pages")
@@ -249,11 +250,13 @@ class Open311Sink:
             ),
             allow=(404,),
         )
+        if answer.status == 404 and page > 1:
+            return [], answer  # past the last page
         listed = answer.json()
         if not isinstance(listed, list) or not all(isinstance(row, Mapping) for row in listed):
             raise answer.nonsense("no list of requests")
         if answer.status == 404:
-            # Some servers say so when nothing was found, in the words of the specification; or the page is past.
+            # Some servers say so when they found nothing, in the specification's words for errors.
             if all("code" in row or "description" in row for row in listed):
                 return [], answer
             raise answer.nonsense("no list of requests")
