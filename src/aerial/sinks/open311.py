@@ -113,9 +113,7 @@ class Open311Sink:
             "service_code": options.service_code,
             "lat": f"{case.at.lat_deg:.8f}",
             "long": f"{case.at.lon_deg:.8f}",
-            "description": text
-            if len(text) <= _LONGEST_DESCRIPTION
-            else text[: _LONGEST_DESCRIPTION - 1] + "…",
+            "description": text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…",
         }
         if options.key_attribute:
             form[f"attribute[{options.key_attribute}]"] = case.external_key
@@ -218,12 +216,10 @@ class Open311Sink:
     def _window(self, start: datetime, end: datetime) -> Iterator[tuple[Mapping[str, Any], Answer]]:
         """Yield the rows of a time: page by page, and in halves where the peer cuts and does not page."""
         seen: set[str] = set()
-        rows = 0
         for page in range(1, _MOST_PAGES + 1):
             listed, answer = self._page(start, end, page)
             fresh = [row for row in listed if str(row.get("service_request_id")) not in seen]
             seen |= {str(row.get("service_request_id")) for row in fresh}
-            rows = max(rows, len(listed))
             for row in fresh:
                 yield row, answer
             if not fresh:
@@ -232,7 +228,7 @@ class Open311Sink:
         if len(seen) < self._options.most_rows or page > 2 or not listed:
             return
         if end - start <= _SHORTEST:
-            raise answer.nonsense(f"{rows} requests within {_SHORTEST.seconds} s, and no pages")
+            raise answer.nonsense(f"{len(seen)} requests within {_SHORTEST.seconds} s, and no pages")
         middle = start + (end - start) / 2
         for half in ((start, middle), (middle, end)):
             yield from self._window(*half)
