@@ -67,13 +67,9 @@ class FolderSink:
 
     def copies(self, external_key: str) -> tuple[Receipt, ...]:
         """Return what lies there under the key in ``cases`` and in ``taken``."""
-        name = case_name(external_key)
-        found = []
         with self._reaching():
-            for path in (self._root / folder / name for folder in ("taken", "cases")):
-                for member in (path, path.with_name(f"{name}.zip")):
-                    if (held := _read_back(member)) is not None:
-                        found.append(self._receipt(external_key, held, member))
+            held = [(path, members) for path in self._places(external_key) if (members := _read_back(path))]
+            found = [self._receipt(external_key, members, path) for path, members in held]
         return tuple(receipt for receipt in found if receipt.external_key == external_key)
 
     def send(self, case: Case, files: Sequence[Path]) -> None:
@@ -85,8 +81,11 @@ class FolderSink:
             place = self._root / "cases" / (f"{name}.zip" if zipped else name)
             place.parent.mkdir(exist_ok=True)
             _sweep(place)
-            if _read_back(place) == members:
-                return
+            for there in self._places(case.external_key):
+                held = _read_back(there)
+                # What was taken away is at the other side already, and must not come there twice.
+                if held is not None and (held == members or there.parent.name == "taken"):
+                    return
             part = place.with_name(f".{place.name}.{secrets.token_hex(4)}.part")
             try:
                 _write_zip(part, members) if zipped else _write_folder(part, members)
@@ -103,6 +102,11 @@ class FolderSink:
         """
         with self._reaching():
             return read_results(self.name, self._root / "results", cursor, self._options.utc_offset_h)
+
+    def _places(self, external_key: str) -> Iterator[Path]:
+        name = case_name(external_key)
+        for folder in ("taken", "cases"):
+            yield from (self._root / folder / name, self._root / folder / f"{name}.zip")
 
     @contextmanager
     def _reaching(self) -> Iterator[None]:
@@ -135,7 +139,7 @@ class FolderSink:
 
 
 def case_name(external_key: str) -> str:
-    """Return the name that a case's folder has: the key, or a clean one with a hash where it is no file name."""
+    """Return the name of a case's folder: its key, or where that is no file name a clean one with a hash."""
     clean = file_name(external_key)
     if clean == external_key and "." not in clean:
         return clean
