@@ -13,6 +13,7 @@ import secrets
 import shutil
 import time
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -25,7 +26,7 @@ from aerial.errors import InputError
 from aerial.features import case_feature
 from aerial.records import Case, Receipt, SinkConfig, SiteResult
 from aerial.records.record import record
-from aerial.sinks.fieldmap import at_path
+from aerial.sinks.fieldmap import at_path, plain_text
 from aerial.sinks.readback import file_name, outward, position
 from aerial.sinks.results import read_results
 from aerial.sinks.sink import Busy
@@ -150,8 +151,13 @@ def case_name(external_key: str) -> str:
 
 
 def _members(case: Case, files: Sequence[tuple[str, bytes, str]]) -> dict[str, bytes]:
-    feature = json.dumps(case_feature(case), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    members = {_CASE: feature.encode("utf-8", "replace")}
+    feature = case_feature(case)
+    feature["properties"] = {
+        name: plain_text(value) if isinstance(value, str) and name != "external_key" else value
+        for name, value in feature["properties"].items()
+    }
+    text = json.dumps(feature, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    members = {_CASE: text.encode("utf-8", "replace")}
     members |= {f"files/{name}": content for name, content, _ in files}
     lines = [f"{sha256(content).hexdigest()}  {name}\n" for name, content in sorted(members.items())]
     return members | {_MANIFEST: "".join(lines).encode()}
@@ -161,7 +167,10 @@ def _read_back(path: Path) -> dict[str, bytes] | None:
     """Return the members of a dropped case, None where it is absent or differs from its manifest."""
     try:
         held = _zip_members(path) if path.suffix == ".zip" else _folder_members(path)
-    except (FileNotFoundError, NotADirectoryError, zipfile.BadZipFile, ValueError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError):
+        # Broken, or of a kind that we never write.
         return None
     listed: dict[str, str] = {}
     for line in held.get(_MANIFEST, b"").decode("utf-8", "replace").splitlines():
