@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from shapely.geometry import Polygon
+from shapely.geometry import box
 
 from aerial.geo import LonLat
 from aerial.records import Authority, Case, Matter, Suspect
@@ -18,9 +18,7 @@ def sample_case(external_key: str = KEY, at: LonLat = AT, **changes: Any) -> Cas
     """A case of a new building of 100 m2 at Chang'an."""
     identity, _, episode = external_key.rpartition("-")
     x, y = at.lon_deg, at.lat_deg
-    outline = Polygon(
-        [(x - 5e-5, y - 5e-5), (x + 5e-5, y - 5e-5), (x + 5e-5, y + 5e-5), (x - 5e-5, y + 5e-5)]
-    )
+    outline = box(x - 5e-5, y - 5e-5, x + 5e-5, y + 5e-5)
     suspect = Suspect(
         key="a1b2c3d4", pair="2026-06-01-1__2026-06-15-1", kind="new", outline=outline, at=at, error_m=0.8,
         area_m2=104.25, height_change_m=3.1, score=0.93, model_sha256="0" * 64, chips=(),

@@ -139,7 +139,7 @@ class HttpJsonSink:
         options = self._options.find
         # Only with the key in the path is a 404 an answer: a mistyped address is not "not there".
         one = bool(self._find_path.names)
-        path = str(self._find_path.value({"external_key": segment(external_key)}))
+        path = self._path_of(external_key)
         query = {
             name: as_text(template.value({"external_key": external_key}))
             for name, template in self._find_query.items()
@@ -170,6 +170,7 @@ class HttpJsonSink:
 
     def send(self, case: Case, files: Sequence[Path]) -> None:
         """Upload the pictures first where the peer wants that, then store the case in one request."""
+        self._path_of(case.external_key)  # what could not be looked up is not sent
         options, pictures = self._options, outward(self.name, files) if self._options.files else ()
         tree = self._fields.nested(case) if options.body == "json" else {}
         form = self._fields.flat(case) if options.body == "form" else {}
@@ -210,6 +211,11 @@ class HttpJsonSink:
                 return found, cursor if after is None else str(after)
             cursor = str(after)
         return found, cursor
+
+    def _path_of(self, external_key: str) -> str:
+        if not self._find_path.names:
+            return as_text(self._find_path.value({}))
+        return as_text(self._find_path.value({"external_key": segment(external_key)}))
 
     def _ask(self, method: str, path: str, *, writes: bool, **parts: Any) -> Answer:
         place, name, secret = self._secret

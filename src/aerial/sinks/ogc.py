@@ -100,9 +100,10 @@ class OgcFeaturesSink:
             Ambiguous: also when it answered that it did and holds nothing.
         """
         put = self._options.method == "put"
+        one = f"{self._items}/{segment(case.external_key)}"  # what could not be looked up is not sent
         self._web.ask(
             "PUT" if put else "POST",
-            f"{self._items}/{segment(case.external_key)}" if put else self._items,
+            one if put else self._items,
             writes=True,
             json={
                 "type": "Feature",
