@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
-import numpy as np
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
@@ -23,7 +22,7 @@ from psycopg.conninfo import conninfo_to_dict
 from aerial.codec import sha256_file
 from aerial.errors import InputError
 from aerial.features import case_feature, case_properties
-from aerial.geo import LonLat, transform
+from aerial.geo import LonLat
 from aerial.records import Case, Receipt, SinkConfig, SiteResult
 from aerial.sinks import postgis_text as text
 from aerial.sinks.addresses import resolve
@@ -31,8 +30,7 @@ from aerial.sinks.postgis_options import MADE, WHOLE, ResultTable, read_options
 from aerial.sinks.sink import Ambiguous, Busy, Rejected
 from aerial.sinks.words import site_result
 
-CGCS2000 = "EPSG:4490"
-_SRID = 4490
+_SRID = 4490  # CGCS2000; PostGIS keeps longitude as x
 # SQLSTATE classes in which the same may well succeed later: connection, rollback, resources, lock, operator.
 _LATER = ("08", "40", "53", "55", "57", "58")
 _SHARED_LOCK = 0x6165_7269  # two workers that make the tables at the same time
@@ -47,10 +45,10 @@ class PostgisSink:
         self.name = config.name
         self._timeout_s, self._private = config.timeout_s, config.private
         self._options = read_options(config)
-        self._columns = self._options.columns or {name: name for name in MADE}
+        chosen = self._options.columns
+        self._columns = {name: name for name in MADE} if chosen is None else chosen
         self._connect = _parameters(config, secret)
         self._secret = secret
-        self._crs: str | None = None
         self._srids: dict[str, int] | None = None
 
     def find(self, external_key: str) -> Receipt | None:
@@ -192,16 +190,12 @@ class PostgisSink:
         )
 
     def _position(self, row: Sequence[Any], external_key: str) -> LonLat:
-        _, x, y, lon, lat, empty = row
-        if x is None or empty:
+        _, lon, lat, empty = row
+        if lon is None or empty:
             raise Rejected(
                 f"{self.name} holds {external_key} without a position.",
                 hint=f"Look at the row in {self._options.table}, or delete it and send the case again.",
             )
-        if self._crs is not None:
-            # Not by the same hand that wrote it: a table of CRSs that somebody bent is noticed.
-            east, north = transform(self._crs, CGCS2000, np.array([x]), np.array([y]))
-            lon, lat = float(east[0]), float(north[0])
         return LonLat(lon_deg=lon, lat_deg=lat)
 
     def _srid(self, column: str) -> int:
@@ -240,7 +234,7 @@ class PostgisSink:
                 db.close()
 
     def _addresses(self) -> dict[str, str]:
-        host, port = self._connect["host"], str(self._connect.get("port", 5432))
+        host, port = self._connect["host"], self._connect.get("port", 5432)
         if host.startswith("/"):  # a socket of this machine
             return {}
         found = resolve(
@@ -287,13 +281,7 @@ class PostgisSink:
                 f"{options.table} may hold the same {options.key} twice",
                 f"Add a unique constraint on {options.key}: without it a case sent twice is two.",
             )
-        srids = {column: self._read_srid(db, table, column) for column in self._geometries()}
-        named = db.execute(
-            "SELECT auth_name, auth_srid FROM spatial_ref_sys WHERE srid = %s", (srids[options.point],)
-        ).fetchone()
-        if named is not None and named[0] == "EPSG":
-            self._crs = f"EPSG:{named[1]}"
-        self._srids = srids
+        self._srids = {column: self._read_srid(db, table, column) for column in self._geometries()}
 
     def _geometries(self) -> dict[str, tuple[str, ...]]:
         found: dict[str, tuple[str, ...]] = {self._options.point: ("POINT", "GEOMETRY")}
@@ -382,7 +370,9 @@ def _parameters(config: SinkConfig, secret: str | None) -> dict[str, Any]:
         )
     except psycopg.Error:
         given = {}
-    if not given.get("host") or not given.get("dbname") or "," in str(given["host"]):
+    host, port, database = (str(given.get(name, "")) for name in ("host", "port", "dbname"))
+    # A password with a slash or an @ ends up in any of the three.
+    if not host or not database or not (port or "5432").isdigit() or set(host + database) & set(",@:"):
         raise InputError(
             f"The url of the destination {config.name!r} is not one of a PostgreSQL database.",
             hint="Write it like postgresql://USER@HOST:5432/DATABASE.",

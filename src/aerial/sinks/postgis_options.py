@@ -1,6 +1,6 @@
 """What the configuration of a sink of the kind ``postgis`` may say."""
 
-from dataclasses import field
+from dataclasses import field, fields
 
 from aerial.codec import from_plain
 from aerial.errors import InputError
@@ -90,5 +90,11 @@ def read_options(config: SinkConfig) -> PostgisOptions:
                 f"{where}: the column {column} is to hold {name!r}, which a case has not.",
                 hint=f"Use one of: {', '.join(NAMES)}, evidence, {WHOLE}.",
             )
+    told = options.results
+    named = [options.table, options.key, options.point, *(options.columns or {})]
+    named += [getattr(told, each.name) or "x" for each in fields(told)] if told else []
+    for name in (*named, options.stage or "x", options.outline or "x", options.files or "x"):
+        if not name or set(name) & {"%", "\0"}:
+            raise InputError(f"{where}: {name!r} cannot name a table or column.", hint="Give its name.")
     check_words(options.stages, options.site_results, where=where)
     return options

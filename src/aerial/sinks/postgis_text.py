@@ -1,7 +1,7 @@
 """The SQL of the sink ``postgis``; names in braces are identifiers, quoted where they are put in."""
 
 FIND = (
-    "SELECT {stage}::text, ST_X({point}), ST_Y({point}), ST_X(moved), ST_Y(moved), ST_IsEmpty({point})"
+    "SELECT {stage}::text, ST_X(moved), ST_Y(moved), ST_IsEmpty({point})"
     " FROM {table}, ST_Transform({point}, {srid}) AS moved WHERE {key} = %s"
 )
 # The comparison as text serves json too, which has no equality. An unchanged row stays as it is: a new
