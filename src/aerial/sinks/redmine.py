@@ -159,7 +159,7 @@ class RedmineSink:
         except (ValueError, InputError) as exc:
             raise Rejected(
                 f"{self.name}: issue {row['id']} holds {external_key} without a position.",
-                hint="Look at the fields of lon_field and lat_field: they must belong to the tracker and project.",
+                hint="Look at its lon_field and lat_field: they must belong to the tracker and project.",
             ) from exc
         return Receipt(
             external_key=external_key,
