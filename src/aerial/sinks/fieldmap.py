@@ -27,6 +27,7 @@ NAMES = (
 )  # fmt: skip
 MARK = "[aerial:{external_key}]"  # how a key is found again inside of a free text
 
+_MARKED = re.compile(r"\[aerial:([^\[\]\s]{1,200})\]")
 _LONGEST = 20_000  # characters of one value
 _MOST_FIELDS = 200
 _DEEPEST = 8
@@ -72,6 +73,10 @@ class Template:
             found = values[self._parts[0][0]]
             return plain_text(found) if isinstance(found, str) else found
         return plain_text("".join(as_text(values[text]) if named else text for text, named in self._parts))
+
+    def text(self, case: Case) -> str:
+        """Return the template filled from a case, as text."""
+        return as_text(self.value(_properties(case)))
 
 
 @record
@@ -136,7 +141,7 @@ class FieldMap:
     def _value(self, field: _Field, case: Case) -> Scalar:
         value = field.constant
         if field.template is not None:
-            properties = {name: _unmarked(found) for name, found in case_properties(case).items()}
+            properties = _properties(case)
             if field.decimals is not None:
                 properties = {name: _rounded(found, field.decimals) for name, found in properties.items()}
             value = field.template.value(properties)
@@ -173,15 +178,22 @@ def holds_key(value: object, external_key: str) -> bool:
     return isinstance(value, str | int) and (str(value).strip() == external_key or mark in str(value))
 
 
-def at_path(data: object, path: str) -> Any:
-    """Return what lies at ``a.b.0.c`` of plain data, None where there is nothing."""
+def held_key(value: object) -> str | None:
+    """Return the external key that a peer's field holds: the one in its mark, else the whole of it."""
+    text = str(value).strip() if isinstance(value, str | int) else ""
+    found = _MARKED.search(text)
+    return found[1] if found else text or None
+
+
+def at_path(data: object, path: str, missing: Any = None) -> Any:
+    """Return what lies at ``a.b.0.c`` of plain data, ``missing`` where there is nothing."""
     for step in path.split(".") if path else ():
-        if isinstance(data, Mapping):
-            data = data.get(step)
+        if isinstance(data, Mapping) and step in data:
+            data = data[step]
         elif isinstance(data, list) and step.isascii() and step.isdigit() and int(step) < len(data):
             data = data[int(step)]
         else:
-            return None
+            return missing
     return data
 
 
@@ -229,6 +241,10 @@ def _whole(value: object, low: int, high: int, where: str) -> int | None:
             f"{where} is not a usable number.", hint=f"Give a whole number from {low} to {high}."
         )
     return value
+
+
+def _properties(case: Case) -> dict[str, Any]:
+    return {name: _unmarked(found) for name, found in case_properties(case).items()}
 
 
 def _unmarked(value: Any) -> Any:

@@ -196,16 +196,16 @@ class Web:
         late = isinstance(exc, httpcore.TimeoutException) or backend.left_s() <= 0
         what = self.clean(str(exc)).rstrip(".") or "it broke off"
         what = f"no answer within {self._timeout_s:g} s" if late else what
-        if not backend.sent:
-            hint = "Check that the peer runs and that this machine reaches it; nothing was sent."
-            if isinstance(exc, ssl.SSLError) or "CERTIFICATE" in str(exc).upper():
-                hint = "Let this machine trust the peer's certificate (SSL_CERT_FILE); nothing was sent."
-            return Busy(f"{self.name}: the connection failed: {what}.", hint=hint)
         if isinstance(exc, httpcore.LocalProtocolError):
             return Rejected(
                 f"{self.name}: the request cannot be written as HTTP.",
                 hint="Check the options of this destination for line breaks and odd characters.",
             )
+        if not backend.sent:
+            hint = "Check that the peer runs and that this machine reaches it; nothing was sent."
+            if isinstance(exc, ssl.SSLError) or "CERTIFICATE" in str(exc).upper():
+                hint = "Let this machine trust the peer's certificate (SSL_CERT_FILE); nothing was sent."
+            return Busy(f"{self.name}: the connection failed: {what}.", hint=hint)
         return Ambiguous(
             f"{self.name}: the request was sent and then: {what}.",
             hint="It is looked up before it is sent again."
@@ -273,7 +273,8 @@ def _checked_base(config: SinkConfig) -> str:
         port = url.port
     except (httpx.InvalidURL, ValueError):
         url, port = httpx.URL(""), None
-    if url.scheme not in ("http", "https") or not url.host or port == 0:
+    odd_port = port is not None and not 0 < port < 65536
+    if url.scheme not in ("http", "https") or not url.host or "%" in url.host or odd_port:
         raise InputError(
             f"The url of the destination {config.name!r} is not an address of http or https.",
             hint="Write it like https://cases.example/api.",
@@ -284,7 +285,7 @@ def _checked_base(config: SinkConfig) -> str:
             f"The url of the destination {config.name!r} has a user, a query or a fragment.",
             hint="Leave them out of url; a key or password belongs into the variable that secret names.",
         )
-    if ".." in url.path.split("/"):
+    if ".." in config.url.split("/"):
         raise InputError(
             f"The url of the destination {config.name!r} leads upwards.", hint="Write it without '..'."
         )
