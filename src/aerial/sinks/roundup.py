@@ -1,0 +1,320 @@
+"""The sink ``roundup``: issues of a Roundup tracker (2.0 or newer), over its REST interface.
+
+``url`` is the tracker's ``.../rest/data``, the secret the password of ``user``. An issue is made through a
+one-time link (``@poe``), which Roundup honours once however often a request arrives. The link is kept for
+the case until a look-up has decided, so that a repeated sending uses the same one.
+"""
+
+import base64
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from aerial.codec import from_plain, sha256_file
+from aerial.errors import InputError
+from aerial.geo import LonLat
+from aerial.records import Case, Receipt, SinkConfig, SiteResult
+from aerial.records.record import record
+from aerial.sinks.fieldmap import FieldMap, at_path
+from aerial.sinks.media import media_type
+from aerial.sinks.sink import Ambiguous, Busy, Rejected
+from aerial.sinks.walk import OVERLAP, changed_since
+from aerial.sinks.web import Answer, Web, segment
+from aerial.sinks.words import check_words, site_result
+
+_PAGE = 50
+_KEPT_LINKS = 10_000
+_BEGIN = datetime(2000, 1, 1, tzinfo=UTC)
+_FIELDS = {"title": "{title} {community}"}
+
+
+@record
+class RoundupOptions:
+    """The options of a sink of the kind ``roundup``.
+
+    ``key``, ``lon``, ``lat`` name properties of the class ``item``: a String and two Numbers that the
+    tracker's schema has for the purpose. ``fields``: further properties over templates (docs/formats.md).
+    ``files``: Multilink that takes photographs, None: none are sent. ``status``, ``result``: properties
+    that an officer sets; their words are mapped by ``stages`` and ``site_results``.
+    """
+
+    user: str
+    item: str = "issue"
+    key: str = "external_key"
+    lon: str = "lon"
+    lat: str = "lat"
+    fields: dict[str, Any] = field(default_factory=lambda: dict(_FIELDS))
+    files: str | None = "files"
+    status: str = "status"
+    result: str | None = None
+    stages: dict[str, str] = field(default_factory=dict)
+    site_results: dict[str, str] = field(default_factory=dict)
+
+
+class RoundupSink:
+    """Issues of one tracker; see ``CaseSink``.
+
+    Once-only holds for as long as the sink lives. After a kill the link is gone: then, as with every
+    destination, the case is looked up after ``quiet_s`` before it is sent again.
+    """
+
+    idempotent = True
+
+    def __init__(self, config: SinkConfig, secret: str | None) -> None:
+        where = f"[[sinks]] {config.name}"
+        self.name = config.name
+        self._options = options = from_plain(RoundupOptions, config.options, source=where)
+        check_words(options.stages, options.site_results, where=where)
+        self._fields = FieldMap(options.fields, where=f"{where}, fields")
+        if not secret or ":" in options.user:
+            raise InputError(
+                f"The destination {config.name!r} has no usable login.",
+                hint="Give options.user, and name the variable or file with its password as secret.",
+            )
+        login = base64.b64encode(f"{options.user}:{secret}".encode()).decode()
+        self._web = Web(config, secrets=(secret, login))
+        parts = urlsplit(config.url)
+        # Roundup refuses a request that changes something without the two: its guard against forged forms.
+        self._headers = {
+            "Authorization": f"Basic {login}",
+            "Origin": f"{parts.scheme}://{parts.netloc}",
+            "X-Requested-With": "rest",
+            "Accept": "application/json",
+        }
+        self._links: OrderedDict[str, str] = OrderedDict()
+        self._files: OrderedDict[tuple[str, str], str] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def find(self, external_key: str) -> Receipt | None:
+        """Return the oldest issue with the key, or None."""
+        found = self.copies(external_key)
+        return found[0] if found else None
+
+    def copies(self, external_key: str) -> tuple[Receipt, ...]:
+        """Return every issue with the key, oldest first."""
+        return tuple(self._receipt(row, external_key) for row in self._rows(external_key))
+
+    def send(self, case: Case, files: Sequence[Path]) -> None:
+        """Make the issue through its one-time link, or bring the one that is there up to date."""
+        key = case.external_key
+        there = self._rows(key)
+        wanted = self._wanted(case)
+        if there:
+            self._update(there[0], wanted, case)
+            return
+        if self._options.files:
+            wanted[self._options.files] = [self._upload(path) for path in files]
+        link = self._link(key)
+        answer = self._ask(
+            "POST", f"{self._class}/@poe/{segment(link)}", writes=True, json=wanted, allow=(400,)
+        )
+        if answer.status != 400:
+            return
+        said = self._web.clean(str(at_path(answer.json(), "error.msg") or ""))
+        with self._lock:
+            # Spent or refused: another one is asked for, should the look-up find nothing.
+            self._links.pop(key, None)
+        if "POE token" in said:
+            raise Ambiguous(
+                f"{self.name}: the one-time link of {key} was used before.",
+                hint="Nothing is to be done: the case is looked up before it is sent again.",
+            )
+        raise Rejected(
+            f"{self.name}: HTTP 400: {said} (refused)",
+            hint="Correct the options, or the tracker's schema, then revive the case.",
+        )
+
+    def results(self, cursor: str | None) -> tuple[Sequence[SiteResult], str | None]:
+        """Return the stage and result of every issue with a key that was touched since ``cursor``."""
+        newest = _moment(cursor) if cursor else _BEGIN
+        found: dict[str, SiteResult] = {}
+        for row in changed_since(self._changed, _activity, newest - OVERLAP, _PAGE):
+            newest = max(newest, _activity(row))
+            # What nobody has touched since it was made is still as we sent it.
+            if not row.get(self._options.key) or row.get("activity") == row.get("creation"):
+                continue
+            told = self._told(row)
+            found[told.id] = told
+        return tuple(found.values()), newest.isoformat()
+
+    @property
+    def _class(self) -> str:
+        return segment(self._options.item)
+
+    def _ask(self, method: str, path: str, *, writes: bool, **more: Any) -> Answer:
+        headers = self._headers | more.pop("headers", {})
+        return self._web.ask(method, path, writes=writes, headers=headers, **more)
+
+    def _list(self, query: dict[str, str]) -> list[dict[str, Any]]:
+        answer = self._ask("GET", self._class, writes=False, query={"@verbose": "2"} | query)
+        rows = at_path(answer.json(), "data.collection")
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise answer.nonsense("no list of items")
+        return rows
+
+    def _rows(self, external_key: str) -> list[dict[str, Any]]:
+        options = self._options
+        wanted = [options.key, options.lon, options.lat, options.status, *self._fields_alone()]
+        # The colon asks for the whole value; without it a part would do.
+        rows = self._list({f"{options.key}:": external_key, "@fields": ",".join(wanted), "@sort": "id"})
+        mine = [row for row in rows if row.get(options.key) == external_key]
+        if len(mine) < len(rows):
+            raise Rejected(
+                f"{self.name}: the tracker does not search by {options.key}.",
+                hint="Roundup 2.0 or newer is needed, and the right to search that property.",
+            )
+        return sorted(mine, key=lambda row: int(row["id"]))
+
+    def _fields_alone(self) -> list[str]:
+        return [name for name in self._options.fields if name not in (self._options.files, "messages")]
+
+    def _receipt(self, row: dict[str, Any], external_key: str) -> Receipt:
+        options = self._options
+        try:
+            at = LonLat(lon_deg=float(row[options.lon]), lat_deg=float(row[options.lat]))
+        except (KeyError, TypeError, ValueError, InputError) as exc:
+            raise Rejected(
+                f"{self.name}: item {row.get('id')} holds {external_key} without a position.",
+                hint=f"Look at its {options.lon} and {options.lat}, or retire it and send the case again.",
+            ) from exc
+        return Receipt(
+            external_key=external_key,
+            remote_id=str(row["id"]),
+            at=at,
+            stage=_label(row.get(options.status)),
+            read_at=datetime.now(UTC),
+        )
+
+    def _wanted(self, case: Case) -> dict[str, Any]:
+        options = self._options
+        # As text: Roundup reads every property from text, and a float is not read at all.
+        return {
+            **self._fields.flat(case),
+            options.key: case.external_key,
+            options.lon: f"{case.at.lon_deg:.9f}",
+            options.lat: f"{case.at.lat_deg:.9f}",
+        }
+
+    def _update(self, row: dict[str, Any], wanted: dict[str, Any], case: Case) -> None:
+        """Write what is not as we would send it now; an officer's change in between wins."""
+        changed = {name: value for name, value in wanted.items() if not _same(row.get(name), value)}
+        if not changed:
+            return
+        path = f"{self._class}/{segment(str(row['id']))}"
+        tag = self._ask("GET", path, writes=False).headers.get("etag")
+        if not tag:
+            raise Rejected(
+                f"{self.name}: the tracker gives no ETag for {case.external_key}.",
+                hint="Roundup 2.0 or newer is needed.",
+            )
+        answer = self._ask("PUT", path, writes=True, json=changed, headers={"If-Match": tag}, allow=(412,))
+        if answer.status == 412:
+            raise Busy(
+                f"{self.name}: {case.external_key} was changed by somebody at the same moment.",
+                hint="It is tried again.",
+            )
+
+    def _upload(self, path: Path) -> str:
+        """Return the id of the file at the tracker; what was uploaded once is not uploaded again."""
+        known = (path.name, sha256_file(path))
+        with self._lock:
+            if known in self._files:
+                return self._files[known]
+        content = path.read_bytes()
+        answer = self._ask(
+            "POST",
+            "file",
+            writes=True,
+            form={"name": path.name, "type": media_type(path)},
+            uploads=[("content", (path.name, content, media_type(path)))],
+        )
+        made = at_path(answer.json(), "data.id")
+        if not isinstance(made, str | int):
+            raise answer.nonsense("no id of the file")
+        with self._lock:
+            self._files[known] = str(made)
+            while len(self._files) > _KEPT_LINKS:
+                self._files.popitem(last=False)
+        return str(made)
+
+    def _link(self, external_key: str) -> str:
+        """Return the one-time link of the case: the one it has, else a new one.
+
+        Only the token of it is used: the address is the tracker's idea of its own, not the one configured.
+        """
+        with self._lock:
+            if external_key in self._links:
+                return self._links[external_key]
+        # That a link was made stores no case: a broken answer is no reason to look anything up.
+        answer = self._ask("POST", f"{self._class}/@poe", writes=False, json={})
+        token = str(at_path(answer.json(), "data.link") or "").rpartition("/")[2]
+        if not token:
+            raise answer.nonsense("no one-time link")
+        with self._lock:
+            # Of two threads that asked at once, both use the first one's.
+            token = self._links.setdefault(external_key, token)
+            while len(self._links) > _KEPT_LINKS:
+                self._links.popitem(last=False)
+        return token
+
+    def _changed(self, at: datetime, offset: int) -> list[dict[str, Any]]:
+        options = self._options
+        wanted = [options.key, options.status, "activity", "creation", "actor"]
+        query = {
+            "activity": at.strftime("%Y-%m-%d.%H:%M:%S;"),
+            "@fields": ",".join([*wanted, options.result] if options.result else wanted),
+            "@sort": "activity,id",
+            "@page_size": str(_PAGE),
+            "@page_index": str(offset // _PAGE + 1),
+        }
+        return self._list(query)
+
+    def _told(self, row: dict[str, Any]) -> SiteResult:
+        options = self._options
+        stage = _label(row.get(options.status))
+        result = _label(row.get(options.result)) if options.result else ""
+        return site_result(
+            f"{row['id']}:{row['activity']}:{stage}:{result}",
+            str(row[options.key]),
+            _activity(row),
+            stages=options.stages,
+            results=options.site_results,
+            stage=stage,
+            result=result,
+            by=_label(row.get("actor")),
+        )
+
+
+def _label(value: Any) -> str:
+    """Return a property as text: of a link what it is called."""
+    if isinstance(value, dict):
+        names = [str(text) for key, text in value.items() if key not in ("id", "link")]
+        return names[0] if names else str(value.get("id", ""))
+    return "" if value is None else str(value)
+
+
+def _same(held: Any, wanted: Any) -> bool:
+    if isinstance(held, int | float) and not isinstance(held, bool):
+        try:
+            return abs(float(wanted) - held) < 1e-9
+        except ValueError:
+            return False
+    return _label(held) == str(wanted) or (isinstance(held, dict) and str(held.get("id")) == str(wanted))
+
+
+def _activity(row: dict[str, Any]) -> datetime:
+    return _moment(str(row.get("activity", "")))
+
+
+def _moment(text: str) -> datetime:
+    """Return a time of Roundup (``2026-05-15.09:30:00``, UTC) or of a cursor; of nonsense the beginning."""
+    try:
+        found = datetime.fromisoformat(text.replace(".", "T", 1) if text[10:11] == "." else text)
+    except ValueError:
+        return _BEGIN
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
