@@ -4,6 +4,7 @@ Up to ``PART`` cases are one file; of more, the case pages are volumes beside it
 pictures stays that of one volume.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +21,7 @@ from aerial.report.words import Words
 
 Advance = Callable[[], None]
 _ROW = 5.2
+_TOP, _HEAD = 20.0, 13.0  # of a page of the table: its first base line, and from there to the first row
 _TABLE_SIZE = 7.5
 
 
@@ -63,8 +65,7 @@ class PdfReport:
     def write(self, path: Path, advance: Advance) -> None:
         """Write the summary and, where they are few, the case pages; ``advance`` is called once a case page."""
         pdf = self._sheet()
-        self._first_page(pdf)
-        links = self._table(pdf)
+        links = self._table(pdf, self._first_page(pdf))
         if self.whole:
             for position in range(len(self._entries)):
                 self._case(pdf, position)
@@ -88,11 +89,13 @@ class PdfReport:
         if volume is not None:
             foot += f" · {words('volume').format(k=volume)}"
         if self._report.audit:
-            foot += f" · {self._report.audit[0].sha256[:16]}"
+            heads = self._report.audit
+            foot += f" · {words('audit_short')} {heads[0].sha256[:16]}"
+            foot += f" +{len(heads) - 1}" if len(heads) > 1 else ""
         return Sheet(
-            title=foot,
+            title=self._summary.title,
             foot=foot,
-            page_word=words("page"),
+            page_word=words("page_n"),
             language=self._report.language,
             made_at=self._report.generated_at,
         )
@@ -110,7 +113,7 @@ class PdfReport:
         with replacing(path) as part:
             pdf.output(str(part))
 
-    def _first_page(self, pdf: Sheet) -> None:
+    def _first_page(self, pdf: Sheet) -> float:
         words, told = self._words, self._summary
         pdf.add_page()
         pdf.write_line(MARGIN, 20, words("suspected"), 11, MARK, bold=True)
@@ -128,7 +131,7 @@ class PdfReport:
             y = pdf.write_text(MARGIN + 38, y, fact.value, width=RIGHT - MARGIN - 38, size=9.5, most=2)
             y += 0.8
         y = self._tallies(pdf, y + 3)
-        self._audit(pdf, y + 4)
+        return self._audit(pdf, y + 4)
 
     def _tallies(self, pdf: Sheet, top: float) -> float:
         lowest, width = top, (RIGHT - MARGIN) / 3
@@ -149,7 +152,7 @@ class PdfReport:
             lowest = max(lowest, y)
         return lowest
 
-    def _audit(self, pdf: Sheet, y: float) -> None:
+    def _audit(self, pdf: Sheet, y: float) -> float:
         words = self._words
         pdf.write_line(MARGIN, y, words("audit"), 10, MARK, bold=True)
         y += 6
@@ -162,51 +165,58 @@ class PdfReport:
             pdf.write_line(MARGIN, y, pdf.cut(fact.label, 70, 8), 8, SOFT)
             pdf.write_line(MARGIN + 72, y, pdf.cut(fact.value, RIGHT - MARGIN - 72, 8), 8)
             y += leading(8)
+        return y + 8
 
-    def _table(self, pdf: Sheet) -> list[int]:
+    def _table(self, pdf: Sheet, top: float) -> list[int]:
         words = self._words
         if not self._entries:
-            pdf.write_line(MARGIN, BOTTOM - 2, words("no_cases"), 9, SOFT)
+            pdf.write_line(MARGIN, top, words("no_cases"), 9, SOFT)
             return []
         links = []
-        y = BOTTOM
+        y = self._table_head(pdf, top)
+        pages = 1 + _more_pages(len(self._entries), y)
+        first = pdf.page_no() + pages
         for position, entry in enumerate(self._entries):
-            if y + _ROW > BOTTOM:
-                y = self._table_head(pdf)
+            if y > BOTTOM:
+                pdf.add_page()
+                y = self._table_head(pdf, _TOP)
             view = case_view(entry, position + 1, self._report, words)
             if self.whole:
                 links.append(pdf.add_link())
                 pdf.link(MARGIN, y - _ROW * 0.75, RIGHT - MARGIN, _ROW, links[-1])
-            self._row(pdf, y, self._cells(view, position), INK)
+            self._row(pdf, y, self._cells(view, position, first), INK)
             pdf.rule(y + _ROW * 0.3)
             y += _ROW
         return links
 
-    def _table_head(self, pdf: Sheet) -> float:
+    def _table_head(self, pdf: Sheet, y: float) -> float:
         words = self._words
-        pdf.add_page()
-        pdf.write_line(MARGIN, 20, words("all_cases"), 12, MARK, bold=True)
-        y = 25.0
+        if y > BOTTOM - 3 * _HEAD:
+            pdf.add_page()
+            y = _TOP
+        pdf.write_line(MARGIN, y, words("all_cases"), 10, MARK, bold=True)
+        notes = []
         if not self.whole:
             count = len(parts(self._entries))
-            places = words("volumes").format(first=volume_name(1), last=volume_name(count), n=count)
-            pdf.write_line(MARGIN, y, places, 8, SOFT)
-            y += 5
+            notes.append(words("volumes").format(first=volume_name(1), last=volume_name(count), n=count))
+        if any(entry.case.held for entry in self._entries):
+            notes.append(words("held_mark"))
+        note = "  ".join(notes)
+        pdf.write_line(RIGHT - pdf.width_of(note, 8), y, note, 8, SOFT)
+        y += _HEAD - _ROW - 1
         titles = [words(column.word) if column.word != "#" else "#" for column in _COLUMNS]
         if not self.whole:
             titles[-1] = f"{words('in_volume')} / {words('page')}"
-        self._row(pdf, y + 1, titles, SOFT)
-        pdf.rule(y + 1 + _ROW * 0.3, INK, 0.3)
-        return y + 1 + _ROW
+        self._row(pdf, y, titles, SOFT)
+        pdf.rule(y + _ROW * 0.3, INK, 0.3)
+        return y + _ROW + 1
 
-    def _cells(self, view: CaseView, position: int) -> list[str]:
+    def _cells(self, view: CaseView, position: int, first: int) -> list[str]:
         volume, page = divmod(position, PART)
-        known = view.deadline[:10] if view.deadline[:1].isdigit() else view.deadline
         stage = view.stage + ("*" if view.held else "")
-        # In one file the page of a case is not known before the table is finished; its link is.
-        where = "→" if self.whole else f"{volume + 1} / {page + 1}"
+        where = str(first + position) if self.whole else f"{volume + 1} / {page + 1}"
         return [
-            str(view.number), view.key, view.community, view.cell, view.kind, view.area, stage, known, where
+            str(view.number), view.key, view.community, view.cell, view.kind, view.area, stage, view.due_on, where
         ]  # fmt: skip
 
     def _row(self, pdf: Sheet, y: float, cells: Sequence[str], colour: tuple[int, int, int]) -> None:
@@ -238,6 +248,13 @@ class PdfReport:
             written = write_small_overview(self._report.cells[cell], self._report.zones, path)
             self._overviews[cell] = path.read_bytes() if written else None
         return self._overviews[cell]
+
+
+def _more_pages(rows: int, y: float) -> int:
+    """Return how many pages a table of ``rows`` needs after the one that it begins on at ``y``."""
+    rest = rows - (math.floor((BOTTOM - y) / _ROW) + 1)
+    a_page = math.floor((BOTTOM - (_TOP + _HEAD)) / _ROW) + 1
+    return max(0, math.ceil(rest / a_page))
 
 
 def volume_name(volume: int) -> str:

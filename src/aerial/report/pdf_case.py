@@ -24,7 +24,7 @@ _COLOURS: dict[str, Colour] = {
     "cell": BLUE,
     "community": (123, 44, 191),
     "case": (228, 0, 43),
-    "permit": (58, 134, 200),
+    "permit": (224, 123, 0),
     "known_building": (128, 128, 128),
     "farmland": (138, 154, 43),
 }
@@ -59,11 +59,11 @@ def draw_case(pdf: Sheet, page: CasePage, words: Words) -> None:
     )
     pdf.write_facts(
         words("when"), view.when,
-        Block(x=MARGIN, y=_LOWER_Y, width=_MAP_WIDTH, bottom=_PROOF_Y, label=28),
+        Block(x=MARGIN, y=_LOWER_Y, width=_MAP_WIDTH, bottom=_PROOF_Y - 1, label=22),
     )  # fmt: skip
     pdf.write_facts(
         words("file"), view.file,
-        Block(x=_RIGHT_X, y=_LOWER_Y, width=right, bottom=_PROOF_Y + 1, label=38),
+        Block(x=_RIGHT_X, y=_LOWER_Y, width=right, bottom=_PROOF_Y - 1, label=38),
     )  # fmt: skip
     pdf.write_facts(
         words("proof"), view.proof,

@@ -41,7 +41,7 @@ class Block:
 
 
 class Sheet(FPDF):
-    """A4 sheets; ``foot`` is the text at the bottom of each, ``page_word`` what a page is called."""
+    """A4 sheets; ``foot`` is the text at the bottom of each, ``page_word`` its number's."""
 
     def __init__(self, *, title: str, foot: str, page_word: str, language: str, made_at: datetime) -> None:
         super().__init__(unit="mm", format="A4")
@@ -60,7 +60,7 @@ class Sheet(FPDF):
     def footer(self) -> None:
         """Write the foot of a page."""
         self.write_line(MARGIN, 291.0, self.cut(self._foot, 150.0, 7), 7, SOFT)
-        number = f"{self._page_word} {self.page_no()}"
+        number = self._page_word.format(n=self.page_no())
         self.write_line(RIGHT - self.width_of(number, 7), 291.0, number, 7, SOFT)
 
     def width_of(self, text: str, size: float) -> float:
@@ -131,10 +131,12 @@ class Sheet(FPDF):
         y += leading(block.size) * 1.15
         room = block.width - block.label
         step = leading(block.size)
-        for most in (3, 2, 1):
-            values = [self.wrapped(fact.value, room, block.size, most) for fact in facts]
-            if y + step * sum(map(len, values)) <= block.bottom or most == 1:
-                break
+        spare = int((block.bottom - y) / step + 1) - len(facts)
+        values = []
+        for fact in facts:
+            # Each may have a second and a third line while there is room.
+            values.append(self.wrapped(fact.value, room, block.size, min(1 + max(spare, 0), 3)))
+            spare -= len(values[-1]) - 1
         for fact, lines in zip(facts, values, strict=True):
             self.write_line(block.x, y, self.cut(fact.label, block.label - 1.5, block.size), block.size, SOFT)
             colour = BLUE if fact.link else INK if fact.known else SOFT

@@ -41,7 +41,7 @@ class CaseView:
     cell: str
     area: str
     error: str
-    deadline: str
+    due_on: str
     result: str
     before_on: str
     after_on: str
@@ -108,9 +108,9 @@ def case_view(entry: CaseEntry, number: int, report: CycleReport, words: Words) 
         community=shown(case.community) if case.community else unknown,
         cell=shown(case.cell),
         area=f"{suspect.area_m2:.1f} m²",
-        error=words.accuracy(case.error_m),
-        deadline=deadline,
-        result=result_text,
+        error=words("unknown") if case.error_m is None else words.accuracy(case.error_m).split("m")[0] + "m",
+        due_on=deadline[:10] if case.deadline else deadline,
+        result=words.of(RESULTS, result.result) if result and result.result else words("no_result"),
         before_on=case.before_on.isoformat(),
         after_on=case.after_on.isoformat(),
         place=_place(case, words),
@@ -120,6 +120,8 @@ def case_view(entry: CaseEntry, number: int, report: CycleReport, words: Words) 
             Fact(label=words("after_on"), value=case.after_on.isoformat()),
             Fact(label=words("found_at"), value=local_time(case.found_at, report.utc_offset_h)),
             Fact(label=words("deadline"), value=deadline, known=case.deadline is not None),
+            _named(words, "secrecy", case.secrecy, absent="not_set"),
+            Fact(label=words("receipts"), value=_receipts(entry, report, words) or words("none")),
         ),
         file=_file(entry, report, words, result_text),
         proof=_proof(case, words),
@@ -128,16 +130,15 @@ def case_view(entry: CaseEntry, number: int, report: CycleReport, words: Words) 
 
 def _place(case: Case, words: Words) -> tuple[Fact, ...]:
     crs, east_m, north_m = metric_position(case.at)
-    datum = words("wgs84")
     at, measured = case.at, case.suspect.at
     if (
         abs(at.lon_deg - measured.lon_deg) < _SAME_DEG and abs(at.lat_deg - measured.lat_deg) < _SAME_DEG
     ):  # what the datum leaves open is in the error
-        positions = [Fact(label=datum.replace("WGS 84", "WGS 84 / CGCS2000"), value=_degrees(at))]
+        positions = [Fact(label="WGS 84 / CGCS2000", value=_degrees(at, words))]
     else:
         positions = [
-            Fact(label=words("cgcs2000"), value=_degrees(at)),
-            Fact(label=datum, value=_degrees(measured)),
+            Fact(label="CGCS2000", value=_degrees(at, words)),
+            Fact(label="WGS 84", value=_degrees(measured, words)),
         ]
     kind = words("utm" if crs.startswith("EPSG:32") else "gauss")
     return (
@@ -186,19 +187,20 @@ def _file(entry: CaseEntry, report: CycleReport, words: Words, result: str) -> t
     if case.accepted:
         at = local_time(case.accepted.at, report.utc_offset_h)
         accepted = f"{case.accepted.by}{words('comma')}{at}{words('comma')}{case.accepted.reason}"
-    receipts = "; ".join(
-        shown(f"{sink} {receipt.remote_id}{words('comma')}{local_time(receipt.read_at, report.utc_offset_h)}")
-        for sink, receipt in entry.receipts
-    )
     return (
         Fact(label=words("stage"), value=words.of(STAGES, case.stage)),
         Fact(label=words("site_result"), value=result, known=result != words("no_result")),
         Fact(label=words("previous"), value=shown(case.previous) if case.previous else words("none")),
         _named(words, "matter", f"{case.matter.code} {case.matter.name}" if case.matter else None),
         _named(words, "authority", f"{case.authority.name} {case.authority.code}" if case.authority else None),
-        _named(words, "secrecy", case.secrecy, absent="not_set"),
         _named(words, "accepted", accepted),
-        Fact(label=words("receipts"), value=receipts or words("none")),
+    )
+
+
+def _receipts(entry: CaseEntry, report: CycleReport, words: Words) -> str:
+    return "; ".join(
+        shown(f"{sink} {receipt.remote_id}{words('comma')}{local_time(receipt.read_at, report.utc_offset_h)}")
+        for sink, receipt in entry.receipts
     )
 
 
@@ -231,5 +233,7 @@ def _short(crs: str) -> str:
     return geo.short_name(crs)
 
 
-def _degrees(at: LonLat) -> str:
-    return f"{at.lon_deg:.8f}°, {at.lat_deg:.8f}°"
+def _degrees(at: LonLat, words: Words) -> str:
+    east_west = words("east" if at.lon_deg >= 0 else "west")
+    north_south = words("north" if at.lat_deg >= 0 else "south")
+    return words("lon_lat").format(ew=east_west, lon=abs(at.lon_deg), ns=north_south, lat=abs(at.lat_deg))
