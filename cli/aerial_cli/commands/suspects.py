@@ -12,9 +12,7 @@ if TYPE_CHECKING:
     from aerial.ledger.structures import SuspectRow
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-BY = click.option(
-    "--by", required=True, metavar="NAME", help="Who says so; stands in the ledger and the case."
-)
+BY = click.option("--by", required=True, metavar="NAME", help="Who says so.")
 REASON = click.option("--reason", required=True, help="Why; stands in the ledger.")
 
 
@@ -42,7 +40,7 @@ def list_(cell: str | None, cycle: Any, everything: bool, as_json: bool) -> None
     """
     from aerial.steps.town_ledger import listed_suspects, town_and_ledger
 
-    town, settings, ledger = town_and_ledger(this_town(), os.environ)
+    town, _settings, ledger = town_and_ledger(this_town(), os.environ)
     with console.progress() as progress:
         rows = listed_suspects(
             town,
@@ -131,16 +129,15 @@ def reject(key: str, reason: str, by: str) -> None:
 
 
 def _row(row: "SuspectRow") -> dict[str, Any]:
-    suspect = row.observation.suspect
     return {
         "id": row.key[:12],
-        "cell": row.observation.cell,
-        "kind": suspect.kind,
-        "score": suspect.score,
-        "rank": row.sighting.rank,
-        "m2": suspect.area_m2,
-        "height m": suspect.height_change_m,
-        "seen": row.observation.after_on.isoformat(),
-        "relation": row.sighting.relation,
-        "why": row.sighting.reason,
+        "cell": row.cell,
+        "kind": row.kind,
+        "score": row.score,
+        "rank": row.rank,
+        "m2": row.area_m2,
+        "height m": row.height_change_m,
+        "seen": row.after_on.isoformat(),
+        "relation": row.relation,
+        "why": row.reason,
     }

@@ -1,5 +1,6 @@
 """Cases: made with their outbox rows in one transaction, and what destinations say became of them."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime
@@ -9,6 +10,7 @@ import sqlalchemy as sa
 
 from aerial.codec import sha256_json
 from aerial.errors import LedgerError
+from aerial.geo import LonLat
 from aerial.ledger import audit, index, outbox, schema
 from aerial.ledger.structures import save_structure, structure
 from aerial.ledger.transaction import Tx, load
@@ -18,6 +20,7 @@ from aerial.suspects.track import told
 
 # What an officer found that no other destination should send one for any more.
 _SETTLED: tuple[Result, ...] = ("unfounded", "permitted", "demolished")
+_NEAR_DEG = 200 / 111_000
 _OVER: tuple[Stage, ...] = ("close", "cancel")
 
 
@@ -60,10 +63,23 @@ def case(tx: Tx, key: str) -> Case:
     return _case(_need(tx, key))
 
 
+def find_case(tx: Tx, key: str) -> Case | None:
+    """Return a case by its external key; None: there is none."""
+    found = _find(tx, key)
+    return _case(found) if found is not None else None
+
+
 def list_cases(
-    tx: Tx, *, cycle: date | None = None, cell: str | None = None, stage: Stage | None = None
+    tx: Tx,
+    *,
+    cycle: date | None = None,
+    cell: str | None = None,
+    stage: Stage | None = None,
+    held: bool | None = None,
 ) -> tuple[Case, ...]:
     """Return cases by external key. ``cycle``: first day of the one in which the later survey was flown.
+
+    ``held``: only those that are, or are not.
 
     Raises:
         LedgerError: no cycle begins on that day.
@@ -77,6 +93,24 @@ def list_cases(
         query = query.where(table.c.cell == cell)
     if stage is not None:
         query = query.where(table.c.stage == stage)
+    if held is not None:
+        query = query.where(table.c.held.is_(held))
+    return tuple(_case(row) for row in tx.connection.execute(query))
+
+
+def near(tx: Tx, at: LonLat) -> tuple[Case, ...]:
+    """Return the cases whose suspect lies within about 200 m of a position."""
+    suspects, table = schema.suspects, schema.cases
+    lon_deg = _NEAR_DEG / max(math.cos(math.radians(at.lat_deg)), 0.1)
+    query = (
+        sa.select(table)
+        .join(suspects, suspects.c.key == table.c.suspect_key)
+        .where(
+            suspects.c.lat_deg.between(at.lat_deg - _NEAR_DEG, at.lat_deg + _NEAR_DEG),
+            suspects.c.lon_deg.between(at.lon_deg - lon_deg, at.lon_deg + lon_deg),
+        )
+        .order_by(table.c.external_key)
+    )
     return tuple(_case(row) for row in tx.connection.execute(query))
 
 
@@ -162,6 +196,11 @@ def add_result(tx: Tx, sink: str, result: SiteResult) -> bool:
 def results(tx: Tx, key: str) -> tuple[SiteResult, ...]:
     """Return what every destination said about a case, oldest first."""
     return tuple(result for _, result in _results(tx, schema.results.c.external_key == key))
+
+
+def results_by_sink(tx: Tx, key: str) -> tuple[tuple[str, SiteResult], ...]:
+    """Return what was said about a case with the destination that said it, oldest first."""
+    return tuple(_results(tx, schema.results.c.external_key == key))
 
 
 def cursor(tx: Tx, sink: str) -> str | None:

@@ -18,6 +18,8 @@ def add_signoff(tx: Tx, kind: SignoffKind, subject: str, by: str, reason: str) -
     if kind not in get_args(SignoffKind):
         raise ValueError(f"no sign-off is called {kind!r}")
     signoff = Signoff(
+        id=new_id(tx.now),
+        device=tx.device,
         kind=kind,
         subject=clean(subject, "subject"),
         by=clean(by, "name"),
@@ -25,8 +27,7 @@ def add_signoff(tx: Tx, kind: SignoffKind, subject: str, by: str, reason: str) -
         at=tx.now,
     )
     values = {name: getattr(signoff, name) for name in Signoff.__dataclass_fields__}
-    statement = schema.signoffs.insert().values(**values, id=new_id(tx.now), device=tx.device)
-    tx.connection.execute(statement)
+    tx.connection.execute(schema.signoffs.insert().values(**values))
     audit.append(tx, "signoff.given", signoff.subject, {"signoff": signoff})
     return signoff
 
@@ -38,6 +39,6 @@ def signoffs(tx: Tx, *, subject: str | None = None) -> tuple[Signoff, ...]:
     if subject is not None:
         query = query.where(table.c.subject == subject)
     return tuple(
-        Signoff(kind=row.kind, subject=row.subject, by=row.by, reason=row.reason, at=row.at)
+        Signoff(**{name: getattr(row, name) for name in Signoff.__dataclass_fields__})
         for row in tx.connection.execute(query)
     )

@@ -225,6 +225,13 @@ def find_suspect(tx: Tx, key_or_prefix: str) -> SuspectDetail:
     return _detail(tx, _row(found))
 
 
+def list_of_structure(tx: Tx, identity: str) -> tuple[SuspectRow, ...]:
+    """Return every suspect of a structure, in order of time."""
+    suspects = schema.suspects
+    query = _rows().where(suspects.c.identity == identity).order_by(suspects.c.after_on, suspects.c.key)
+    return tuple(_row(found) for found in tx.connection.execute(query).mappings())
+
+
 def waiting() -> sa.ColumnElement[bool]:
     """Return the condition on ``suspects`` joined to ``structures``: shown, and not answered by a verdict.
 

@@ -40,7 +40,9 @@ def write_html(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(words=words, report=report, results=[words.of(RESULTS, name) for name in RESULTS])
+    environment.globals.update(
+        words=words, report=report, results=[words.of(RESULTS, name) for name in RESULTS]
+    )
     (folder / "pictures").mkdir()
     for asset in (FONT, FONT_LICENCE, Path(__file__).with_name("cycle.css")):
         shutil.copyfile(asset, folder / asset.name)
@@ -148,7 +150,11 @@ def part_name(part: int) -> str:
 
 def safe_name(name: str) -> str:
     """Return a file's name for a name from outside: the name itself where it is plain, else a hash of it."""
-    return name if re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name) else sha256(name.encode("utf-8", "replace")).hexdigest()
+    return (
+        name
+        if re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name)
+        else sha256(name.encode("utf-8", "replace")).hexdigest()
+    )
 
 
 def qr_svg(text: str) -> Markup | None:

@@ -48,7 +48,9 @@ def write_geopackage(report: CycleReport, entries: Sequence[CaseEntry], path: Pa
     called once a case.
     """
     words = Words(report.language)
-    about = {name: value if isinstance(value, str) else _json(value) for name, value in _about(report).items()}
+    about = {
+        name: value if isinstance(value, str) else _json(value) for name, value in _about(report).items()
+    }
     for start in range(0, max(len(entries), 1), _AT_ONCE):
         some = entries[start : start + _AT_ONCE]
         rows = _columns(

@@ -14,8 +14,8 @@ from aerial.report.locate import Locator
 from aerial.report.pdf_case import CasePage, draw_case
 from aerial.report.pictures import case_pictures, write_small_overview
 from aerial.report.record import CaseEntry, CycleReport
-from aerial.report.sheet import BOTTOM, INK, LINE, MARGIN, MARK, RIGHT, SOFT, Sheet, leading
-from aerial.report.summary import PART, Summary, parts, summary
+from aerial.report.sheet import BOTTOM, INK, MARGIN, MARK, RIGHT, SOFT, Sheet, leading
+from aerial.report.summary import PART, parts, summary
 from aerial.report.view import CaseView, case_view
 from aerial.report.words import Words
 

@@ -168,7 +168,9 @@ def _bar_and_north(pdf: Sheet, drawing: LocationMap, place: tuple[float, float, 
     pdf.write_line(left, base - 1.4, text, 7)
     middle = x + width - 3.75
     pdf.set_fill_color(*INK)
-    pdf.polygon([(middle, y + 1.6), (middle + 1.6, y + 5.8), (middle, y + 4.7), (middle - 1.6, y + 5.8)], style="F")
+    pdf.polygon(
+        [(middle, y + 1.6), (middle + 1.6, y + 5.8), (middle, y + 4.7), (middle - 1.6, y + 5.8)], style="F"
+    )
     pdf.set_fill_color(245, 247, 249)
     pdf.write_line(middle - pdf.width_of("N", 8) / 2, y + 9.2, "N", 8)
 

@@ -145,7 +145,7 @@ def _compare_missing(
             if not newest and (folder / "detect.json").is_file():
                 continue
             try:
-                _compare(town, before, after, folder, _model(town, settings), progress)
+                _compare(town, before, after, folder, own_model(town, settings), progress)
             except AlignError as error:
                 if newest and before is surveys[count - 2]:
                     raise
@@ -165,7 +165,7 @@ def _compared(town: Town, before: Survey, after: Survey, folder: Path) -> Compar
     )
 
 
-def _model(town: Town, settings: Settings) -> str | Path | None:
+def own_model(town: Town, settings: Settings) -> str | Path | None:
     """Return the town's own model: a folder in the town's, another folder, or the name of a shipped one."""
     if settings.model is not None and (own := town.root / settings.model / MODEL_FILE).is_file():
         return own.parent

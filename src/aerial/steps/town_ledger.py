@@ -4,21 +4,23 @@ Files are the truth of what was measured; the ledger indexes them. Whatever was 
 not changed is passed over, so that this may run at any time, and again after a kill.
 """
 
-import os
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
+from aerial import geo
 from aerial.areas import read_cells, read_zones
 from aerial.codec import read_record, sha256_file, sha256_json
 from aerial.errors import InputError
-from aerial.ledger import index, structures
+from aerial.ledger import cases, index, outbox, structures
 from aerial.ledger.store import Ledger, open_ledger
+from aerial.ledger.structures import SuspectRow
 from aerial.progress import SILENT, Progress
 from aerial.records import Cycle, Observation, Zone
 from aerial.records.record import record
 from aerial.report.geojson import read_suspects
-from aerial.settings import Settings
+from aerial.settings import Settings, load_settings
 from aerial.steps.fresh import Stamp
 from aerial.suspects.track import track
 from aerial.workspace import Town, survey_order, surveys_of
@@ -33,13 +35,85 @@ class Indexed:
     suspects: int
 
 
-def ledger_of(town: Town, settings: Settings, environment: Mapping[str, str] = os.environ) -> Ledger:
-    """Open the town's ledger, made when it is not there: ``ledger`` of the settings, or ledger.sqlite.
+def town_and_ledger(town: Town, environment: Mapping[str, str]) -> tuple[Town, Settings, Ledger]:
+    """Return a town with its settings and its open ledger, made when it is not there.
 
     Raises:
-        LedgerError: it cannot be opened, or is of a newer schema.
+        InputError: the settings cannot be used.
+        LedgerError: the ledger cannot be opened, or is of a newer schema.
     """
-    return open_ledger(settings.ledger or str(town.ledger_file))
+    settings = load_settings(town.settings_file, environment=environment)
+    return town, settings, open_ledger(_where(town, settings))
+
+
+def _where(town: Town, settings: Settings) -> str:
+    if settings.ledger is None:
+        return str(town.ledger_file)
+    return settings.ledger if "://" in settings.ledger else str(town.root / settings.ledger)
+
+
+def listed_suspects(
+    town: Town,
+    ledger: Ledger,
+    *,
+    cell: str | None = None,
+    cycle: date | None = None,
+    everything: bool = False,
+    progress: Progress = SILENT,
+) -> tuple[SuspectRow, ...]:
+    """Bring the ledger up to the town's files and return the suspects that wait, or all of them.
+
+    Raises:
+        LedgerError: no such cycle.
+        InputError, WorkspaceError: a file of the town is damaged.
+    """
+    index_town(town, ledger, progress)
+    with ledger.read() as tx:
+        return structures.list_suspects(
+            tx, cell=cell, cycle=cycle, shown=not everything, undecided=not everything
+        )
+
+
+def suspect_story(town: Town, ledger: Ledger, key: str) -> dict[str, Any]:
+    """Return what is known of one suspect, in the order in which a person reads it.
+
+    Raises:
+        LedgerError: no such suspect, or several.
+    """
+    with ledger.read() as tx:
+        found = structures.find_suspect(tx, key)
+        seen = structures.list_of_structure(tx, found.row.identity)
+        case = cases.find_case(tx, found.row.case) if found.row.case else None
+        rows = outbox.rows(tx, key=found.row.case) if found.row.case else ()
+        results = cases.results(tx, found.row.case) if found.row.case else ()
+    suspect, row = found.observation.suspect, found.row
+    crs = geo.metric_crs_at(suspect.at)
+    east_m, north_m = geo.from_lonlat(crs, suspect.at)
+    before, after = suspect.pair.split("__")
+    folder = town.pair_folder(row.cell, before, after)
+    return {
+        "id": row.key,
+        "identity": f"{row.identity}, episode {row.episode}, {row.state}",
+        "cell": row.cell,
+        "surveys": f"{before} and {after}",
+        "kind": row.kind,
+        "score": row.score,
+        "position": f"{row.at.lat_deg:.7f}, {row.at.lon_deg:.7f} (latitude, longitude)",
+        "metric": f"{geo.short_name(crs)} E {east_m:.2f} N {north_m:.2f}",
+        "error m": row.error_m,
+        "area m2": row.area_m2,
+        "height m": row.height_change_m,
+        "relation": row.relation,
+        "why": row.reason,
+        "zones": "; ".join(suspect.zones) or None,
+        "pictures": [str(folder / chip.path) for chip in suspect.chips],
+        "seen": [f"{s.after_on} {s.kind} {s.area_m2:.1f} m2, {s.relation}" for s in seen],
+        "verdicts": [f"{v.at:%Y-%m-%d %H:%M} {v.by}: {v.decision}, {v.reason}" for v in found.verdicts],
+        "case": f"{case.external_key}, stage {case.stage}" if case else None,
+        "held": list(case.held) if case else [],
+        "deliveries": [f"{r.sink}: {r.state}" + (f" ({r.error})" if r.error else "") for r in rows],
+        "on site": [f"{r.at:%Y-%m-%d} {r.result or r.stage} {r.by or ''} {r.note}".rstrip() for r in results],
+    }
 
 
 def zones_of(town: Town) -> tuple[Zone, ...]:
