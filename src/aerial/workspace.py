@@ -116,9 +116,9 @@ class Town:
         """Suspects with verdicts, for training."""
         return self.root / "reviewed.geojson"
 
-    def cycle_report_folder(self, start: date) -> Path:
-        """Return the folder of the report on one cycle."""
-        return self.root / "reports" / start.isoformat()
+    def case_report_folder(self, name: str) -> Path:
+        """Return the folder of the report on a cycle (its first day), on one case (its key), or on all."""
+        return self.root / "reports" / _safe_key(name)
 
     def outward_folder(self, external_key: str) -> Path:
         """Return the folder of what leaves with a case."""

@@ -114,6 +114,25 @@ def near(tx: Tx, at: LonLat) -> tuple[Case, ...]:
     return tuple(_case(row) for row in tx.connection.execute(query))
 
 
+def address(tx: Tx, sink: str) -> int:
+    """Make a row for a destination that was added later, for each case still open; return how many."""
+    table, rows = schema.cases, schema.outbox
+    there = sa.select(rows.c.external_key).where(rows.c.sink == sink)
+    query = (
+        sa.select(table.c.external_key, table.c.sinks)
+        .where(table.c.held.is_(False), table.c.withdrawn.is_(None), table.c.stage.not_in(_OVER))
+        .where(table.c.external_key.not_in(there))
+        .order_by(table.c.external_key)
+    )
+    found = tx.connection.execute(query).all()
+    for row in found:
+        wanted = list(dict.fromkeys([*row.sinks, sink]))
+        _change(tx, row.external_key, {"sinks": wanted})
+        outbox.make_rows(tx, row.external_key, [sink])
+        audit.append(tx, "case.addressed", row.external_key, {"sinks": wanted})
+    return len(found)
+
+
 def replace_case(tx: Tx, case: Case) -> None:
     """Put the completed form of a held case in its place; where nothing holds it any more, its rows are made.
 

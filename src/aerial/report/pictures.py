@@ -31,7 +31,7 @@ class Shown:
 
 def case_pictures(entry: CaseEntry) -> tuple[Shown, ...]:
     """Return the three pictures of a case, each shown only if its bytes are those that the case names."""
-    known = {ref.sha256 for ref in (*entry.case.suspect.chips, *entry.case.evidence)}
+    known = {ref.sha256 for ref in (*entry.case.suspect.chips, *entry.case.evidence, *entry.copies)}
     named = (("before", entry.before), ("after", entry.after), ("change", entry.change))
     return tuple(_checked(label, path, known) for label, path in named)
 

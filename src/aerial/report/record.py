@@ -9,7 +9,7 @@ from typing import Literal
 from shapely.geometry import MultiPolygon, Polygon
 
 from aerial.raster.grid import Grid
-from aerial.records import Case, Receipt, SiteResult, Zone
+from aerial.records import Case, FileRef, Receipt, SiteResult, Zone
 from aerial.records.record import record
 
 Language = Literal["zh", "en"]
@@ -30,7 +30,8 @@ class CaseEntry:
     """One case as it is reported.
 
     ``before``, ``after`` and ``change`` are its pictures (JPEG; None: there is none). A picture whose
-    bytes are not those that the case names (``suspect.chips``, by file name) is not shown.
+    bytes are not those that the case names (``suspect.chips``) is not shown, unless it is one of
+    ``copies``, which were made of them to hide what is sensitive.
     ``receipts``: the name of a destination and what it was read back to hold. ``results``: what came
     back, oldest first.
     """
@@ -41,6 +42,7 @@ class CaseEntry:
     change: Path | None = None
     receipts: tuple[tuple[str, Receipt], ...] = ()
     results: tuple[SiteResult, ...] = ()
+    copies: tuple[FileRef, ...] = ()
 
 
 @record

@@ -106,3 +106,10 @@ def _evidence(tx: Tx, town: Town, settings: Settings, case: Case, *, raw: bool) 
         subjects=tuple({verdict.id for verdict in said} | {verdict.key for verdict in said}),
         withheld=withheld,
     )
+
+
+def verify_ledger(ledger: Ledger) -> tuple[tuple[str, ...], list[dict[str, object]]]:
+    """Return what is wrong with the ledger's audit log, and the head of each device's chain."""
+    with ledger.read() as tx:
+        wrong, heads = audit.verify(tx), audit.heads(tx)
+    return wrong, [{"device": d, "rows": seq, "hash": digest} for d, (seq, digest) in sorted(heads.items())]
