@@ -210,6 +210,23 @@ def test_fields_of_the_protocol_are_not_overwritten(fields: dict[str, str]) -> N
         open311(peer, fields=fields)
 
 
+def test_a_change_that_is_committed_late_is_not_missed() -> None:
+    """An act a few minutes older than the newest one read comes, and what came does not come again."""
+    with Open311Fake(SECRET).serving() as peer:
+        sink = open311(peer)
+        for number in range(2):
+            stored(peer, f"01LATE-{number}", 1)
+        now = datetime.now(UTC)
+        peer.rows[0] |= {"status": "closed", "updated_datetime": now.isoformat()}
+        peer.rows[1] |= {"updated_datetime": None}
+        (first,), cursor = sink.results(None)
+        late = now - timedelta(minutes=3)
+        peer.rows[1] |= {"status": "closed", "updated_datetime": late.isoformat()}
+        (second,), cursor = sink.results(cursor)
+        assert (first.external_key, second.external_key) == ("01LATE-0", "01LATE-1")
+        assert not sink.results(cursor)[0]
+
+
 def ogc(peer: OgcFake, **options: Any) -> OgcFeaturesSink:
     """The sink of a fake."""
     return OgcFeaturesSink(config(peer, "ogc", {"collection": "cases"} | options), SECRET)

@@ -170,6 +170,14 @@ def test_the_time_out_is_of_the_whole_request(dripping: str) -> None:
     assert time.monotonic() - began < 2
 
 
+def test_a_silent_peer_is_left_in_time() -> None:
+    """A peer that takes the request and says nothing is left after the time-out, and not after another."""
+    began = time.monotonic()
+    with talking(b"", pause_s=4) as (url, _), pytest.raises(Ambiguous, match="within"):
+        client(url).ask("POST", "a", writes=True, json={})
+    assert time.monotonic() - began < 2
+
+
 def test_a_resolver_that_hangs_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """Resolving is within the time-out, and nothing was sent: busy."""
     gone = threading.Event()
@@ -290,6 +298,13 @@ def test_the_environment_leads_no_request_elsewhere(monkeypatch: pytest.MonkeyPa
         for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"):
             monkeypatch.setenv(name, proxy)
         assert client(url).ask("GET", "a", writes=False).status == 200
+    assert not heard
+
+
+def test_a_path_holds_no_query() -> None:
+    """A query in a configured path would be lost beside another one: it is refused, and nothing is sent."""
+    with talking(answer("200 OK", b"{}")) as (url, heard), pytest.raises(Rejected, match="query"):
+        client(url).ask("GET", "case/list?type=3", writes=False, query={"a": "b"})
     assert not heard
 
 
