@@ -1,6 +1,5 @@
 """What is read back from a peer: positions, moments, stages, and the files that go out."""
 
-import mimetypes
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,8 @@ from aerial.sinks.sink import Rejected
 
 AGREES_M = 0.1
 _MOST_BYTES = 64 * 2**20  # of the files of one case
+# Not the machine's own table, which differs from one to the next.
+_TYPES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".pdf": "application/pdf"}
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
 
 
@@ -146,7 +147,7 @@ def outward(name: str, files: Sequence[Path]) -> tuple[tuple[str, bytes, str], .
             number += 1
             clean = f"{stem}-{number}.{suffix}" if dot else f"{suffix}-{number}"
         taken.add(clean.lower())
-        found.append((clean, content, mimetypes.guess_type(clean)[0] or "application/octet-stream"))
+        found.append((clean, content, _TYPES.get(path.suffix.lower(), "application/octet-stream")))
     if sum(len(content) for _, content, _ in found) > _MOST_BYTES:
         raise Rejected(
             f"{name}: the files of one case are more than {_MOST_BYTES // 2**20} MB.",
