@@ -111,8 +111,6 @@ def place(root: Path, seed: int = 7) -> tuple[Suspect, Places]:
         },
     )
     folders = [survey(root, name, random) for name in (BEFORE, AFTER)]
-    plan = root / "plans/A1"
-    write_json(plan / "plan.json", {"cell": "A1"})
     suspect = Suspect(
         key="k1",
         pair=f"{BEFORE}__{AFTER}",
@@ -132,7 +130,6 @@ def place(root: Path, seed: int = 7) -> tuple[Suspect, Places]:
         before=folders[0],
         after=folders[1],
         zones=(zone,),
-        plan=plan,
         model=model,
     )
 

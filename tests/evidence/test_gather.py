@@ -9,7 +9,7 @@ from tests.evidence.made import AT, BEFORE, M_LAT, M_LON, outline, photo, place
 
 from aerial.codec import read_record, sha256_file, write_json
 from aerial.errors import EvidenceError, InputError
-from aerial.evidence.gather import gather
+from aerial.evidence.gather import evidence_refs, gather
 from aerial.evidence.hashes import note_hashes, noted_hashes
 from aerial.evidence.sight import sight_of
 from aerial.geo import LonLat
@@ -26,7 +26,7 @@ def test_every_file_has_the_hash_that_was_recorded_for_it(tmp_path: Path) -> Non
     """Photographs, chips, parameters, quality, flight log, model and zone come with their first hash."""
     suspect, places = place(tmp_path / "town")
     found = {file.ref.path: file for file in gather(suspect, places).files}
-    own = {"detect.json", "survey.json", "hashes.json", "plan.json"}
+    own = {"detect.json", "survey.json", "hashes.json"}
     late = {path.rpartition("/")[2] for path, file in found.items() if not file.recorded}
     assert late <= own
     assert all(file.ref.sha256 == sha256_file(file.source) for file in found.values())
@@ -52,6 +52,17 @@ def test_a_photograph_that_was_deleted_is_missing_with_its_hash(tmp_path: Path) 
     path.unlink()
     item = {m.path: m for m in gather(suspect, places).missing}[f"surveys/A1/{BEFORE}/photos/p1.jpg"]
     assert (item.sha256, item.why) == (held, "not there any more")
+
+
+def test_a_case_names_what_cannot_change_any_more(tmp_path: Path) -> None:
+    """The evidence of a case is every file with a recorded hash, mosaics and deleted files included."""
+    suspect, places = place(tmp_path / "town")
+    before = evidence_refs(gather(suspect, places))
+    (places.before / "photos/p1.jpg").unlink()
+    assert evidence_refs(gather(suspect, places)) == before
+    names = {ref.path.rpartition("/")[2] for ref in before}
+    assert {"ortho.tif", "p1.jpg", "k1-after.jpg", "align.json"} <= names
+    assert not {"survey.json", "detect.json"} & names
 
 
 def test_records_that_name_other_hashes_or_files_outside_are_refused(tmp_path: Path) -> None:

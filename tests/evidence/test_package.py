@@ -172,6 +172,23 @@ def test_names_that_not_every_system_carries_are_listed_as_missing(tmp_path: Pat
     assert not [f for f in verify_package(tmp_path / "p") if f.level == "fail"]
 
 
+def test_what_the_case_names_is_in_the_package_or_said_to_be_missing(tmp_path: Path) -> None:
+    """A file that only the case names is listed as missing; one that it names otherwise is refused."""
+    suspect, places = place(tmp_path / "town")
+    evidence = evidence_of(suspect, gather(suspect, places))
+    lost = FileRef(path="pairs/A1/lost.json", sha256="d" * 64)
+    with_lost = replace(evidence, case=replace(evidence.case, evidence=(lost,)))
+    package = write_package(
+        tmp_path / "p", [with_lost], log(), heads(log()), raw_photographs=True, made_at=NOW
+    )
+    assert lost.path in package.missing
+    assert not [f for f in verify_package(tmp_path / "p") if f.level == "fail"]
+    other = replace(evidence.case.evidence[0], sha256="d" * 64)
+    forged = replace(evidence, case=replace(evidence.case, evidence=(other,)))
+    with pytest.raises(EvidenceError, match="another hash"):
+        write_package(tmp_path / "q", [forged], log(), heads(log()), raw_photographs=True, made_at=NOW)
+
+
 def test_photographs_of_officers_that_were_not_fetched_are_said(tmp_path: Path) -> None:
     """A photograph that a result names is listed with the destination that holds it."""
     suspect, places = place(tmp_path / "town")

@@ -119,6 +119,27 @@ def test_a_log_cut_at_its_end_is_found_by_the_heads(package: Path) -> None:
     assert "audit" in {f.code for f in fails(package)}
 
 
+def test_heads_of_an_earlier_day_are_found(package: Path) -> None:
+    """Heads that name a row before the last one leave room for rows that nobody recorded."""
+    heads = json.loads((package / "data/heads.json").read_text())
+    rows = [json.loads(line) for line in (package / "data/audit.jsonl").read_bytes().splitlines()]
+    first = next(row for row in rows if row["device"] == "01LAPTOP")
+    heads["01LAPTOP"] = [first["seq"], first["hash"]]
+    (package / "data/heads.json").write_text(json.dumps(heads))
+    retag(package)
+    assert any("heads.json" in finding.message for finding in fails(package))
+
+
+def test_a_manifest_in_another_order_is_found(package: Path) -> None:
+    """Two lines that changed places, with the tag manifest mended, are not as they were written."""
+    manifest = package / bag.MANIFEST_FILE
+    first, second, *rest = manifest.read_bytes().splitlines(keepends=True)
+    manifest.write_bytes(b"".join([second, first, *rest]))
+    tags = {name: hashlib.sha256((package / name).read_bytes()).hexdigest() for name in bag.TAGGED}
+    (package / bag.TAGS_FILE).write_bytes(bag.manifest_text(tags))
+    assert any("order" in finding.message for finding in fails(package))
+
+
 def test_a_package_written_anew_as_a_whole_is_found_by_the_root(made: Path, package: Path) -> None:
     """With everything mended only the printed root tells, and it does; any case of its letters will do."""
     photo = next((package / "data").rglob("p1.jpg"))

@@ -39,17 +39,19 @@ def test_originals_are_copied_hashed_and_read_only(town: Town, tmp_path: Path) -
     assert surveys_of(town, "A1") == (survey,)
 
 
-def test_the_logs_of_the_flight_are_kept_with_the_photographs(town: Town, tmp_path: Path) -> None:
-    """Logs of those hours are copied and hashed, the clock's offset allowed for; another week's are not."""
+def test_plan_and_logs_of_the_flight_are_kept_with_the_photographs(town: Town, tmp_path: Path) -> None:
+    """The plan and the logs of those hours are copied and hashed; another week's log is not."""
     write_flight(tmp_path / "card", 4)
     logs = town.plan_folder("A1") / "flights"
     logs.mkdir(parents=True)
     for name, time in (("now", "2026-03-02T20:00:00Z"), ("old", "2026-02-16T03:00:00Z"), ("none", "no")):
         (logs / f"{name}.jsonl").write_text(f'{{"time": "{time}", "event": "start"}}\nbroken')
+    town.plan_file("A1").write_text("{}")
     survey = import_photos(town, "A1", tmp_path / "card", SILENT).survey
     folder = town.survey_folder("A1", survey.survey)
-    assert [path.name for path in (folder / "flights").iterdir()] == ["now.jsonl"]
+    assert sorted(path.name for path in (folder / "flights").iterdir()) == ["now.jsonl", "plan.json"]
     assert noted_hashes(folder) == {
+        "flights/plan.json": sha256_file(town.plan_file("A1")),
         "flights/now.jsonl": sha256_file(logs / "now.jsonl"),
         "photos.json": sha256_file(folder / "photos.json"),
     }

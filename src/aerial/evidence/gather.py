@@ -27,8 +27,9 @@ _OPTIONAL = ("mission.json", "inputs.json")
 class Places:
     """Where the files of one pair lie; ``root`` is the town's folder, which names are relative to.
 
-    ``pair``, ``before`` and ``after`` are folders in it, as are ``flights`` (logs), ``zones`` and
-    ``plan`` (the folder of the cell's plan). ``model`` is a ``model.toml`` and may lie anywhere.
+    ``pair``, ``before`` and ``after`` are folders in it; ``zones`` are files. ``model`` is a
+    ``model.toml`` and may lie anywhere. Logs and plan of a flight were kept in the survey's folder when
+    its photographs came in; ``flights`` are further logs.
     """
 
     root: Path
@@ -37,7 +38,6 @@ class Places:
     after: Path
     flights: tuple[Path, ...] = ()
     zones: tuple[Path, ...] = ()
-    plan: Path | None = None
     model: Path | None = None
 
 
@@ -57,15 +57,14 @@ def gather(suspect: Suspect, places: Places) -> Supporting:
         _survey(found, folder, suspect)
     for log in places.flights:
         found.add(log, "flight", None)
-    if places.plan is not None:
-        stamp = _stamp(places.plan / "planned.json")
-        for name in ("plan.json", "planned.json"):
-            recorded = stamp.outputs.get(name)
-            found.add(places.plan / name, "flight", recorded, optional=name == "planned.json")
-        for name, sha256 in stamp.inputs.items():
-            if name in ("dem", "dsm"):
-                found.lacks("terrain/" + name, "terrain", sha256, _TOO_LARGE)
     return found.all()
+
+
+def evidence_refs(supporting: Supporting) -> tuple[FileRef, ...]:
+    """Return what a case names as its evidence: every file whose hash was recorded, there or not."""
+    there = [file.ref for file in supporting.files if file.recorded]
+    absent = [FileRef(path=m.path, sha256=m.sha256) for m in supporting.missing if m.sha256 is not None]
+    return tuple(sorted(there + absent, key=lambda ref: ref.path))
 
 
 class _Found:

@@ -5,7 +5,7 @@
       data/
         cases/<external_key>/     case.json case.geojson suspect.geojson verdicts.json receipts.json
                                   results.json audit.jsonl (its own rows)
-        pairs/... surveys/... plans/... model/... zones/... results/...
+        pairs/... surveys/... model/... zones/... results/...
                                   as the town's folder names them
         files.json                every supporting file: hash at first, role, there or why not
         audit.jsonl heads.json    the whole chains of all devices, and their last rows
@@ -38,6 +38,7 @@ from aerial.records import Case, Receipt, SiteResult, Suspect, Verdict
 from aerial.records.record import record
 
 _NO_SIGN_OFF = "a raw photograph, and nobody signed that it may leave; the hash that was recorded is here"
+_NOT_FOUND = "the case names it, and it was not found; the hash that the case names is here"
 _CHUNK = 1 << 20
 
 
@@ -254,6 +255,19 @@ def _united(
                 )
         missing |= {item.path: item for item in evidence.supporting.missing}
         missing |= {item.path: item for item in _on_site(evidence)}
+    for ref in (ref for evidence in cases for ref in evidence.case.evidence):
+        held = files[ref.path].ref.sha256 if ref.path in files else None
+        if held is None and ref.path in missing:
+            held = missing[ref.path].sha256
+        if held is None:
+            missing[ref.path] = MissingFile(
+                path=ref.path, role="comparison", sha256=ref.sha256, why=_NOT_FOUND
+            )
+        elif held != ref.sha256:
+            raise EvidenceError(
+                f"A case names {ref.path} with another hash than the one that was recorded with the file.",
+                hint="One of the records was changed; restore it from a copy.",
+            )
     for path, file in list(files.items()):
         why = bag.why_unusable(path) or withheld.get(path)
         if file.role == "photograph" and not raw_photographs:

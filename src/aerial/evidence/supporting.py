@@ -15,7 +15,6 @@ Role = Literal[
     "flight",
     "model",
     "zones",
-    "terrain",
     "on site",
 ]
 

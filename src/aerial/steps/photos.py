@@ -179,20 +179,22 @@ def _copy_all(
 def _keep_flights(
     town: Town, cell: str, target: Path, started_at: datetime, ended_at: datetime
 ) -> dict[str, Path]:
-    """Copy the logs of the cell's flights that took the photographs beside them; return them by name.
+    """Copy plan and logs of the flight that took the photographs beside them; return them by name.
 
     A cell is flown once in a cycle: the logs of those hours are the flight's, whatever the clocks say.
+    The plan is the one in force now: it may be made anew for the next cycle.
     """
-    kept = {}
+    found = [path for path in [town.plan_file(cell)] if path.is_file()]
     for log in sorted((town.plan_folder(cell) / "flights").glob("*.jsonl")):
         times = [_moment(event.get("time")) for event in read_log(log)]
         known = [time for time in times if time is not None]
         if known and min(known) <= ended_at + _CLOCKS and max(known) >= started_at - _CLOCKS:
-            name = f"flights/{log.name}"
-            with replacing(target / name) as part:
-                shutil.copyfile(log, part)
-            kept[name] = target / name
-    return kept
+            found.append(log)
+    kept = {f"flights/{path.name}": path for path in found}
+    for name, path in kept.items():
+        with replacing(target / name) as part:
+            shutil.copyfile(path, part)
+    return {name: target / name for name in kept}
 
 
 def _moment(text: object) -> datetime | None:
