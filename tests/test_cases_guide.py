@@ -1,6 +1,8 @@
 """The samples of docs/cases.md are settings that load."""
 
+import importlib
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,22 @@ def test_a_sample_of_settings_loads(tmp_path: Path, sample: str) -> None:
     plain = load_settings(path, environment={})
     path.write_text(sample, encoding="utf-8")
     assert load_settings(path, environment={}) != plain
+
+
+def test_every_sample_of_a_destination_has_options_that_its_kind_takes(tmp_path: Path) -> None:
+    """Constructed with the secret that it names; every kind that ships has a sample."""
+    path = tmp_path / "aerial.toml"
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    shipped = project["entry-points"]["aerial.sinks"]
+    kinds = set()
+    for sample in SAMPLES:
+        path.write_text(sample if "[[sinks]]" in sample else "", encoding="utf-8")
+        for sink in load_settings(path, environment={}).sinks:
+            module, name = shipped[sink.kind].split(":")
+            kind = getattr(importlib.import_module(module), name)
+            assert kind(sink, "geheim" if sink.secret else None).name == sink.name
+            kinds.add(sink.kind)
+    assert kinds == set(shipped)
 
 
 def test_the_sample_of_a_holiday_list_is_read(tmp_path: Path) -> None:
