@@ -56,8 +56,9 @@ def push(sink: str | None, watch: bool, revive: str | None, strict: bool, as_jso
         lambda turn: console.say(f"{turn.external_key} {turn.sink}: {turn.done}, {turn.text}"),
         watch=watch,
     )
-    states = ("pending", "sent", "ambiguous", "confirmed", "dead")
-    rows = [{"sink": one.sink, **{s: one.states.get(s, 0) for s in states}} for one in done]
+    rows = [
+        {"sink": one.sink, **{state: one.states.get(state, 0) for state in deliver.STATES}} for one in done
+    ]
     console.table(to_plain(rows), as_json=as_json)
     open_ = sum(count for one in done for state, count in one.states.items() if state != "confirmed")
     return int(strict and open_ > 0)

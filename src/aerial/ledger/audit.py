@@ -53,6 +53,13 @@ def rows(tx: Tx, device: str | None = None) -> Iterator[ChainRow]:
         yield ChainRow(**row)
 
 
+def of_subject(tx: Tx, subject: str, what: str) -> tuple[ChainRow, ...]:
+    """Return the rows of one kind about one subject, the newest first."""
+    query = sa.select(audit).where(audit.c.subject == subject, audit.c.what == what)
+    found = tx.connection.execute(query.order_by(audit.c.at.desc(), audit.c.seq.desc())).mappings()
+    return tuple(ChainRow(**row) for row in found)
+
+
 def heads(tx: Tx) -> dict[str, Head]:
     """Return seq and hash of the last row of every chain, by device."""
     last = (

@@ -34,6 +34,7 @@ from aerial.steps.town_ledger import zones_of
 from aerial.steps.verdicts import release_all
 from aerial.workspace import Town
 
+STATES: tuple[outbox.OutboxState, ...] = ("pending", "sent", "ambiguous", "confirmed", "dead")
 _IDLE_S = 5.0
 
 

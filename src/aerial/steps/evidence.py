@@ -27,7 +27,6 @@ def supporting(town: Town, settings: Settings, cell: str, suspect: Suspect) -> S
         EvidenceError, InputError: a record of the pair or of its surveys is absent or broken.
     """
     before, after = suspect.pair.split("__")
-    plan = town.plan_folder(cell)
     return gather(
         suspect,
         Places(
@@ -35,9 +34,7 @@ def supporting(town: Town, settings: Settings, cell: str, suspect: Suspect) -> S
             pair=town.pair_folder(cell, before, after),
             before=town.survey_folder(cell, before),
             after=town.survey_folder(cell, after),
-            flights=tuple(sorted((plan / "flights").glob("*.jsonl"))),
             zones=town.zone_files(),
-            plan=plan if (plan / "plan.json").is_file() else None,
             model=load_model(own_model(town, settings) or "siamese").folder / MODEL_FILE,
         ),
     )

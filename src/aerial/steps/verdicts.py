@@ -1,20 +1,20 @@
 """A person's word on a suspect: rejected, or accepted and made a case, in one transaction of the ledger."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 
-from aerial.areas import read_cells, read_communities, read_unit_grids
+from aerial.areas import read_cells
+from aerial.codec import from_plain
 from aerial.errors import LedgerError
 from aerial.ledger import audit, cases, index, structures, verdicts
 from aerial.ledger.store import Ledger, Tx
 from aerial.records import Case, FileRef, Verdict
 from aerial.records.record import record
-from aerial.resources import case_table_file
 from aerial.settings import Settings
 from aerial.steps.evidence import intact_evidence
+from aerial.steps.surroundings import surroundings
 from aerial.suspects.case import Surroundings, make_case
-from aerial.suspects.codes import read_code_table
-from aerial.suspects.deadline import WorkCalendar, read_calendar
 from aerial.workspace import Town
 
 
@@ -29,6 +29,7 @@ class Said:
 
 
 NOTHING_SAID = Said()
+_SAID = "case.said"
 
 
 def reject(ledger: Ledger, key: str, reason: str, by: str) -> Verdict:
@@ -52,7 +53,7 @@ def accept(
         LedgerError: no such suspect, no reason, nobody's name, or it has a case.
         EvidenceError: a file that supports it is not there, or changed since it was recorded.
     """
-    around = surroundings(town, settings)
+    around = surroundings(town, settings.cases)
     with ledger.read() as tx:
         found = structures.find_suspect(tx, key)
     # Hashing may take seconds; a transaction would keep everybody else waiting.
@@ -73,7 +74,7 @@ def release(town: Town, settings: Settings, ledger: Ledger, external_key: str, s
     """
     if not by.strip():
         raise LedgerError("A release needs the name of a person.", hint="Say who it is: --by NAME.")
-    around = surroundings(town, settings)
+    around = surroundings(town, settings.cases)
     with ledger.begin() as tx:
         held = cases.case(tx, external_key)
         if not held.held:
@@ -87,7 +88,7 @@ def release_all(town: Town, settings: Settings, ledger: Ledger) -> tuple[Case, .
         held = [case.external_key for case in cases.list_cases(tx, held=True)]
     if not held:
         return ()
-    around = surroundings(town, settings)
+    around = surroundings(town, settings.cases)
     released = []
     for external_key in held:
         with ledger.begin() as tx:
@@ -97,36 +98,32 @@ def release_all(town: Town, settings: Settings, ledger: Ledger) -> tuple[Case, .
     return tuple(released)
 
 
-def surroundings(town: Town, settings: Settings) -> Surroundings:
-    """Read what the cases of a town need: code table, holidays, communities, unit grids.
-
-    Raises:
-        InputError: a file that the settings name cannot be used.
-    """
-    said = settings.cases
-    own = town.root / said.table
-    return Surroundings(
-        table=read_code_table(own if own.is_file() else case_table_file(said.table)),
-        calendar=read_calendar(town.root / said.holidays) if said.holidays else WorkCalendar(),
-        communities=read_communities(town.root / said.communities) if said.communities else None,
-        unit_grids=read_unit_grids(town.root / said.unit_grids, said.unit_grid_digits)
-        if said.unit_grids
-        else None,
-    )
-
-
 def _again(
     tx: Tx, town: Town, settings: Settings, around: Surroundings, held: Case, said: Said, by: str | None
 ) -> Case:
     if held.accepted is None:
         raise LedgerError(f"Nobody accepted case {held.external_key}.", hint="aerial suspects accept ID.")
     verdict = next(v for v in verdicts.verdicts(tx, held.identity) if v.id == held.accepted.verdict)
+    said = _with_earlier(tx, held.external_key, said)
     case = _made(tx, town, settings, around, verdict, held.evidence, said)
+    if by is not None:
+        audit.append(tx, _SAID, case.external_key, {"by": by, "said": said})
     if case != held:
         cases.replace_case(tx, case)
-        if by is not None:
-            audit.append(tx, "case.said", case.external_key, {"by": by, "said": said})
     return case
+
+
+def _with_earlier(tx: Tx, external_key: str, said: Said) -> Said:
+    """Add what people said of a case before: it may be held for another reason still."""
+    for row in audit.of_subject(tx, external_key, _SAID):
+        before = from_plain(Said, json.loads(row.payload)["said"], source=f"what was said of {external_key}")
+        said = Said(
+            unit_grid=said.unit_grid or before.unit_grid,
+            community=said.community or before.community,
+            distinct=tuple(dict.fromkeys([*before.distinct, *said.distinct])),
+            number=before.number if said.number is None else said.number,
+        )
+    return said
 
 
 def _made(
@@ -142,8 +139,9 @@ def _made(
     before, after = found.observation.suspect.pair.split("__")
     pair = next(p for p in index.pairs(tx, cell=found.row.cell) if (p.before, p.after) == (before, after))
     cell = next((c for c in read_cells(town.cells_file) if c.id == found.row.cell), None)
-    # What the town says of the whole cell serves where it has no finer layer.
-    unit_grid = said.unit_grid or (cell.unit_grid if cell and around.unit_grids is None else None)
+    # What the town says of the whole cell serves where it has no finer layer and the place is known.
+    coarse = cell is not None and around.unit_grids is None and found.row.error_m is not None
+    unit_grid = said.unit_grid or (cell.unit_grid if cell and coarse else None)
     community = said.community or (cell.community if cell and around.communities is None else None)
     sighting = found.sightings[0]
     return make_case(
