@@ -8,9 +8,9 @@
       surveys/<cell>/<YYYY-MM-DD>-<n>/  survey.json photos.json check.json photos/ ortho.tif dsm.tif ...
       pairs/<cell>/<before>__<after>/   align.json change.tif suspects.geojson chips/
       reports/<cell>/<after>/           report.geojson report.html
-      reports/<YYYY-MM-DD>/             of a cycle: report.geojson .gpkg .xlsx .html .pdf
+      reports/<cycle, case or all>/     report.geojson report.gpkg report.xlsx report.pdf html/
       outward/<case>/                   what leaves with a case: pictures of at least 5 cm a pixel
-      evidence/<case>/                  the evidence package of a case
+      evidence/<case>/                  what supports a case, as it was when it was accepted
       ledger.sqlite                     what people decided and what was sent
 
 Names that start with a dot are leftovers of work in progress and can be deleted at any time.
@@ -124,8 +124,8 @@ class Town:
         """Return the folder of what leaves with a case."""
         return self.root / "outward" / _safe_key(external_key)
 
-    def package_folder(self, external_key: str) -> Path:
-        """Return the folder of a case's evidence package."""
+    def evidence_folder(self, external_key: str) -> Path:
+        """Return the folder of what supports a case, as it was when the case was accepted."""
         return self.root / "evidence" / _safe_key(external_key)
 
     def report_folder(self, cell: str, after: str) -> Path:

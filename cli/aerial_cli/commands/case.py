@@ -172,9 +172,9 @@ def package(cases: tuple[str, ...], out: Path) -> None:
     """
     from aerial.steps.evidence import package_cases
 
-    town, settings, ledger = _open()
+    town, _settings, ledger = _open()
     with console.progress() as progress:
-        made = package_cases(town, settings, ledger, cases, out, progress)
+        made = package_cases(town, ledger, cases, out, progress)
     for text in made.missing:
         console.say(f"Not in it: {text}")
     console.line("package", made.path)

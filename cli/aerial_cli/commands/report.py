@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from aerial.report.record import Language
     from aerial.report.write import Format
 
-FORMATS = ("geojson", "gpkg", "xlsx", "html", "pdf")
+FORMATS: "tuple[Format, ...]" = ("geojson", "gpkg", "xlsx", "html", "pdf")
 
 
 @click.command()

@@ -21,6 +21,7 @@ from aerial.report.overview import write_overview
 from aerial.report.record import AuditHead, CaseEntry, CellMap, CycleReport, Language, Outline
 from aerial.report.write import FORMATS, Format, Written, write_reports
 from aerial.settings import Settings
+from aerial.steps.evidence import pair_of
 from aerial.steps.town_ledger import zones_of
 from aerial.workspace import Town, surveys_of
 
@@ -85,8 +86,7 @@ def report_cases(
 
 
 def _entry(tx: Tx, town: Town, case: Case, zones: Sequence[Zone]) -> CaseEntry:
-    before, after = case.suspect.pair.split("__")
-    pair = town.pair_folder(case.cell, before, after)
+    pair = pair_of(town, case)
     chips = [pair / chip.path for chip in case.suspect.chips]
     copies: tuple[FileRef, ...] = ()
     if _shows_sensitive(case, zones):

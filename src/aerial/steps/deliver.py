@@ -29,6 +29,7 @@ from aerial.records import Case, SignoffKind, SinkConfig, SiteResult, Zone
 from aerial.records.record import record
 from aerial.settings import Settings, secret_of
 from aerial.sinks.sink import CaseSink
+from aerial.steps.evidence import pair_of
 from aerial.steps.reviewed import write_reviewed
 from aerial.steps.town_ledger import zones_of
 from aerial.steps.verdicts import release_all
@@ -102,6 +103,7 @@ def push(
     for config in configs:
         with ledger.begin() as tx:
             cases.address(tx, config.name)
+            outbox.hurry(tx, config.name)
     stop = threading.Event()
     lock = threading.Lock()
 
@@ -155,12 +157,9 @@ class Outward:
             EvidenceError: a picture is not what was recorded.
         """
         require_true_place(case)
-        before, after = case.suspect.pair.split("__")
         out = self._town.outward_folder(case.external_key)
         out.mkdir(parents=True, exist_ok=True)
-        pictures = outward_pictures(
-            case.suspect, self._town.pair_folder(case.cell, before, after), self._zones, out
-        )
+        pictures = outward_pictures(case.suspect, pair_of(self._town, case), self._zones, out)
         with self._ledger.read() as tx:
             signed = signoffs.signoffs(tx, subject=case.external_key)
         gone = self._gone_before()

@@ -1,23 +1,45 @@
 """What supports a case, out of the town's folder; its package, and whether a package is whole."""
 
+import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from aerial.change.model import FILE as MODEL_FILE
 from aerial.change.model import load_model
-from aerial.codec import sha256_file
-from aerial.errors import EvidenceError
+from aerial.codec import read_record, replacing, sha256_file, write_json
+from aerial.errors import EvidenceError, InputError
 from aerial.evidence.gather import Places, gather
 from aerial.evidence.package import CaseEvidence, Package, write_package
-from aerial.evidence.supporting import Supporting
+from aerial.evidence.supporting import MissingFile, Role, Supporting, SupportingFile
 from aerial.ledger import audit, cases, outbox, signoffs, verdicts
 from aerial.ledger.store import Ledger, Tx
 from aerial.progress import Progress
-from aerial.records import Case, FileRef, Suspect
+from aerial.records import Case, FileRef, SiteResult, Suspect
+from aerial.records.record import record
 from aerial.settings import Settings
 from aerial.steps.run import own_model
 from aerial.steps.town_ledger import zones_of
 from aerial.workspace import Town
+
+_KEPT = "kept.json"
+
+
+@record
+class Kept:
+    """One file that supports a case, as it was when the case was accepted."""
+
+    ref: FileRef
+    role: Role
+    recorded: bool
+
+
+@record
+class KeptList:
+    """What ``kept.json`` of a case's folder holds."""
+
+    files: tuple[Kept, ...]
+    missing: tuple[MissingFile, ...]
 
 
 def supporting(town: Town, settings: Settings, cell: str, suspect: Suspect) -> Supporting:
@@ -40,25 +62,74 @@ def supporting(town: Town, settings: Settings, cell: str, suspect: Suspect) -> S
     )
 
 
-def intact_evidence(town: Town, settings: Settings, cell: str, suspect: Suspect) -> tuple[FileRef, ...]:
-    """Return the references of what supports a suspect, after comparing every file with its hash.
+def keep(town: Town, external_key: str, found: Supporting) -> tuple[FileRef, ...]:
+    """Copy what supports a case to its own folder, photographs aside; return the references of all of it.
+
+    A pair may be compared anew by a later version, and its folder is then another one's; what a person
+    decided on stays. Every file is compared with the hash that was recorded, photographs too.
 
     Raises:
         EvidenceError: a file is not what it was when it was recorded.
     """
-    found = supporting(town, settings, cell, suspect)
+    folder = town.evidence_folder(external_key)
+    kept = []
     for file in found.files:
-        if file.recorded and sha256_file(file.source) != file.ref.sha256:
+        target = folder / file.ref.path
+        if file.role == "photograph":
+            digest = sha256_file(file.source)
+        else:
+            with replacing(target) as part:
+                shutil.copyfile(file.source, part)
+                digest = sha256_file(part)
+        if file.recorded and digest != file.ref.sha256:
             raise EvidenceError(
                 f"{file.source} is not what it was when it was recorded.",
                 hint="Restore it from the backup or the memory card before anything is decided on it.",
             )
-    return tuple(file.ref for file in found.files)
+        kept.append(Kept(ref=replace(file.ref, sha256=digest), role=file.role, recorded=file.recorded))
+    write_json(folder / _KEPT, KeptList(files=tuple(kept), missing=found.missing))
+    return tuple(file.ref for file in kept)
 
 
-def package_cases(
-    town: Town, settings: Settings, ledger: Ledger, keys: Sequence[str], out: Path, progress: Progress
-) -> Package:
+def kept_of(town: Town, case: Case) -> Supporting:
+    """Return what supported a case when it was accepted, out of its own folder.
+
+    Raises:
+        EvidenceError: the folder is not there, or not the one that the case names.
+    """
+    folder = town.evidence_folder(case.external_key)
+    try:
+        listed = read_record(KeptList, folder / _KEPT)
+    except InputError as exc:
+        raise EvidenceError(
+            f"What supports case {case.external_key} is not in {folder}: {exc}",
+            hint="Restore the folder evidence/ from a copy, or take the package on the device that made it.",
+        ) from exc
+    if tuple(file.ref for file in listed.files) != case.evidence:
+        raise EvidenceError(
+            f"{folder / _KEPT} is not what case {case.external_key} names.",
+            hint="Restore it from a copy; aerial case verify tells what else was changed.",
+        )
+    files, missing = [], list(listed.missing)
+    for file in listed.files:
+        source = (town.root if file.role == "photograph" else folder) / file.ref.path
+        if source.is_file():
+            files.append(SupportingFile(ref=file.ref, role=file.role, source=source, recorded=file.recorded))
+        else:
+            missing.append(
+                MissingFile(
+                    path=file.ref.path, role=file.role, sha256=file.ref.sha256, why="not there any more"
+                )
+            )
+    return Supporting(files=tuple(files), missing=tuple(missing))
+
+
+def pair_of(town: Town, case: Case) -> Path:
+    """Return the folder with the pictures of a case's pair as they were when it was accepted."""
+    return town.evidence_folder(case.external_key) / "pairs" / case.cell / case.suspect.pair
+
+
+def package_cases(town: Town, ledger: Ledger, keys: Sequence[str], out: Path, progress: Progress) -> Package:
     """Write the evidence package of the cases to ``out``, a folder or a .zip.
 
     Original photographs are in it where a named person signed raw_photographs for each of the cases;
@@ -74,17 +145,17 @@ def package_cases(
             any(s.kind == "raw_photographs" for s in signoffs.signoffs(tx, subject=case.external_key))
             for case in chosen
         )
-        evidence = [_evidence(tx, town, settings, case, raw=raw) for case in chosen]
+        evidence = [_evidence(tx, town, case, raw=raw) for case in chosen]
         rows, heads = list(audit.rows(tx)), audit.heads(tx)
         now = tx.now
     return write_package(out, evidence, rows, heads, raw_photographs=raw, made_at=now, progress=progress)
 
 
-def _evidence(tx: Tx, town: Town, settings: Settings, case: Case, *, raw: bool) -> CaseEvidence:
-    found = supporting(town, settings, case.cell, case.suspect)
+def _evidence(tx: Tx, town: Town, case: Case, *, raw: bool) -> CaseEvidence:
+    found = kept_of(town, case)
     said = verdicts.verdicts(tx, case.identity)
     by_sink = {proof.sink: proof.receipt for proof in outbox.receipts(tx, case.external_key)}
-    results: dict[str, tuple[object, ...]] = {}
+    results: dict[str, tuple[SiteResult, ...]] = {}
     for sink, result in cases.results_by_sink(tx, case.external_key):
         results[sink] = (*results.get(sink, ()), result)
     sensitive = [zone for zone in zones_of(town) if zone.kind == "sensitive"]
@@ -99,7 +170,7 @@ def _evidence(tx: Tx, town: Town, settings: Settings, case: Case, *, raw: bool) 
         supporting=found,
         verdicts=said,
         receipts=by_sink,
-        results=results,  # type: ignore[arg-type]
+        results=results,
         subjects=tuple({verdict.id for verdict in said} | {verdict.key for verdict in said}),
         withheld=withheld,
     )

@@ -190,6 +190,8 @@ def _compare(
             "georef": [source.georef for source in sources],
             "model": model_settings(detectors_for(model)),
             "cell": mapping(cell),
+            # Results of before the pictures' ground was recorded cannot leave: they are made anew.
+            "pictures": "with their ground",
         },
         inputs=inputs,
         work=lambda: _in_new_folder(

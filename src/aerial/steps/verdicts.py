@@ -12,9 +12,10 @@ from aerial.ledger.store import Ledger, Tx
 from aerial.records import Case, FileRef, Verdict
 from aerial.records.record import record
 from aerial.settings import Settings
-from aerial.steps.evidence import intact_evidence
+from aerial.steps.evidence import keep, supporting
 from aerial.steps.surroundings import surroundings
 from aerial.suspects.case import Surroundings, make_case
+from aerial.suspects.episode import external_key as key_of
 from aerial.workspace import Town
 
 
@@ -58,7 +59,8 @@ def accept(
         found = structures.find_suspect(tx, key)
     # Hashing may take seconds; a transaction would keep everybody else waiting.
     suspect = found.observation.suspect
-    evidence = intact_evidence(town, settings, found.row.cell, suspect)
+    now = found.structures[0]
+    evidence = keep(town, key_of(now), supporting(town, settings, found.row.cell, suspect))
     with ledger.begin() as tx:
         verdict = verdicts.add_verdict(tx, suspect.key, "accept", reason, by)
         case = _made(tx, town, settings, around, verdict, evidence, NOTHING_SAID)
