@@ -135,9 +135,11 @@ def test_an_unknown_word_of_a_result_is_kept_as_a_note(city: CityFake) -> None:
 
 def test_a_failed_upload_stored_no_case(city: CityFake) -> None:
     """A picture's upload that breaks is busy, not ambiguous: no case was sent yet."""
-    files = {"style": "upload", "field": "pics", "path": "file/lost", "token": "data.url"}
+    files = {"style": "upload", "field": "pics", "path": "file/upload", "token": "data.url"}
     sink = HttpJsonSink(config(city, "http", http_options(files=files)), SECRET)
-    with pytest.raises((Busy, Rejected)):
+    city.writes = lambda asked: asked.path == "/file/upload"  # type: ignore[method-assign]
+    city.fail("500 after")
+    with pytest.raises(Busy):
         sink.send(sample_case(), [Path(__file__)])
     assert not city.rows
 
