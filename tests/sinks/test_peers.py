@@ -306,7 +306,7 @@ def test_a_second_post_is_ambiguous_and_one_is_stored() -> None:
 
 
 def test_a_key_that_is_the_servers_own_id_is_found() -> None:
-    """pygeoapi takes the id out of the properties: the feature's id is the key then."""
+    """A server (pygeoapi) takes the id out of the properties: the feature's id is the key then."""
     with OgcFake(SECRET, upserts=False).serving() as peer:
         shown = peer._shown
 
