@@ -74,7 +74,8 @@ def test_what_was_taken_away_is_not_dropped_again(tmp_path: Path) -> None:
     sink.send(sample_case(), [])
     (tmp_path / "d" / "taken").mkdir()
     (tmp_path / "d" / "cases" / KEY).rename(tmp_path / "d" / "taken" / KEY)
-    sink.send(sample_case(), [])
+    for stage in ("report", "cancel"):
+        sink.send(sample_case(stage=stage), [])
     assert [receipt.remote_id for receipt in sink.copies(KEY)] == [f"taken/{KEY}"]
 
 
@@ -140,7 +141,7 @@ def test_a_kill_in_the_middle_leaves_whole_cases_only(tmp_path: Path, form: str)
         process.send_signal(signal.SIGKILL)
         process.wait()
         process.stdout.close()
-        for place in (root / "cases").iterdir():
+        for place in root.glob("cases/*"):
             if not place.name.startswith("."):
                 receipt = sink.find(place.name.removesuffix(".zip"))
                 assert receipt is not None, place

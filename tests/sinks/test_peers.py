@@ -29,15 +29,18 @@ def city() -> Iterator[CityFake]:
 
 
 class Saying(FakePeer):
-    """A peer that says one thing to everybody."""
+    """A peer that says one thing to all who store, and another one to all who ask."""
 
-    def __init__(self, said: object) -> None:
+    def __init__(self, said: object, *, reads: object) -> None:
         super().__init__()
-        self.said = said
+        self.said, self.reads = said, reads
 
     def answer(self, asked: Asked) -> Said:
         """Say it."""
-        return 200, self.said
+        return 200, self.reads if asked.method == "GET" else self.said
+
+
+NOTHING = {"code": 200, "data": {"rows": []}}
 
 
 @pytest.mark.parametrize(
@@ -49,7 +52,7 @@ class Saying(FakePeer):
 )  # fmt: skip
 def test_the_code_inside_of_200_decides(said: object, kind: type[DeliveryError]) -> None:
     """A business code that is not the good one is never success; what cannot be read is ambiguous."""
-    with Saying(said).serving() as peer, pytest.raises(kind):
+    with Saying(said, reads=NOTHING).serving() as peer, pytest.raises(kind):
         HttpJsonSink(config(peer, "http", http_options()), SECRET).send(sample_case(), [])
 
 
@@ -69,8 +72,13 @@ def test_the_code_inside_of_200_decides(said: object, kind: type[DeliveryError])
 )
 def test_a_look_up_that_is_not_understood_is_not_nothing(said: object) -> None:
     """Another shape than configured is refused: taken for "not there", it would make a double."""
-    with Saying(said).serving() as peer, pytest.raises(Rejected) as caught:
-        HttpJsonSink(config(peer, "http", http_options()), SECRET).find(KEY)
+    with Saying({"code": 200}, reads=said).serving() as peer:
+        sink = HttpJsonSink(config(peer, "http", http_options()), SECRET)
+        with pytest.raises(Rejected) as caught:
+            sink.find(KEY)
+        with pytest.raises(Rejected):
+            sink.send(sample_case(), [])
+        assert not [asked for asked in peer.asked if asked.method == "POST"]
     assert caught.value.hint
 
 
@@ -81,6 +89,15 @@ def test_a_list_that_does_not_filter_is_refused(city: CityFake) -> None:
     city.filters = False
     with pytest.raises(Rejected, match="does not filter"):
         sink.find(KEY)
+
+
+def test_a_look_before_the_first_case_that_breaks_is_busy(city: CityFake) -> None:
+    """The look-up fails before anything was sent: busy, and no case is posted."""
+    city.writes = lambda asked: asked.method == "GET"  # type: ignore[method-assign]
+    city.fail("500 before")
+    with pytest.raises(Busy):
+        HttpJsonSink(config(city, "http", http_options()), SECRET).send(sample_case(), [])
+    assert not [asked for asked in city.asked if asked.method == "POST"]
 
 
 def test_a_mistyped_address_is_not_nothing(city: CityFake) -> None:
@@ -135,9 +152,11 @@ def test_an_unknown_word_of_a_result_is_kept_as_a_note(city: CityFake) -> None:
 
 def test_a_failed_upload_stored_no_case(city: CityFake) -> None:
     """A picture's upload that breaks is busy, not ambiguous: no case was sent yet."""
-    files = {"style": "upload", "field": "pics", "path": "file/lost", "token": "data.url"}
+    files = {"style": "upload", "field": "pics", "path": "file/upload", "token": "data.url"}
     sink = HttpJsonSink(config(city, "http", http_options(files=files)), SECRET)
-    with pytest.raises((Busy, Rejected)):
+    city.writes = lambda asked: asked.path == "/file/upload"  # type: ignore[method-assign]
+    city.fail("500 after")
+    with pytest.raises(Busy):
         sink.send(sample_case(), [Path(__file__)])
     assert not city.rows
 
@@ -283,6 +302,22 @@ def test_a_second_post_is_ambiguous_and_one_is_stored() -> None:
         with pytest.raises(Ambiguous):
             sink.send(sample_case(), [])
         assert len(peer.features) == 1
+        assert sink.find(KEY) is not None
+
+
+def test_a_key_that_is_the_servers_own_id_is_found() -> None:
+    """A server (pygeoapi) takes the id out of the properties: the feature's id is the key then."""
+    with OgcFake(SECRET, upserts=False).serving() as peer:
+        shown = peer._shown
+
+        def without(name: str, feature: dict[str, Any]) -> dict[str, Any]:
+            found = shown(name, feature)
+            rest = {key: value for key, value in found["properties"].items() if key != "external_key"}
+            return {**found, "properties": rest}
+
+        peer._shown = without  # type: ignore[method-assign]
+        sink = ogc(peer, key_property="external_key")
+        sink.send(sample_case(), [])
         assert sink.find(KEY) is not None
 
 

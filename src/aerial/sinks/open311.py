@@ -17,8 +17,8 @@ from aerial.errors import DeliveryError, InputError
 from aerial.records import Case, Receipt, SinkConfig, SiteResult, Stage
 from aerial.records.record import record
 from aerial.sinks.fieldmap import MARK, FieldMap, Template, held_key, holds_key
-from aerial.sinks.readback import moment, oldest_first, outward, position, told
-from aerial.sinks.sink import Ambiguous, Busy, Rejected
+from aerial.sinks.readback import first_look, moment, oldest_first, outward, position, told
+from aerial.sinks.sink import Ambiguous, Rejected
 from aerial.sinks.web import Answer, Upload, Web
 
 _LONGEST = 4000  # characters of a description, by the specification
@@ -169,10 +169,7 @@ class Open311Sink:
     def _require_service(self) -> None:
         if self._service_known:
             return
-        try:
-            answer = self._web.ask("GET", "services.json", writes=False, query=self._query())
-        except Ambiguous as exc:
-            raise Busy(str(exc), hint="The list of services is asked for again later.") from None
+        answer = first_look(lambda: self._web.ask("GET", "services.json", writes=False, query=self._query()))
         listed = answer.json()
         codes = (
             [str(row.get("service_code")) for row in listed if isinstance(row, Mapping)]
