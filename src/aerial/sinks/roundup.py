@@ -38,8 +38,8 @@ class RoundupOptions:
 
     ``key``, ``lon``, ``lat`` name properties of the class ``item``: a String and two Numbers that the
     tracker's schema has for the purpose. ``fields``: further properties over templates (docs/formats.md).
-    ``files``: Multilink that takes photographs, None: none are sent. ``status``, ``result``: properties
-    that an officer sets; their words are mapped by ``stages`` and ``site_results``.
+    ``files``: Multilink that takes photographs, None: none are sent. ``status``, ``result``, ``note``:
+    properties that an officer sets; words are mapped by ``stages`` and ``site_results``.
     """
 
     user: str
@@ -51,6 +51,7 @@ class RoundupOptions:
     files: str | None = "files"
     status: str = "status"
     result: str | None = None
+    note: str | None = None
     stages: dict[str, Stage] = field(default_factory=dict)
     site_results: dict[str, Result] = field(default_factory=dict)
 
@@ -251,10 +252,10 @@ class RoundupSink:
 
     def _changed(self, at: datetime, offset: int) -> list[dict[str, Any]]:
         options = self._options
-        wanted = [options.key, options.status, "activity", "creation", "actor"]
+        wanted = [options.key, options.status, "activity", "creation", "actor", options.result, options.note]
         query = {
             "activity": at.strftime("%Y-%m-%d.%H:%M:%S;"),
-            "@fields": ",".join([*wanted, options.result] if options.result else wanted),
+            "@fields": ",".join(name for name in wanted if name),
             "@sort": "activity,id",
             "@page_size": str(_PAGE),
             "@page_index": str(offset // _PAGE + 1),
@@ -274,6 +275,7 @@ class RoundupSink:
             stage=stage,
             result=result,
             by=_label(row.get("actor")),
+            note=_label(row.get(options.note)) if options.note else None,
         )
 
 
