@@ -17,7 +17,7 @@ from aerial.geo import LonLat
 from aerial.records import SinkConfig
 from aerial.sinks.postgis import PostgisSink
 from aerial.sinks.sink import Ambiguous, Busy, Rejected
-from tests.sinks.case_sample import LAT, LON, sample_case
+from tests.sinks.samples import AT, sample_case
 from tests.sinks.cluster import PASSWORD, Database, cluster
 
 
@@ -74,7 +74,7 @@ def test_a_case_sent_twice_is_one_row_with_place_and_outline(
         db, "SELECT address, ST_SRID(geom), ST_Area(outline::geography), feature->>'id', score FROM cases"
     )
     assert len(rows) == 1 and rows[0][0] == case.address and rows[0][1] == 4490
-    assert rows[0][2] == pytest.approx(163.6, abs=1) and rows[0][3:] == (case.external_key, 0.91)
+    assert rows[0][2] == pytest.approx(113.7, abs=1) and rows[0][3:] == (case.external_key, 0.93)
     assert server.run(db, "SELECT name, content FROM case_files") == [("before.jpg", b"\xff\xd8\x00picture")]
 
 
@@ -95,7 +95,7 @@ def test_the_crs_of_the_table_is_read_and_kept(server: Database, db: str, srid: 
     )
     options = {"table": "public.bureau", "key": "key", "outline": "", "columns": {"name": "title"}}
     sink = sink_of(server, db, create=False, **options)
-    case = sample_case(lon=113.75, lat=22.80)
+    case = sample_case(at=LonLat(lon_deg=113.75, lat_deg=22.80))
     sink.send(case, [])
     receipt = sink.find(case.external_key)
     assert receipt is not None and metres(receipt.at, case.at) < 1e-3
@@ -336,7 +336,7 @@ def test_what_the_table_refuses_is_rejected(server: Database, db: str) -> None:
     big = replace(sample_case(), suspect=replace(sample_case().suspect, area_m2=5000.0))
     with pytest.raises(Rejected, match="check constraint") as caught:
         sink.send(big, [])
-    assert str(LON)[:6] not in str(caught.value) and str(LAT)[:5] not in str(caught.value)
+    assert str(AT.lon_deg)[:6] not in str(caught.value) and str(AT.lat_deg)[:5] not in str(caught.value)
 
 
 def test_a_database_that_is_not_there_is_busy() -> None:

@@ -57,7 +57,7 @@ def write_polygon(parent: Element, outline: Polygon, srs: str, axis: Axis) -> No
         SubElement(inner, f"{{{GML}}}posList").text = _numbers(list(ring.coords), srs, axis)
 
 
-def read_point(geometry: Element, srs: str, axis: Axis) -> tuple[float, float]:
+def read_point(geometry: Element | None, srs: str, axis: Axis) -> tuple[float, float]:
     """Return longitude and latitude (CGCS2000, unchecked) of the first position below ``geometry``.
 
     ``srs``: the CRS where the geometry names none.
@@ -65,9 +65,10 @@ def read_point(geometry: Element, srs: str, axis: Axis) -> tuple[float, float]:
     Raises:
         GmlError: there is no position, or its CRS is not known.
     """
-    named = [element.get("srsName") for element in geometry.iter() if element.get("srsName")]
-    name = named[0] or srs if named else srs
-    for element in geometry.iter():
+    elements = list(geometry.iter()) if geometry is not None else []
+    # Without a name the numbers are those of the storage, x first: so QGIS Server answers.
+    name = next((element.get("srsName") for element in elements if element.get("srsName")), None) or epsg(srs)
+    for element in elements:
         if local(element) in ("pos", "coordinates", "posList") and element.text:
             try:
                 first, second = (float(text) for text in element.text.replace(",", " ").split()[:2])

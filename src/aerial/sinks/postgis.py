@@ -6,6 +6,7 @@ database itself transforms between EPSG:4490 and the CRS of the table: the param
 stay in there.
 """
 
+import hashlib
 import json
 import socket
 import threading
@@ -19,7 +20,6 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from aerial.codec import sha256_file
 from aerial.errors import InputError
 from aerial.features import case_feature, case_properties
 from aerial.geo import LonLat
@@ -27,6 +27,7 @@ from aerial.records import Case, Receipt, SinkConfig, SiteResult
 from aerial.sinks import postgis_text as text
 from aerial.sinks.addresses import resolve
 from aerial.sinks.postgis_options import MADE, WHOLE, ResultTable, read_options
+from aerial.sinks.readback import outward
 from aerial.sinks.sink import Ambiguous, Busy, Rejected
 from aerial.sinks.words import site_result
 
@@ -111,9 +112,8 @@ class PostgisSink:
                 ),
                 [*once.values(), *values.values(), *geometries.values()],
             )
-            if options.files:
-                for path in files:
-                    self._keep(db, options.files, case.external_key, path)
+            for each in outward(self.name, files) if options.files else ():
+                self._keep(db, case.external_key, *each)
 
     def results(self, cursor: str | None) -> tuple[Sequence[SiteResult], str | None]:
         """Return stages of the table and rows of the table of results that were written since ``cursor``.
@@ -183,10 +183,12 @@ class PostgisSink:
             for column, name in self._columns.items()
         }
 
-    def _keep(self, db: psycopg.Connection[Any], table: str, external_key: str, path: Path) -> None:
+    def _keep(
+        self, db: psycopg.Connection[Any], external_key: str, name: str, content: bytes, _: str
+    ) -> None:
         db.execute(
-            sql.SQL(text.KEEP_FILE).format(_table(table)),
-            (external_key, path.name, sha256_file(path), path.read_bytes()),
+            sql.SQL(text.KEEP_FILE).format(_table(self._options.files or "")),
+            (external_key, name, hashlib.sha256(content).hexdigest(), content),
         )
 
     def _position(self, row: Sequence[Any], external_key: str) -> LonLat:

@@ -4,10 +4,9 @@ from dataclasses import field, fields
 
 from aerial.codec import from_plain
 from aerial.errors import InputError
-from aerial.records import SinkConfig
+from aerial.records import Result, SinkConfig, Stage
 from aerial.records.record import record
 from aerial.sinks.fieldmap import NAMES
-from aerial.sinks.words import check_words
 
 # What a table that is made here has beside its key, its stage and its geometries.
 MADE = {
@@ -72,8 +71,8 @@ class PostgisOptions:
     columns: dict[str, str] | None = None
     files: str | None = None
     results: ResultTable | None = None
-    stages: dict[str, str] = field(default_factory=dict)
-    site_results: dict[str, str] = field(default_factory=dict)
+    stages: dict[str, Stage] = field(default_factory=dict)
+    site_results: dict[str, Result] = field(default_factory=dict)
 
 
 def read_options(config: SinkConfig) -> PostgisOptions:
@@ -96,5 +95,4 @@ def read_options(config: SinkConfig) -> PostgisOptions:
     for name in (*named, options.stage or "x", options.outline or "x", options.files or "x"):
         if not name or set(name) & {"%", "\0"}:
             raise InputError(f"{where}: {name!r} cannot name a table or column.", hint="Give its name.")
-    check_words(options.stages, options.site_results, where=where)
     return options

@@ -12,18 +12,16 @@ from typing import Any
 
 from aerial.codec import from_plain
 from aerial.errors import InputError
-from aerial.geo import LonLat
-from aerial.records import Case, Receipt, SinkConfig, SiteResult
+from aerial.records import Case, Receipt, Result, SinkConfig, SiteResult, Stage
 from aerial.records.record import record
 from aerial.sinks.fieldmap import FieldMap, at_path
-from aerial.sinks.media import media_type
+from aerial.sinks.readback import outward, position
 from aerial.sinks.sink import Rejected
-from aerial.sinks.walk import OVERLAP, changed_since
+from aerial.sinks.walk import BEGIN, Since, changed_since
 from aerial.sinks.web import Answer, Web
-from aerial.sinks.words import check_words, site_result
+from aerial.sinks.words import site_result
 
 _PAGE = 100  # Redmine's own limit
-_BEGIN = datetime(2000, 1, 1, tzinfo=UTC)
 _FIELDS = {"subject": "{title} {community}", "description": "{kind_zh} {address}"}
 
 
@@ -48,8 +46,8 @@ class RedmineOptions:
     files: bool = True
     fields: dict[str, Any] = field(default_factory=lambda: dict(_FIELDS))
     custom_fields: dict[str, Any] = field(default_factory=dict)
-    stages: dict[str, str] = field(default_factory=dict)
-    site_results: dict[str, str] = field(default_factory=dict)
+    stages: dict[str, Stage] = field(default_factory=dict)
+    site_results: dict[str, Result] = field(default_factory=dict)
 
 
 class RedmineSink:
@@ -61,7 +59,6 @@ class RedmineSink:
         where = f"[[sinks]] {config.name}"
         self.name = config.name
         self._options = options = from_plain(RedmineOptions, config.options, source=where)
-        check_words(options.stages, options.site_results, where=where)
         self._fields = FieldMap(options.fields, where=f"{where}, fields")
         own = {str(number) for number in (options.key_field, options.lon_field, options.lat_field)}
         for number in options.custom_fields:
@@ -116,7 +113,7 @@ class RedmineSink:
         for name, number in (("tracker_id", options.tracker), ("priority_id", options.priority)):
             issue |= {name: number} if number is not None else {}
         if options.files and files:
-            issue["uploads"] = [self._upload(path) for path in files]
+            issue["uploads"] = [self._upload(*each) for each in outward(self.name, files)]
         answer = self._ask("POST", "issues.json", writes=True, json={"issue": issue})
         made = at_path(answer.json(), "issue")
         if not isinstance(made, dict) or not isinstance(made.get("id"), int):
@@ -124,16 +121,15 @@ class RedmineSink:
 
     def results(self, cursor: str | None) -> tuple[Sequence[SiteResult], str | None]:
         """Return every change of a status or result since ``cursor``, from the journals of the issues."""
-        newest = _moment(cursor) if cursor else _BEGIN
+        since, found = Since(cursor), list[SiteResult]()
         statuses: dict[str, str] | None = None
-        found: dict[str, SiteResult] = {}
-        for row in changed_since(self._changed, _updated, newest - OVERLAP, _PAGE):
-            newest = max(newest, _updated(row))
+        for row in changed_since(self._changed, _updated, since.begin, _PAGE):
+            since.saw(_updated(row))
             if not _custom(row, self._options.key_field) or row.get("updated_on") == row.get("created_on"):
                 continue
             statuses = statuses or self._statuses()
-            found |= {told.id: told for told in self._told(int(row["id"]), statuses)}
-        return tuple(found.values()), newest.isoformat()
+            found += since.only_new(list(self._told(int(row["id"]), statuses)), _updated(row))
+        return tuple(found), since.text()
 
     def _ask(self, method: str, path: str, *, writes: bool, **more: Any) -> Answer:
         headers = self._headers | more.pop("headers", {})
@@ -152,15 +148,7 @@ class RedmineSink:
 
     def _receipt(self, row: dict[str, Any], external_key: str) -> Receipt:
         options = self._options
-        try:
-            at = LonLat(
-                lon_deg=float(_custom(row, options.lon_field)), lat_deg=float(_custom(row, options.lat_field))
-            )
-        except (ValueError, InputError) as exc:
-            raise Rejected(
-                f"{self.name}: issue {row['id']} holds {external_key} without a position.",
-                hint="Look at its lon_field and lat_field: they must belong to the tracker and project.",
-            ) from exc
+        at = position(self.name, _custom(row, options.lon_field), _custom(row, options.lat_field))
         return Receipt(
             external_key=external_key,
             remote_id=str(row["id"]),
@@ -169,20 +157,20 @@ class RedmineSink:
             read_at=datetime.now(UTC),
         )
 
-    def _upload(self, path: Path) -> dict[str, str]:
+    def _upload(self, name: str, content: bytes, media: str) -> dict[str, str]:
         # An upload without an issue is thrown away by Redmine: nothing to look up when it breaks.
         answer = self._ask(
             "POST",
             "uploads.json",
             writes=False,
-            query={"filename": path.name},
+            query={"filename": name},
             headers={"Content-Type": "application/octet-stream"},
-            content=path.read_bytes(),
+            content=content,
         )
         token = at_path(answer.json(), "upload.token")
         if not isinstance(token, str):
             raise answer.nonsense("no token of the upload")
-        return {"token": token, "filename": path.name, "content_type": media_type(path)}
+        return {"token": token, "filename": name, "content_type": media}
 
     def _statuses(self) -> dict[str, str]:
         rows = at_path(self._ask("GET", "issue_statuses.json", writes=False).json(), "issue_statuses")
@@ -237,9 +225,8 @@ class RedmineSink:
         held = str(at_path(issue, "status.id"))
         if held != last:
             # Set past the journal: by a workflow, a plug-in, or in the database.
-            version = f":{issue.get('updated_on')}" if last else ""
             yield told(
-                f"status:{number}:{held}{version}",
+                f"status:{number}:{held}:{issue.get('updated_on')}",
                 issue.get("updated_on"),
                 stage=str(at_path(issue, "status.name") or ""),
             )
@@ -258,5 +245,5 @@ def _moment(text: str) -> datetime:
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        return _BEGIN
+        return BEGIN
     return found if found.tzinfo else found.replace(tzinfo=UTC)

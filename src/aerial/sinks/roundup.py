@@ -6,6 +6,7 @@ the case until a look-up has decided, so that a repeated sending uses the same o
 """
 
 import base64
+import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -15,21 +16,19 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from aerial.codec import from_plain, sha256_file
+from aerial.codec import from_plain
 from aerial.errors import InputError
-from aerial.geo import LonLat
-from aerial.records import Case, Receipt, SinkConfig, SiteResult
+from aerial.records import Case, Receipt, Result, SinkConfig, SiteResult, Stage
 from aerial.records.record import record
 from aerial.sinks.fieldmap import FieldMap, at_path
-from aerial.sinks.media import media_type
+from aerial.sinks.readback import oldest_first, outward, position
 from aerial.sinks.sink import Ambiguous, Busy, Rejected
-from aerial.sinks.walk import OVERLAP, changed_since
+from aerial.sinks.walk import BEGIN, Since, changed_since
 from aerial.sinks.web import Answer, Web, segment
-from aerial.sinks.words import check_words, site_result
+from aerial.sinks.words import site_result
 
 _PAGE = 50
 _KEPT_LINKS = 10_000
-_BEGIN = datetime(2000, 1, 1, tzinfo=UTC)
 _FIELDS = {"title": "{title} {community}"}
 
 
@@ -39,8 +38,8 @@ class RoundupOptions:
 
     ``key``, ``lon``, ``lat`` name properties of the class ``item``: a String and two Numbers that the
     tracker's schema has for the purpose. ``fields``: further properties over templates (docs/formats.md).
-    ``files``: Multilink that takes photographs, None: none are sent. ``status``, ``result``: properties
-    that an officer sets; their words are mapped by ``stages`` and ``site_results``.
+    ``files``: Multilink that takes photographs, None: none are sent. ``status``, ``result``, ``note``:
+    properties that an officer sets; words are mapped by ``stages`` and ``site_results``.
     """
 
     user: str
@@ -52,8 +51,9 @@ class RoundupOptions:
     files: str | None = "files"
     status: str = "status"
     result: str | None = None
-    stages: dict[str, str] = field(default_factory=dict)
-    site_results: dict[str, str] = field(default_factory=dict)
+    note: str | None = None
+    stages: dict[str, Stage] = field(default_factory=dict)
+    site_results: dict[str, Result] = field(default_factory=dict)
 
 
 class RoundupSink:
@@ -69,7 +69,6 @@ class RoundupSink:
         where = f"[[sinks]] {config.name}"
         self.name = config.name
         self._options = options = from_plain(RoundupOptions, config.options, source=where)
-        check_words(options.stages, options.site_results, where=where)
         self._fields = FieldMap(options.fields, where=f"{where}, fields")
         if not secret or ":" in options.user:
             raise InputError(
@@ -97,7 +96,7 @@ class RoundupSink:
 
     def copies(self, external_key: str) -> tuple[Receipt, ...]:
         """Return every issue with the key, oldest first."""
-        return tuple(self._receipt(row, external_key) for row in self._rows(external_key))
+        return oldest_first([self._receipt(row, external_key) for row in self._rows(external_key)])
 
     def send(self, case: Case, files: Sequence[Path]) -> None:
         """Make the issue through its one-time link, or bring the one that is there up to date."""
@@ -108,7 +107,7 @@ class RoundupSink:
             self._update(there[0], wanted, case)
             return
         if self._options.files:
-            wanted[self._options.files] = [self._upload(path) for path in files]
+            wanted[self._options.files] = [self._upload(*each) for each in outward(self.name, files)]
         link = self._link(key)
         answer = self._ask(
             "POST", f"{self._class}/@poe/{segment(link)}", writes=True, json=wanted, allow=(400,)
@@ -131,16 +130,13 @@ class RoundupSink:
 
     def results(self, cursor: str | None) -> tuple[Sequence[SiteResult], str | None]:
         """Return the stage and result of every issue with a key that was touched since ``cursor``."""
-        newest = _moment(cursor) if cursor else _BEGIN
-        found: dict[str, SiteResult] = {}
-        for row in changed_since(self._changed, _activity, newest - OVERLAP, _PAGE):
-            newest = max(newest, _activity(row))
+        since, found = Since(cursor), list[SiteResult]()
+        for row in changed_since(self._changed, _activity, since.begin, _PAGE):
+            since.saw(_activity(row))
             # What nobody has touched since it was made is still as we sent it.
-            if not row.get(self._options.key) or row.get("activity") == row.get("creation"):
-                continue
-            told = self._told(row)
-            found[told.id] = told
-        return tuple(found.values()), newest.isoformat()
+            if row.get(self._options.key) and row.get("activity") != row.get("creation"):
+                found += since.only_new([self._told(row)], _activity(row))
+        return tuple(found), since.text()
 
     @property
     def _class(self) -> str:
@@ -175,17 +171,10 @@ class RoundupSink:
 
     def _receipt(self, row: dict[str, Any], external_key: str) -> Receipt:
         options = self._options
-        try:
-            at = LonLat(lon_deg=float(row[options.lon]), lat_deg=float(row[options.lat]))
-        except (KeyError, TypeError, ValueError, InputError) as exc:
-            raise Rejected(
-                f"{self.name}: item {row.get('id')} holds {external_key} without a position.",
-                hint=f"Look at its {options.lon} and {options.lat}, or retire it and send the case again.",
-            ) from exc
         return Receipt(
             external_key=external_key,
             remote_id=str(row["id"]),
-            at=at,
+            at=position(self.name, row.get(options.lon), row.get(options.lat)),
             stage=_label(row.get(options.status)),
             read_at=datetime.now(UTC),
         )
@@ -219,19 +208,18 @@ class RoundupSink:
                 hint="It is tried again.",
             )
 
-    def _upload(self, path: Path) -> str:
+    def _upload(self, name: str, content: bytes, media: str) -> str:
         """Return the id of the file at the tracker; what was uploaded once is not uploaded again."""
-        known = (path.name, sha256_file(path))
+        known = (name, hashlib.sha256(content).hexdigest())
         with self._lock:
             if known in self._files:
                 return self._files[known]
-        content = path.read_bytes()
         answer = self._ask(
             "POST",
             "file",
             writes=True,
-            form={"name": path.name, "type": media_type(path)},
-            uploads=[("content", (path.name, content, media_type(path)))],
+            form={"name": name, "type": media},
+            uploads=[("content", (name, content, media))],
         )
         made = at_path(answer.json(), "data.id")
         if not isinstance(made, str | int):
@@ -264,10 +252,10 @@ class RoundupSink:
 
     def _changed(self, at: datetime, offset: int) -> list[dict[str, Any]]:
         options = self._options
-        wanted = [options.key, options.status, "activity", "creation", "actor"]
+        wanted = [options.key, options.status, "activity", "creation", "actor", options.result, options.note]
         query = {
             "activity": at.strftime("%Y-%m-%d.%H:%M:%S;"),
-            "@fields": ",".join([*wanted, options.result] if options.result else wanted),
+            "@fields": ",".join(name for name in wanted if name),
             "@sort": "activity,id",
             "@page_size": str(_PAGE),
             "@page_index": str(offset // _PAGE + 1),
@@ -287,6 +275,7 @@ class RoundupSink:
             stage=stage,
             result=result,
             by=_label(row.get("actor")),
+            note=_label(row.get(options.note)) if options.note else None,
         )
 
 
@@ -316,5 +305,5 @@ def _moment(text: str) -> datetime:
     try:
         found = datetime.fromisoformat(text.replace(".", "T", 1) if text[10:11] == "." else text)
     except ValueError:
-        return _BEGIN
+        return BEGIN
     return found if found.tzinfo else found.replace(tzinfo=UTC)

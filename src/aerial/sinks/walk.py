@@ -1,25 +1,69 @@
-"""Reading what changed at a peer that lists by the time of change, page by page, without missing one."""
+"""Reading what changed at a peer that lists by the time of change: page by page, nothing missed, all once."""
 
+import json
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
+
+from aerial.errors import InputError
+from aerial.records import SiteResult
 
 T = TypeVar("T")
 
 # A change gets its time before it can be seen: what is committed late lies behind the newest one read.
 OVERLAP = timedelta(minutes=10)
+BEGIN = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+class Since:
+    """A cursor: the newest time of change that was read, and the acts near it that were told already.
+
+    Raises:
+        InputError: the text is no cursor of this kind.
+    """
+
+    def __init__(self, cursor: str | None) -> None:
+        self.newest, self._told = BEGIN, dict[str, str]()
+        if cursor:
+            try:
+                held = json.loads(cursor)
+                self.newest = datetime.fromisoformat(held["newest"])
+                self._told = {str(act): str(at) for act, at in held["told"].items()}
+            except (ValueError, KeyError, TypeError, AttributeError) as exc:
+                raise InputError(
+                    f"{cursor[:80]!r} is not a cursor of this destination.",
+                    hint="Pull again from the beginning; what was told already is known by its id.",
+                ) from exc
+        self.begin = self.newest - OVERLAP
+
+    def saw(self, changed_at: datetime) -> None:
+        """Remember that an item with this time of change was read."""
+        self.newest = max(self.newest, changed_at)
+
+    def only_new(self, acts: Sequence[SiteResult], changed_at: datetime) -> Iterator[SiteResult]:
+        """Yield the acts that were not told yet; ``changed_at`` is the time of change of their item."""
+        for act in acts:
+            if act.id not in self._told:
+                yield act
+            self._told[act.id] = changed_at.isoformat()
+
+    def text(self) -> str:
+        """Return the next cursor; acts of items that will not be listed again are forgotten."""
+        begin = self.newest - OVERLAP
+        kept = {act: at for act, at in self._told.items() if datetime.fromisoformat(at) >= begin}
+        return json.dumps({"newest": self.newest.isoformat(), "told": kept})
 
 
 def changed_since(
-    page: Callable[[datetime, int], Sequence[T]], when: Callable[[T], datetime], since: datetime, size: int
+    page: Callable[[datetime, int], Sequence[T]], when: Callable[[T], datetime], begin: datetime, size: int
 ) -> Iterator[T]:
-    """Yield what changed at or after ``since``, in the order of change, some of it more than once.
+    """Yield what changed at or after ``begin``, in the order of change, some of it more than once.
 
     ``page(at, offset)`` returns at most ``size`` items changed at or after ``at``, ordered by change.
     Each page begins at the time of the last item instead of by number: an item that changes meanwhile
     moves to the end, and counting would skip another one.
     """
-    at, offset = since, 0
+    at, offset = begin, 0
     while rows := page(at, offset):
         yield from rows
         if len(rows) < size:

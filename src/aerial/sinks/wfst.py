@@ -5,6 +5,7 @@ repeated Insert: the worker looks up first. A report of an exception comes as HT
 """
 
 import base64
+import json
 from collections.abc import Sequence
 from dataclasses import field
 from datetime import UTC, datetime
@@ -14,14 +15,14 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 from aerial.codec import from_plain, sha256_json
 from aerial.errors import InputError
-from aerial.geo import LonLat
-from aerial.records import Case, Receipt, SinkConfig, SiteResult
+from aerial.records import Case, Receipt, Result, SinkConfig, SiteResult, Stage
 from aerial.records.record import record
 from aerial.sinks.fieldmap import FieldMap
 from aerial.sinks.gml import Axis, GmlError, epsg, read_point, write_point, write_polygon
+from aerial.sinks.readback import position
 from aerial.sinks.sink import Rejected
 from aerial.sinks.web import Answer, Web
-from aerial.sinks.words import check_words, site_result
+from aerial.sinks.words import site_result
 from aerial.sinks.xml import XmlError, local, parse_xml
 
 WFS, OGC, OWS = "http://www.opengis.net/wfs", "http://www.opengis.net/ogc", "http://www.opengis.net/ows"
@@ -52,8 +53,8 @@ class WfstOptions:
     result: str | None = None
     fields: dict[str, Any] = field(default_factory=lambda: dict(_FIELDS))
     user: str | None = None
-    stages: dict[str, str] = field(default_factory=dict)
-    site_results: dict[str, str] = field(default_factory=dict)
+    stages: dict[str, Stage] = field(default_factory=dict)
+    site_results: dict[str, Result] = field(default_factory=dict)
 
 
 class WfsTSink:
@@ -65,7 +66,6 @@ class WfsTSink:
         where = f"[[sinks]] {config.name}"
         self.name = config.name
         self._options = options = from_plain(WfstOptions, config.options, source=where)
-        check_words(options.stages, options.site_results, where=where)
         self._fields = FieldMap(options.fields, where=f"{where}, fields")
         names = [options.type_name, options.geometry, options.key, options.stage or "x", *options.fields]
         for name in [*names, options.result or "x"]:
@@ -81,6 +81,7 @@ class WfsTSink:
             login = base64.b64encode(f"{options.user}:{secret or ''}".encode()).decode()
             self._headers["Authorization"] = f"Basic {login}"
         self._web = Web(config, secrets=(secret, login))
+        self._checked = False
 
     def find(self, external_key: str) -> Receipt | None:
         """Return the first feature with the key, its position as it was written, or None."""
@@ -97,6 +98,7 @@ class WfsTSink:
     def send(self, case: Case, files: Sequence[Path]) -> None:
         """Insert one feature; what already lies there is not looked at."""
         options = self._options
+        self._check()
         root = Element(f"{{{WFS}}}Transaction", {"service": "WFS", "version": "1.1.0"})
         feature = SubElement(SubElement(root, f"{{{WFS}}}Insert"), self._tag(options.type_name))
         values = {options.key: case.external_key} | self._fields.flat(case)
@@ -119,34 +121,74 @@ class WfsTSink:
             )
 
     def results(self, cursor: str | None) -> tuple[Sequence[SiteResult], str | None]:
-        """Return the stage and result of every feature that are not those at ``cursor``.
+        """Return the stage and result of every feature where they are not those of ``cursor``.
 
-        A WFS tells no time of change: all features are read, and compared with the digest of what was read.
+        A WFS tells no time of change: all features are read, and the cursor holds what each of them said.
         """
         options = self._options
         if not options.stage and not options.result:
             return (), cursor
-        found, now = [], datetime.now(UTC)
+        held, found, now = _held(cursor), list[SiteResult](), datetime.now(UTC)
         for row in self._features(None):
             key = self._text(row, options.key)
             stage = self._text(row, options.stage) if options.stage else ""
             result = self._text(row, options.result) if options.result else ""
-            if not key or (stage in ("", options.first_stage) and not result):
+            count, _, was = held.get(_id(row), "0:").partition(":")
+            words = sha256_json([stage, result])[:12]
+            first = not was and stage in ("", options.first_stage) and not result
+            if not key or first or was == words:
                 continue
-            number = sha256_json([_id(row), key, stage, result])[:16]
+            # Numbered: a case that comes back to a stage it had is another act.
+            held[_id(row)] = f"{int(count) + 1}:{words}"
             found.append(
                 site_result(
-                    f"{_id(row)}:{number}", key, now, stages=options.stages, results=options.site_results,
-                    stage=stage, result=result,
+                    f"{_id(row)}:{held[_id(row)]}", key, now, stage=stage, result=result,
+                    stages=options.stages, results=options.site_results,
                 )
             )  # fmt: skip
-        return tuple(found), None
+        return tuple(found), json.dumps(held)
 
     def _tag(self, name: str) -> str:
         return f"{{{self._options.namespace}}}{name}"
 
+    def _check(self) -> None:
+        """Refuse to write in another CRS than the service keeps.
+
+        QGIS Server stores such numbers as they are, and answers them as they are: nothing would show it.
+        """
+        if self._checked:
+            return
+        query = {"service": "WFS", "version": "1.1.0", "request": "GetCapabilities"}
+        answer = self._web.ask("GET", "", writes=False, headers=self._headers, query=query)
+        types = [
+            {local(child): (child.text or "").strip() for child in element}
+            for element in self._told(answer).iter()
+            if local(element) == "FeatureType"
+        ]
+        name = self._options.type_name
+        kept = next(
+            (one.get("DefaultSRS", "") for one in types if one.get("Name", "").rpartition(":")[2] == name),
+            None,
+        )
+        if kept is None:
+            raise Rejected(
+                f"{self.name}: the service offers no feature type {name}.",
+                hint="Correct type_name; GetCapabilities lists them, without the prefix.",
+            )
+        try:
+            same = epsg(kept) == epsg(self._options.srs)
+        except GmlError:
+            same = False
+        if not same:
+            raise Rejected(
+                f"{self.name}: {name} is kept in {self._web.clean(kept)}, not in {self._options.srs}.",
+                hint="Write the CRS of the layer as srs.",
+            )
+        self._checked = True
+
     def _features(self, external_key: str | None) -> list[Element]:
         options = self._options
+        self._check()
         root = Element(
             f"{{{WFS}}}GetFeature",
             {
@@ -158,7 +200,7 @@ class WfsTSink:
         # The prefix is declared on the element itself, for the value of typeName.
         root.set("xmlns:app", options.namespace)
         query = SubElement(root, f"{{{WFS}}}Query", {"typeName": f"app:{options.type_name}"})
-        query.set("srsName", options.srs)
+        # No srsName: asked in another CRS than its own, QGIS Server turns the axes and names them wrongly.
         if external_key is not None:
             equal = SubElement(SubElement(query, f"{{{OGC}}}Filter"), f"{{{OGC}}}PropertyIsEqualTo")
             SubElement(equal, f"{{{OGC}}}PropertyName").text = options.key
@@ -177,6 +219,9 @@ class WfsTSink:
     def _ask(self, root: Element, *, writes: bool) -> tuple[Answer, Element]:
         content = b'<?xml version="1.0" encoding="UTF-8"?>' + tostring(root, encoding="unicode").encode()
         answer = self._web.ask("POST", "", writes=writes, headers=self._headers, content=content)
+        return answer, self._told(answer)
+
+    def _told(self, answer: Answer) -> Element:
         try:
             told = parse_xml(answer.body)
         except XmlError as exc:
@@ -186,7 +231,7 @@ class WfsTSink:
                 f"{self.name}: the server refused: {self._said(told)}",
                 hint="Compare options with what DescribeFeatureType tells, then revive the case.",
             )
-        return answer, told
+        return told
 
     def _said(self, told: Element) -> str:
         return (
@@ -200,23 +245,16 @@ class WfsTSink:
         options = self._options
         held = next((child for child in row if local(child) == options.geometry), None)
         try:
-            if held is None:
-                raise GmlError("there is no geometry")  # noqa: TRY301 - one message for all of them
             lon, lat = read_point(held, options.srs, options.axis)
         except GmlError as exc:
             raise Rejected(
                 f"{self.name}: feature {_id(row)} holds {external_key} without a position: {exc}.",
-                hint="Correct geometry and srs, or delete the feature and send the case again.",
+                hint="Correct geometry, srs and axis, or delete the feature and send the case again.",
             ) from exc
-        if abs(lat) > 90 >= abs(lon):
-            raise Rejected(
-                f"{self.name}: feature {_id(row)} holds {external_key} with latitude and longitude swapped.",
-                hint="The server departs from srs: set axis to xy or yx, delete the feature, send the case again.",
-            )
         return Receipt(
             external_key=external_key,
             remote_id=_id(row),
-            at=LonLat(lon_deg=lon, lat_deg=lat),
+            at=position(self.name, lon, lat),
             stage=self._text(row, options.stage) if options.stage else "",
             read_at=datetime.now(UTC),
         )
@@ -229,3 +267,13 @@ def _id(row: Element) -> str:
 def _id_order(row: Element) -> tuple[int, str]:
     number = _id(row).rpartition(".")[2]
     return (int(number) if number.isascii() and number.isdigit() else 0, _id(row))
+
+
+def _held(cursor: str | None) -> dict[str, str]:
+    try:
+        return {str(key): str(value) for key, value in json.loads(cursor or "{}").items()}
+    except (ValueError, AttributeError) as exc:
+        raise InputError(
+            f"{str(cursor)[:80]!r} is not a cursor of this destination.",
+            hint="Pull again from the beginning.",
+        ) from exc

@@ -1,29 +1,14 @@
-"""A peer's words for stages and on-site results, as ours."""
+"""One act at a peer as a ``SiteResult``, its words for stages and results translated to ours."""
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import cast, get_args
+from typing import get_args
 
-from aerial.errors import InputError
 from aerial.records import Result, SiteResult, Stage
+from aerial.sinks.readback import told
 
-STAGES: frozenset[str] = frozenset(get_args(Stage))
-RESULTS: frozenset[str] = frozenset(get_args(Result))
-
-
-def check_words(stages: Mapping[str, str], results: Mapping[str, str], *, where: str) -> None:
-    """Refuse a map whose right side is no stage or result of ours.
-
-    Raises:
-        InputError: names the first such word.
-    """
-    for what, words, known in (("stages", stages, STAGES), ("site_results", results, RESULTS)):
-        for theirs, ours in words.items():
-            if ours not in known:
-                raise InputError(
-                    f"{where}: {what} maps {theirs!r} to {ours!r}, which is not one of ours.",
-                    hint=f"Map it to one of: {', '.join(sorted(known))}.",
-                )
+_STAGES: dict[str, Stage] = {word: word for word in get_args(Stage)}
+_RESULTS: dict[str, Result] = {word: word for word in get_args(Result)}
 
 
 def site_result(
@@ -31,30 +16,25 @@ def site_result(
     external_key: str,
     at: datetime,
     *,
-    stages: Mapping[str, str],
-    results: Mapping[str, str],
+    stages: Mapping[str, Stage],
+    results: Mapping[str, Result],
     stage: str | None = None,
     result: str | None = None,
     by: str | None = None,
     note: str | None = None,
 ) -> SiteResult:
-    """Return one act at a peer; ``act`` is its id there.
+    """Return one act; ``act`` is its id at the peer.
 
-    A word that is neither mapped nor one of ours goes into the note: it is not guessed, and not dropped.
+    A word that is neither configured nor one of ours goes into the note: it is not guessed, and not dropped.
     """
-    ours_stage = stages.get(stage or "", stage if stage in STAGES else None)
-    ours_result = results.get(result or "", result if result in RESULTS else None)
-    said = [note] if note else []
-    if stage and ours_stage is None:
-        said.append(f"Stage at the peer: {stage}.")
-    if result and ours_result is None:
-        said.append(f"Result at the peer: {result}.")
+    ours_stage, odd_stage = told(stage, _STAGES | dict(stages), "stage")
+    ours_result, odd_result = told(result, _RESULTS | dict(results), "result")
     return SiteResult(
         id=act,
         external_key=external_key,
         at=at,
-        stage=cast("Stage | None", ours_stage),
-        result=cast("Result | None", ours_result),
+        stage=ours_stage,
+        result=ours_result,
         by=by or None,
-        note=" ".join(said),
+        note=" ".join(text for text in (note, odd_stage, odd_result) if text),
     )
