@@ -161,6 +161,22 @@ def spoil_case(package: Path) -> None:
     path.write_text(path.read_text().replace('"area_m2": 100.0', '"area_m2": 900.0'))
 
 
+def spoil_outline(package: Path) -> None:
+    """Give the case an outline that crosses itself and reaches beyond the Earth."""
+    path = package / "data/cases" / KEY / "case.json"
+    data = json.loads(path.read_text())
+    ring = data["suspect"]["outline"]["coordinates"][0]
+    data["suspect"]["outline"]["coordinates"][0] = [
+        ring[0],
+        ring[2],
+        ring[1],
+        ring[3],
+        [113.8, 1e300],
+        ring[0],
+    ]
+    path.write_text(json.dumps(data))
+
+
 def spoil_evidence(package: Path) -> None:
     """Change a hash in the case."""
     path = package / "data/cases" / KEY / "case.json"
@@ -200,6 +216,7 @@ def add_case(package: Path) -> None:
     ("spoil", "code"),
     [
         (spoil_case, "case"),
+        (spoil_outline, "case"),
         (spoil_evidence, "evidence"),
         (spoil_listing, "listed"),
         (spoil_heads, "record"),
@@ -223,8 +240,10 @@ def test_missing_and_extra_files_are_named(package: Path) -> None:
     gone.unlink()
     (package / "data/added.txt").write_text("x")
     (package / "fetch.txt").write_text("http://example.org/x 1 data/x\n")
+    (package / "data/hollow").mkdir()
     told = {finding.code: finding.message for finding in fails(package)}
     assert "k1-after.jpg" in told["missing"]
+    assert "hollow" in told["name"]
     extra = [finding.message for finding in fails(package) if finding.code == "extra"]
     assert len(extra) == 2 and "fetch.txt" in extra[0] and "added.txt" in extra[1]
 

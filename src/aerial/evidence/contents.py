@@ -7,6 +7,8 @@ import json
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
+from shapely.errors import ShapelyError
+
 from aerial.chain import ChainRow, Head, read_lines, verify_rows
 from aerial.codec import from_plain
 from aerial.errors import EvidenceError, InputError
@@ -136,10 +138,16 @@ def _case(package: Opened, folder: str, listed: dict[str, PackagedFile]) -> Told
     case = _record(package, folder + "case.json", Case)
     if f"{_CASES}{case.external_key}/" != folder:
         yield "case", f"{folder}case.json is of another case, {bag.told(case.external_key)}."
-    for name, expected in (
-        ("case.geojson", case_feature(case)),
-        ("suspect.geojson", suspect_feature(case.suspect)),
-    ):
+    try:
+        features = {
+            "case.geojson": case_feature(case),
+            "suspect.geojson": suspect_feature(case.suspect),
+        }
+    except (ShapelyError, ValueError, TypeError, AttributeError) as exc:
+        # The outline is whatever somebody wrote there.
+        yield "case", f"{folder}case.json holds no outline that can be one: {exc}"
+        return
+    for name, expected in features.items():
         if not _agrees(_json(package, folder + name), expected):
             yield "case", f"{folder}{name} says something else than case.json."
     known = {item.path: item.sha256 for item in listed.values()}

@@ -61,6 +61,9 @@ class _Folder:
         self.sizes: dict[str, int] = {}
         refused: list[str] = []
         for folder, folders, files in os.walk(top, onerror=lambda error: refused.append(_unread(error))):
+            if not folders and not files and Path(folder) != top:
+                empty = bag.told(Path(folder).relative_to(top).as_posix())
+                refused.append(f"{empty} does not belong to the package: it is an empty folder.")
             for name in (*folders, *files):
                 path = Path(folder) / name
                 relative = path.relative_to(top).as_posix()
@@ -68,12 +71,9 @@ class _Folder:
                 why = bag.why_unusable(relative)
                 if stat.S_ISLNK(kind.st_mode):
                     why = "it is a link"
-                elif stat.S_ISDIR(kind.st_mode):
-                    if not any(path.iterdir()):
-                        why = "it is an empty folder, and packages have none"
-                elif not stat.S_ISREG(kind.st_mode):
+                elif not stat.S_ISREG(kind.st_mode) and not stat.S_ISDIR(kind.st_mode):
                     why = "it is no file"
-                elif why is None:
+                elif why is None and stat.S_ISREG(kind.st_mode):
                     self.sizes[relative] = kind.st_size
                 if why is not None:
                     refused.append(f"{bag.told(relative)} does not belong to the package: {why}.")
