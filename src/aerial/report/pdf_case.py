@@ -4,17 +4,16 @@ import io
 from dataclasses import dataclass
 
 import numpy as np
-import segno
 from PIL import Image
 
 from aerial.report.locate import ASPECT, LocationMap, kinds_drawn, on_paper
 from aerial.report.pictures import Shown, for_paper
+from aerial.report.qr import make_qr
 from aerial.report.sheet import BLUE, INK, MARGIN, MARK, RIGHT, SOFT, Block, Colour, Sheet, leading
 from aerial.report.text import LONGEST
 from aerial.report.view import CaseView
 from aerial.report.words import RESULTS, ZONES, Words
 
-PICTURE_SIDE_PX = 480  # 60 mm at 200 dots an inch
 _PICTURE, _GAP = 60.0, 3.0
 _PICTURES_Y, _MIDDLE_Y, _LOWER_Y, _PROOF_Y, _SEEN_Y, _SIGN_Y = 39.0, 107.0, 186.0, 230.0, 252.0, 265.0
 _MAP_WIDTH = 84.0
@@ -94,7 +93,7 @@ def _head(pdf: Sheet, page: CasePage, words: Words) -> None:
 
 
 def _qr(text: str) -> Image.Image:
-    squares_NN = np.array([list(row) for row in segno.make_qr(text, error="m").matrix], np.uint8)
+    squares_NN = np.array([list(row) for row in make_qr(text).matrix], np.uint8)
     dots = np.kron(np.pad(1 - squares_NN, 2, constant_values=1), np.ones((6, 6), np.uint8)) * 255
     return Image.fromarray(dots.astype(np.uint8), "L")
 
@@ -105,7 +104,7 @@ def _picture(pdf: Sheet, x: float, picture: Shown, view: CaseView, words: Words)
     if picture.label in dates:
         caption += f" {dates[picture.label]}"
     pdf.write_line(x, _PICTURES_Y + _PICTURE + 4, pdf.cut(caption, _PICTURE, 8), 8, SOFT)
-    small = for_paper(picture.path, PICTURE_SIDE_PX) if picture.path else None
+    small = for_paper(picture.path) if picture.path else None
     if small is None:
         pdf.frame(x, _PICTURES_Y, _PICTURE, _PICTURE, filled=True)
         why = pdf.wrapped(words(picture.absent or "broken_picture"), _PICTURE - 8, 9, 3)
@@ -168,7 +167,9 @@ def _bar_and_north(pdf: Sheet, drawing: LocationMap, place: tuple[float, float, 
     pdf.write_line(left, base - 1.4, text, 7)
     middle = x + width - 3.75
     pdf.set_fill_color(*INK)
-    pdf.polygon([(middle, y + 1.6), (middle + 1.6, y + 5.8), (middle, y + 4.7), (middle - 1.6, y + 5.8)], style="F")
+    pdf.polygon(
+        [(middle, y + 1.6), (middle + 1.6, y + 5.8), (middle, y + 4.7), (middle - 1.6, y + 5.8)], style="F"
+    )
     pdf.set_fill_color(245, 247, 249)
     pdf.write_line(middle - pdf.width_of("N", 8) / 2, y + 9.2, "N", 8)
 

@@ -10,7 +10,7 @@ from aerial.report.text import shown
 from aerial.report.view import Fact, local_time
 from aerial.report.words import KINDS, STAGES, Words
 
-PART = 200  # case pages in one file
+PART = 300  # case pages in one file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,10 @@ def summary(report: CycleReport, words: Words) -> Summary:
             _tally(words("by_kind"), cases, lambda case: words.of(KINDS, case.suspect.kind)),
         ),
         audit=tuple(
-            Fact(label=f"{shown(head.device, longest=40)} · {head.seq} {words('row')}", value=shown(head.sha256))
+            Fact(
+                label=f"{shown(head.device, longest=40)} · {head.seq} {words('row')}",
+                value=shown(head.sha256),
+            )
             for head in report.audit
         ),
     )
@@ -63,9 +66,7 @@ def summary(report: CycleReport, words: Words) -> Summary:
 
 def parts(entries: Sequence[CaseEntry]) -> list[range]:
     """Return the cases of each file of case pages, as ranges of their positions from 0."""
-    return [
-        range(start, min(start + PART, len(entries))) for start in range(0, len(entries), PART)
-    ]
+    return [range(start, min(start + PART, len(entries))) for start in range(0, len(entries), PART)]
 
 
 def _community(case: Case, words: Words) -> str:

@@ -96,7 +96,11 @@ def case_view(entry: CaseEntry, number: int, report: CycleReport, words: Words) 
     result = site_result(entry)
     result_text = words("no_result")
     if result is not None:
-        parts = [words.of(RESULTS, result.result or ""), result.by, local_time(result.at, report.utc_offset_h)]
+        parts = [
+            words.of(RESULTS, result.result or ""),
+            result.by,
+            local_time(result.at, report.utc_offset_h),
+        ]
         result_text = words("comma").join(shown(part) for part in [*parts, result.note] if part)
     deadline = local_time(case.deadline, report.utc_offset_h) if case.deadline else words("not_set")
     return CaseView(
@@ -192,7 +196,9 @@ def _file(entry: CaseEntry, report: CycleReport, words: Words, result: str) -> t
         Fact(label=words("site_result"), value=result, known=result != words("no_result")),
         Fact(label=words("previous"), value=shown(case.previous) if case.previous else words("none")),
         _named(words, "matter", f"{case.matter.code} {case.matter.name}" if case.matter else None),
-        _named(words, "authority", f"{case.authority.name} {case.authority.code}" if case.authority else None),
+        _named(
+            words, "authority", f"{case.authority.name} {case.authority.code}" if case.authority else None
+        ),
         _named(words, "accepted", accepted),
     )
 
@@ -222,7 +228,7 @@ def _named(words: Words, name: str, value: str | None, *, absent: str = "unknown
 
 
 def metric_position(at: LonLat) -> tuple[str, float, float]:
-    """Return the CRS for metric work around ``at`` (CGCS2000 as EPSG code) with east and north in it, metres."""
+    """Return the CRS for metric work around ``at`` as a code, and east and north in it, metres."""
     crs = geo.metric_crs_at(at)
     east_m, north_m = geo.from_lonlat(crs, at)
     return _short(crs), east_m, north_m
