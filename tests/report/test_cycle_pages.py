@@ -51,8 +51,8 @@ def test_both_pages_say_all_that_an_officer_needs(tmp_path: Path) -> None:
 def test_nothing_calls_a_case_illegal_and_nothing_unknown_is_invented(tmp_path: Path) -> None:
     """Every 违建 stands behind 疑似, and what is not known is said to be unknown."""
     bare = entry(
-        tmp_path, community=None, unit_grid=None, error_m=None, height_change_m=None, deadline=None, address=None,
-        matter=None, authority=None, secrecy=None, before=None,
+        tmp_path, community=None, unit_grid=None, error_m=None, height_change_m=None, deadline=None,
+        address=None, matter=None, authority=None, secrecy=None, before=None,
     )  # fmt: skip
     write_reports(report([bare], tmp_path), tmp_path / "out", ["html", "pdf"])
     for text in (pdf_text(tmp_path / "out" / "report.pdf"), html_text(tmp_path / "out" / "html")):

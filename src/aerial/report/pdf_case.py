@@ -178,6 +178,8 @@ def _legend(pdf: Sheet, drawing: LocationMap, y: float, words: Words) -> None:
     x = MARGIN
     for kind in kinds_drawn(drawing):
         name = words.of(ZONES, kind) if kind in ZONES else words(f"location_{kind}")
+        if x + 5.5 + pdf.width_of(name, 7) > MARGIN + _MAP_WIDTH:
+            x, y = MARGIN, y + leading(7)
         pdf.set_draw_color(*_COLOURS[kind])
         pdf.set_line_width(0.5)
         pdf.set_dash_pattern(*((1.6, 0.9) if kind == "community" else (0, 0)))
@@ -186,7 +188,7 @@ def _legend(pdf: Sheet, drawing: LocationMap, y: float, words: Words) -> None:
         x += 5.5 + pdf.width_of(name, 7) + 3.5
     pdf.set_dash_pattern()
     if not drawing.has_cell:
-        pdf.write_line(x, y, words("no_outline"), 7, SOFT)
+        pdf.write_line(MARGIN, y + leading(7), words("no_outline"), 7, SOFT)
 
 
 def _signatures(pdf: Sheet, words: Words) -> None:
@@ -199,10 +201,8 @@ def _signatures(pdf: Sheet, words: Words) -> None:
         pdf.rect(x, _SIGN_Y, width, height)
         pdf.write_line(x + 2, _SIGN_Y + 4.5, words(word), 8, SOFT)
         if word == "signed_result":
-            at = x + 2
-            for name in RESULTS:
-                text = words.of(RESULTS, name)
-                pdf.rect(at, _SIGN_Y + 11.2, 2.8, 2.8)
-                pdf.write_line(at + 3.8, _SIGN_Y + 13.7, text, 8)
-                at += 3.8 + pdf.width_of(text, 8) + 2.6
+            for index, name in enumerate(RESULTS):
+                at, y = x + 2 + index % 3 * width / 3, _SIGN_Y + 7 + index // 3 * 5.5
+                pdf.rect(at, y, 2.8, 2.8)
+                pdf.write_line(at + 3.8, y + 2.5, words.of(RESULTS, name), 8)
         x += width
