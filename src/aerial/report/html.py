@@ -9,14 +9,13 @@ from typing import Any
 
 import jinja2
 import numpy as np
-import segno
-from markupsafe import Markup
 
 from aerial.report.locate import ASPECT, LocationMap, Locator, kinds_drawn, on_paper
 from aerial.report.pictures import case_pictures, write_small_overview
+from aerial.report.qr import qr_svg
 from aerial.report.record import CaseEntry, CycleReport
 from aerial.report.summary import PART, parts, summary
-from aerial.report.text import FONT, FONT_LICENCE, LONGEST
+from aerial.report.text import FONT, FONT_LICENCE
 from aerial.report.view import CaseView, case_view
 from aerial.report.words import RESULTS, ZONES, Words
 
@@ -28,7 +27,7 @@ _MAP_WIDTH = 500.0
 def write_html(
     report: CycleReport, entries: Sequence[CaseEntry], folder: Path, advance: Advance = lambda: None
 ) -> None:
-    """Write the pages of ``report`` into the empty ``folder``: ``index.html`` first, then ``PART`` cases a page.
+    """Write the pages of ``report`` into the empty ``folder``: ``index.html``, then ``PART`` cases a page.
 
     ``entries`` are its cases in order; ``advance`` is called once a case.
     """
@@ -155,12 +154,3 @@ def safe_name(name: str) -> str:
         if re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name)
         else sha256(name.encode("utf-8", "replace")).hexdigest()
     )
-
-
-def qr_svg(text: str) -> Markup | None:
-    """Return a QR code as SVG; None for a text that is too long to be a case number."""
-    if len(text) > LONGEST:
-        return None
-    code = segno.make_qr(text, error="m")
-    # segno writes nothing but the path of the code's own dark squares.
-    return Markup(code.svg_inline(scale=3, border=2, dark="#000", light="#fff"))  # noqa: S704

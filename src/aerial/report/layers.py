@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import geopandas
-import pandas as pd
+import geopandas  # type: ignore[import-untyped]
+import pandas as pd  # type: ignore[import-untyped]
 from shapely.geometry import Point
 from shapely.geometry.base import BaseGeometry
 
@@ -85,7 +85,7 @@ def _about(report: CycleReport) -> dict[str, Any]:
     }
 
 
-def _columns(rows: Sequence[dict[str, Any]]) -> dict[str, "pd.Series[Any]"]:
+def _columns(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {name: pd.Series(list(_column(name, rows)), dtype=_type(name)) for name in LAYER}
 
 

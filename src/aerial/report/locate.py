@@ -66,7 +66,7 @@ class Locator:
         self._bases: dict[str, LocationMap] = {}
 
     def __call__(self, case: Case) -> LocationMap:
-        """Return the map of ``case``: its cell with it marked, or its surroundings where the cell is unknown."""
+        """Return the map of ``case``: its cell, or its surroundings where the cell is unknown."""
         cell = self._cells.get(case.cell)
         base = None
         if cell is not None:
@@ -154,7 +154,8 @@ def _clipped(kind: str, outline: BaseGeometry, window: Box) -> list[Ring]:
         inside = line.intersection(box(*window))
         for part in getattr(inside, "geoms", [inside]):
             if isinstance(part, LineString) and not part.is_empty:
-                parts.append(Ring(kind=kind, xy_N2=np.asarray(part.coords)[:, :2], closed=part.is_closed))
+                xy_N2 = np.asarray(part.coords)[:, :2]
+                parts += [Ring(kind=kind, xy_N2=xy_N2, closed=part.is_closed)]
     return parts
 
 

@@ -54,7 +54,7 @@ class PdfReport:
         self._words = Words(report.language)
         self._summary = summary(report, self._words)
         self._locate = Locator(report)
-        self._overviews: dict[str, bytes | None] = {}
+        self._overviews: dict[str, Path | None] = {}
         self.missing = 0
 
     @property
@@ -63,7 +63,7 @@ class PdfReport:
         return len(self._entries) <= PART
 
     def write(self, path: Path, advance: Advance) -> None:
-        """Write the summary and, where they are few, the case pages; ``advance`` is called once a case page."""
+        """Write the summary and, where they are few, the case pages; each calls ``advance``."""
         pdf = self._sheet()
         links = self._table(pdf, self._first_page(pdf))
         if self.whole:
@@ -80,7 +80,6 @@ class PdfReport:
             for position in chosen:
                 self._case(pdf, position)
                 advance()
-            self._overviews.clear()
             self._finish(pdf, folder / volume_name(volume))
 
     def _sheet(self, volume: int | None = None) -> Sheet:
@@ -215,9 +214,8 @@ class PdfReport:
         volume, page = divmod(position, PART)
         stage = view.stage + ("*" if view.held else "")
         where = str(first + position) if self.whole else f"{volume + 1} / {page + 1}"
-        return [
-            str(view.number), view.key, view.community, view.cell, view.kind, view.area, stage, view.due_on, where
-        ]  # fmt: skip
+        place = (view.community, view.cell)
+        return [str(view.number), view.key, *place, view.kind, view.area, stage, view.due_on, where]
 
     def _row(self, pdf: Sheet, y: float, cells: Sequence[str], colour: tuple[int, int, int]) -> None:
         x = MARGIN
@@ -244,10 +242,11 @@ class PdfReport:
 
     def _overview(self, cell: str) -> bytes | None:
         if cell not in self._overviews:
-            path = self._scratch / "overview.jpg"
+            path = self._scratch / f"{len(self._overviews)}.jpg"
             written = write_small_overview(self._report.cells[cell], self._report.zones, path)
-            self._overviews[cell] = path.read_bytes() if written else None
-        return self._overviews[cell]
+            self._overviews[cell] = path if written else None
+        kept = self._overviews[cell]
+        return kept.read_bytes() if kept else None
 
 
 def _more_pages(rows: int, y: float) -> int:

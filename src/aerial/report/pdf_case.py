@@ -4,17 +4,16 @@ import io
 from dataclasses import dataclass
 
 import numpy as np
-import segno
 from PIL import Image
 
 from aerial.report.locate import ASPECT, LocationMap, kinds_drawn, on_paper
 from aerial.report.pictures import Shown, for_paper
+from aerial.report.qr import make_qr
 from aerial.report.sheet import BLUE, INK, MARGIN, MARK, RIGHT, SOFT, Block, Colour, Sheet, leading
 from aerial.report.text import LONGEST
 from aerial.report.view import CaseView
 from aerial.report.words import RESULTS, ZONES, Words
 
-PICTURE_SIDE_PX = 480  # 60 mm at 200 dots an inch
 _PICTURE, _GAP = 60.0, 3.0
 _PICTURES_Y, _MIDDLE_Y, _LOWER_Y, _PROOF_Y, _SEEN_Y, _SIGN_Y = 39.0, 107.0, 186.0, 230.0, 252.0, 265.0
 _MAP_WIDTH = 84.0
@@ -94,7 +93,7 @@ def _head(pdf: Sheet, page: CasePage, words: Words) -> None:
 
 
 def _qr(text: str) -> Image.Image:
-    squares_NN = np.array([list(row) for row in segno.make_qr(text, error="m").matrix], np.uint8)
+    squares_NN = np.array([list(row) for row in make_qr(text).matrix], np.uint8)
     dots = np.kron(np.pad(1 - squares_NN, 2, constant_values=1), np.ones((6, 6), np.uint8)) * 255
     return Image.fromarray(dots.astype(np.uint8), "L")
 
@@ -105,7 +104,7 @@ def _picture(pdf: Sheet, x: float, picture: Shown, view: CaseView, words: Words)
     if picture.label in dates:
         caption += f" {dates[picture.label]}"
     pdf.write_line(x, _PICTURES_Y + _PICTURE + 4, pdf.cut(caption, _PICTURE, 8), 8, SOFT)
-    small = for_paper(picture.path, PICTURE_SIDE_PX) if picture.path else None
+    small = for_paper(picture.path) if picture.path else None
     if small is None:
         pdf.frame(x, _PICTURES_Y, _PICTURE, _PICTURE, filled=True)
         why = pdf.wrapped(words(picture.absent or "broken_picture"), _PICTURE - 8, 9, 3)
@@ -179,6 +178,8 @@ def _legend(pdf: Sheet, drawing: LocationMap, y: float, words: Words) -> None:
     x = MARGIN
     for kind in kinds_drawn(drawing):
         name = words.of(ZONES, kind) if kind in ZONES else words(f"location_{kind}")
+        if x + 5.5 + pdf.width_of(name, 7) > MARGIN + _MAP_WIDTH:
+            x, y = MARGIN, y + leading(7)
         pdf.set_draw_color(*_COLOURS[kind])
         pdf.set_line_width(0.5)
         pdf.set_dash_pattern(*((1.6, 0.9) if kind == "community" else (0, 0)))
@@ -187,7 +188,7 @@ def _legend(pdf: Sheet, drawing: LocationMap, y: float, words: Words) -> None:
         x += 5.5 + pdf.width_of(name, 7) + 3.5
     pdf.set_dash_pattern()
     if not drawing.has_cell:
-        pdf.write_line(x, y, words("no_outline"), 7, SOFT)
+        pdf.write_line(MARGIN, y + leading(7), words("no_outline"), 7, SOFT)
 
 
 def _signatures(pdf: Sheet, words: Words) -> None:
@@ -200,10 +201,8 @@ def _signatures(pdf: Sheet, words: Words) -> None:
         pdf.rect(x, _SIGN_Y, width, height)
         pdf.write_line(x + 2, _SIGN_Y + 4.5, words(word), 8, SOFT)
         if word == "signed_result":
-            at = x + 2
-            for name in RESULTS:
-                text = words.of(RESULTS, name)
-                pdf.rect(at, _SIGN_Y + 11.2, 2.8, 2.8)
-                pdf.write_line(at + 3.8, _SIGN_Y + 13.7, text, 8)
-                at += 3.8 + pdf.width_of(text, 8) + 2.6
+            for index, name in enumerate(RESULTS):
+                at, y = x + 2 + index % 3 * width / 3, _SIGN_Y + 7 + index // 3 * 5.5
+                pdf.rect(at, y, 2.8, 2.8)
+                pdf.write_line(at + 3.8, y + 2.5, words.of(RESULTS, name), 8)
         x += width

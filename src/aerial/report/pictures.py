@@ -1,4 +1,7 @@
-"""The pictures of a report: checked against their hashes, small enough for paper, nothing sensitive in overviews."""
+"""The pictures of a report: checked against their hashes, small enough for paper.
+
+Nothing that lies in a sensitive zone is seen in an overview.
+"""
 
 import io
 from collections.abc import Sequence
@@ -17,7 +20,8 @@ from aerial.records import Zone
 from aerial.report.record import CaseEntry, CellMap
 
 _QUALITY = 80
-OVERVIEW_SIDE_PX = 720
+_LEAST_SIDE_PX = 320
+OVERVIEW_LEAST_PX = 480
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,16 +50,19 @@ def _checked(label: str, path: Path | None, known: set[str]) -> Shown:
     return Shown(label=label, path=path) if genuine else Shown(label=label, path=None, absent="other_picture")
 
 
-def for_paper(path: Path, side_px: int) -> tuple[bytes, int, int] | None:
-    """Return a JPEG of at most ``side_px`` a side with its width and height in pixels; None: unreadable."""
+def for_paper(path: Path) -> tuple[bytes, int, int] | None:
+    """Return a JPEG of 320 to 640 pixels a side, if it was not smaller, with its width and height.
+
+    60 mm on paper are then 135 dots an inch or more. None: it cannot be read.
+    """
     try:
         with Image.open(path) as picture:
-            if picture.format == "JPEG" and max(picture.size) <= side_px:
+            if picture.format == "JPEG" and max(picture.size) <= 2 * _LEAST_SIDE_PX:
                 return path.read_bytes(), *picture.size
-            # The decoder itself halves while it decodes: a quarter of the time.
-            picture.draft("RGB", (side_px, side_px))
+            # The decoder halves, and halves again, while it decodes: a quarter of the time each.
+            picture.draft("RGB", (_LEAST_SIDE_PX, _LEAST_SIDE_PX))
             small = picture.convert("RGB")
-            small.thumbnail((side_px, side_px), Image.Resampling.BILINEAR, reducing_gap=2.0)
+            small.thumbnail((2 * _LEAST_SIDE_PX, 2 * _LEAST_SIDE_PX), Image.Resampling.BILINEAR)
             buffer = io.BytesIO()
             small.save(buffer, "JPEG", quality=_QUALITY)
             return buffer.getvalue(), *small.size
@@ -73,11 +80,11 @@ def write_small_overview(cell: CellMap, zones: Sequence[Zone], path: Path) -> bo
     try:
         with Image.open(cell.overview) as picture:
             full = picture.size
-            picture.draft("RGB", (OVERVIEW_SIDE_PX, OVERVIEW_SIDE_PX))
+            picture.draft("RGB", (OVERVIEW_LEAST_PX, OVERVIEW_LEAST_PX))
             small = picture.convert("RGB")
     except (OSError, UnidentifiedImageError, ValueError, Image.DecompressionBombError):
         return False
-    small.thumbnail((OVERVIEW_SIDE_PX, OVERVIEW_SIDE_PX), Image.Resampling.BILINEAR)
+    small.thumbnail((2 * OVERVIEW_LEAST_PX, 2 * OVERVIEW_LEAST_PX), Image.Resampling.BILINEAR)
     _blank(small, cell.overview_grid, full, zones)
     small.save(path, "JPEG", quality=_QUALITY)
     return True

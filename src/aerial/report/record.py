@@ -18,7 +18,7 @@ Outline = Polygon | MultiPolygon
 
 @record
 class AuditHead:
-    """The newest row of one device's audit chain: its number and its hash, which anchor the chain on paper."""
+    """The newest row of one device's audit chain: its number and hash anchor the chain on paper."""
 
     device: str
     seq: int

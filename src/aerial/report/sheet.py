@@ -6,6 +6,7 @@ All lengths in millimetres, y downwards; sizes of type in points.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from fpdf import FPDF
 from fpdf.enums import TextMode
@@ -55,6 +56,8 @@ class Sheet(FPDF):
         # Different from every colour of text, so that each piece of text restores what it changes.
         self.set_fill_color(*PALE)
         self.typeset = Typesetter()
+        # Of one em in thousandths, by code point.
+        self._widths: Any = self.fonts["report"].cw
         self._foot, self._page_word = foot, page_word
 
     def footer(self) -> None:
@@ -65,7 +68,7 @@ class Sheet(FPDF):
 
     def width_of(self, text: str, size: float) -> float:
         """Return how wide ``text`` is."""
-        widths = self.fonts["report"].cw
+        widths = self._widths
         return float(sum(widths[ord(c)] for c in self.typeset(text))) * size * _POINT_MM / 1000
 
     def write_line(
@@ -92,7 +95,7 @@ class Sheet(FPDF):
 
         Lines break between any two Chinese characters, else at a space where there is one.
         """
-        widths, limit = self.fonts["report"].cw, width * 1000 / (size * _POINT_MM)
+        widths, limit = self._widths, width * 1000 / (size * _POINT_MM)
         text = self.typeset(text)
         lines: list[str] = []
         start, used, position = 0, 0.0, 0
@@ -125,7 +128,7 @@ class Sheet(FPDF):
         return y
 
     def write_facts(self, heading: str, facts: Sequence[Fact], block: Block) -> float:
-        """Write facts under a heading; return the y below them. Long values are cut before they reach the bottom."""
+        """Write facts under a heading, cut before they reach the block's bottom; return the y below."""
         y = block.y + leading(block.size)
         self.write_line(block.x, y, heading, block.size + 1, MARK, bold=True)
         y += leading(block.size) * 1.15

@@ -10,7 +10,7 @@ from aerial.report.text import shown
 from aerial.report.view import Fact, local_time
 from aerial.report.words import KINDS, STAGES, Words
 
-PART = 200  # case pages in one file
+PART = 300  # case pages in one file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,11 +6,10 @@ characters that change what is seen around them (line breaks, direction override
 
 import unicodedata
 from collections import Counter
-from collections.abc import Set
 from functools import lru_cache
 from pathlib import Path
 
-from fontTools.ttLib import TTFont
+from fontTools.ttLib import TTFont  # type: ignore[import-untyped]
 
 FONT = Path(__file__).parent / "fonts" / "NotoSansSC-Regular.woff"
 FONT_LICENCE = FONT.with_name("OFL.txt")
@@ -25,6 +24,8 @@ def shown(text: str, *, longest: int = LONGEST) -> str:
 
     Every character that is taken out leaves ``REPLACEMENT`` in its place; breaks become spaces.
     """
+    if len(text) <= longest and text.isprintable() and "  " not in text and text.strip() == text:
+        return unicodedata.normalize("NFC", text)
     # Composed first: a letter and its accent are one character, which the font has.
     start = unicodedata.normalize("NFC", text[: 4 * longest])
     clean = "".join(" " if c in _BREAKS else c if _visible(c) else REPLACEMENT for c in start)
@@ -60,11 +61,11 @@ class Typesetter:
 
     def __init__(self) -> None:
         self.missing: Counter[str] = Counter()
-        self._has: Set[int] = font_characters()
+        self._has = font_characters()
 
     def __call__(self, text: str) -> str:
         """Return ``text`` in characters of the font, as many as before."""
-        if text.isascii() or all(ord(c) in self._has for c in text):
+        if self._has.issuperset(map(ord, text)):
             return text
         absent = [c for c in text if ord(c) not in self._has]
         self.missing.update(absent)

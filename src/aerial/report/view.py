@@ -228,7 +228,7 @@ def _named(words: Words, name: str, value: str | None, *, absent: str = "unknown
 
 
 def metric_position(at: LonLat) -> tuple[str, float, float]:
-    """Return the CRS for metric work around ``at`` (CGCS2000 as EPSG code) with east and north in it, metres."""
+    """Return the CRS for metric work around ``at`` as a code, and east and north in it, metres."""
     crs = geo.metric_crs_at(at)
     east_m, north_m = geo.from_lonlat(crs, at)
     return _short(crs), east_m, north_m

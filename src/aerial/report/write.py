@@ -37,7 +37,7 @@ def write_reports(
     """Write ``report`` into the folder ``out``, each format over the one that was there.
 
     ``report.geojson``, ``report.gpkg``, ``report.xlsx``; ``html/index.html`` with its folder;
-    ``report.pdf`` and, of more than 200 cases, the case pages in ``pdf/``. Other files of ``out``
+    ``report.pdf`` and, of more than 300 cases, the case pages in ``pdf/``. Other files of ``out``
     stay. The same record gives the same text, in the order of community, cell and case number.
 
     Raises:
