@@ -97,6 +97,8 @@ class Sheet(FPDF):
         """
         widths, limit = self._widths, width * 1000 / (size * _POINT_MM)
         text = self.typeset(text)
+        if sum(map(widths.__getitem__, map(ord, text))) <= limit:
+            return [text]
         lines: list[str] = []
         start, used, position = 0, 0.0, 0
         while position < len(text):
