@@ -5,8 +5,10 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pypdf
+import pypdfium2
 import pytest
 from PIL import Image
 from tests.report.cycle import FOUND, LAT, LON, entry, picture, receipt, report, told
@@ -169,3 +171,17 @@ def test_a_failure_leaves_the_report_that_was_there(tmp_path: Path, monkeypatch:
         with pytest.raises(OSError, match="no space"):
             write_reports(made, tmp_path / "out", [name])  # type: ignore[list-item]
     assert {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()} == before
+
+
+def test_the_qr_code_on_paper_is_read_as_the_case_number(tmp_path: Path) -> None:
+    """Another's reader takes the number from the rendered page; the code of the page on screen scales."""
+    one = entry(tmp_path)
+    write_reports(report([one], tmp_path), tmp_path / "out", ["html", "pdf"])
+    with pypdfium2.PdfDocument(tmp_path / "out" / "report.pdf") as document:
+        page = document[1]
+        sheet = page.render(scale=3).to_numpy()
+        page.close()
+    corner = np.ascontiguousarray(sheet[: sheet.shape[0] // 6, sheet.shape[1] // 2 :, :3])
+    text, _, _ = cv2.QRCodeDetector().detectAndDecode(corner)
+    assert text == one.case.external_key
+    assert re.search(r'class="qr"><svg [^>]*viewBox="0 0', html_text(tmp_path / "out" / "html"))

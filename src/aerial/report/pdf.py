@@ -5,7 +5,8 @@ pictures stays that of one volume.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -64,25 +65,26 @@ class PdfReport:
 
     def write(self, path: Path, advance: Advance) -> None:
         """Write the summary and, where they are few, the case pages; each calls ``advance``."""
-        pdf = self._sheet()
-        links = self._table(pdf, self._first_page(pdf))
-        if self.whole:
-            for position in range(len(self._entries)):
-                self._case(pdf, position)
-                pdf.set_link(links[position], page=pdf.page_no())
-                advance()
-        self._finish(pdf, path)
+        with self._sheet() as pdf:
+            links = self._table(pdf, self._first_page(pdf))
+            if self.whole:
+                for position in range(len(self._entries)):
+                    self._case(pdf, position)
+                    pdf.set_link(links[position], page=pdf.page_no())
+                    advance()
+            self._finish(pdf, path)
 
     def write_volumes(self, folder: Path, advance: Advance) -> None:
         """Write the case pages into the empty ``folder``, ``PART`` a file."""
         for volume, chosen in enumerate(parts(self._entries), start=1):
-            pdf = self._sheet(volume)
-            for position in chosen:
-                self._case(pdf, position)
-                advance()
-            self._finish(pdf, folder / volume_name(volume))
+            with self._sheet(volume) as pdf:
+                for position in chosen:
+                    self._case(pdf, position)
+                    advance()
+                self._finish(pdf, folder / volume_name(volume))
 
-    def _sheet(self, volume: int | None = None) -> Sheet:
+    @contextmanager
+    def _sheet(self, volume: int | None = None) -> Iterator[Sheet]:
         words = self._words
         foot = self._summary.title
         if volume is not None:
@@ -91,13 +93,17 @@ class PdfReport:
             heads = self._report.audit
             foot += f" · {words('audit_short')} {heads[0].sha256[:16]}"
             foot += f" +{len(heads) - 1}" if len(heads) > 1 else ""
-        return Sheet(
+        pdf = Sheet(
             title=self._summary.title,
             foot=foot,
             page_word=words("page_n"),
             language=self._report.language,
             made_at=self._report.generated_at,
         )
+        try:
+            yield pdf
+        finally:
+            pdf.close_font()
 
     def _finish(self, pdf: Sheet, path: Path) -> None:
         missing = pdf.typeset.missing

@@ -18,4 +18,4 @@ def qr_svg(text: str) -> Markup | None:
         return None
     code = make_qr(text)
     # segno writes nothing but the path of the code's own dark squares.
-    return Markup(code.svg_inline(scale=3, border=2, dark="#000", light="#fff"))  # noqa: S704
+    return Markup(code.svg_inline(omitsize=True, border=2, dark="#000", light="#fff"))  # noqa: S704

@@ -57,7 +57,8 @@ class Sheet(FPDF):
         self.set_fill_color(*PALE)
         self.typeset = Typesetter()
         # Of one em in thousandths, by code point.
-        self._widths: Any = self.fonts["report"].cw
+        self._face: Any = self.fonts["report"]
+        self._widths: Any = self._face.cw
         self._foot, self._page_word = foot, page_word
 
     def footer(self) -> None:
@@ -65,6 +66,10 @@ class Sheet(FPDF):
         self.write_line(MARGIN, 291.0, self.cut(self._foot, 150.0, 7), 7, SOFT)
         number = self._page_word.format(n=self.page_no())
         self.write_line(RIGHT - self.width_of(number, 7), 291.0, number, 7, SOFT)
+
+    def close_font(self) -> None:
+        """Close the font's file, which stays open for as long as glyphs may be asked for."""
+        self._face.close()
 
     def width_of(self, text: str, size: float) -> float:
         """Return how wide ``text`` is."""
@@ -97,6 +102,8 @@ class Sheet(FPDF):
         """
         widths, limit = self._widths, width * 1000 / (size * _POINT_MM)
         text = self.typeset(text)
+        if sum(map(widths.__getitem__, map(ord, text))) <= limit:
+            return [text]
         lines: list[str] = []
         start, used, position = 0, 0.0, 0
         while position < len(text):
