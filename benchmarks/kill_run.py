@@ -19,6 +19,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -92,8 +93,17 @@ def suspects(town: Path) -> dict[str, Any]:
     return {f["properties"]["key"]: (f["properties"]["kind"], f["geometry"]["coordinates"]) for f in features}
 
 
-def run_and_kill(town: Path, after_s: float | None) -> tuple[int, str]:
-    """Run the cell in a forked process and kill it ``after_s`` seconds (None: never).
+def run_cell_command(town: Path) -> int:
+    """Run the cell as the command line does; return the exit code."""
+    from aerial_cli.main import run
+
+    return run(["-C", str(town), "run", CELL])
+
+
+def run_and_kill(
+    town: Path, after_s: float | None, work: Callable[[Path], int] = run_cell_command
+) -> tuple[int, str]:
+    """Do ``work`` on a town in a forked process and kill it after ``after_s`` seconds (None: never).
 
     Returns its exit code (-9: killed) and the last phase that it told. A fork of this process has
     the libraries in memory already, so that the moments fall into the work and not into imports.
@@ -105,11 +115,9 @@ def run_and_kill(town: Path, after_s: float | None) -> tuple[int, str]:
         log = os.open(told, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         for stream in (1, 2):
             os.dup2(log, stream)
-        from aerial_cli.main import run
-
         code = 99
         try:
-            code = run(["-C", str(town), "run", CELL])
+            code = work(town)
         finally:
             sys.stdout.flush()
             os._exit(code)

@@ -175,8 +175,11 @@ def package(cases: tuple[str, ...], out: Path) -> None:
     town, _settings, ledger = _open()
     with console.progress() as progress:
         made = package_cases(town, ledger, cases, out, progress)
-    for text in made.missing:
-        console.say(f"Not in it: {text}")
+    if made.missing:
+        console.say(
+            f"{len(made.missing)} supporting file(s) are not in it; bag-info.txt and files.json name each, why, "
+            "and its hash."
+        )
     console.line("package", made.path)
     console.line("root", made.root_sha256)
 
