@@ -83,7 +83,8 @@ def case_properties(case: Case) -> dict[str, Any]:
         "suspect_key": suspect.key,
         "model_sha256": suspect.model_sha256,
         "params_sha256": case.params_sha256,
-        "zones": "; ".join(suspect.zones),
+        # What a sensitive zone is called says where it is.
+        "zones": "; ".join(dict.fromkeys(_label(zone) for zone in suspect.zones)),
         "evidence": to_plain(case.evidence),
         "SXDM": matter.code if matter else None,
         "SXMC": matter.name if matter else None,
@@ -92,6 +93,10 @@ def case_properties(case: Case) -> dict[str, Any]:
         "SFWZ": case.address,
         "SZDYWGBSM": case.unit_grid,
     }
+
+
+def _label(zone: str) -> str:
+    return "sensitive" if zone.split(":", 1)[0] == "sensitive" else zone
 
 
 def case_feature(case: Case) -> dict[str, Any]:

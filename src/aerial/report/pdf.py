@@ -5,12 +5,18 @@ pictures stays that of one volume.
 """
 
 import math
+import os
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from aerial.codec import replacing
+from aerial.pool import interruption_held, stay_with_parent
 from aerial.report.locate import Locator
 from aerial.report.pdf_case import CasePage, draw_case
 from aerial.report.pictures import case_pictures, write_small_overview
@@ -24,6 +30,25 @@ Advance = Callable[[], None]
 _ROW = 5.2
 _TOP, _HEAD = 20.0, 13.0  # of a page of the table: its first base line, and from there to the first row
 _TABLE_SIZE = 7.5
+
+
+# The report that a process of the pool writes volumes of.
+_ours: "list[PdfReport]" = []
+
+
+def _begin(report: CycleReport, entries: Sequence[CaseEntry], scratch: Path) -> None:
+    stay_with_parent()
+    own = scratch / str(os.getpid())
+    own.mkdir()
+    _ours[:] = [PdfReport(report, entries, own)]
+
+
+def _volume(folder: Path, number: int, positions: Sequence[int]) -> int:
+    """Write a volume; return how many characters the font lacked."""
+    (report,) = _ours
+    before = report.missing
+    report.write_volume(folder, number, positions)
+    return report.missing - before
 
 
 class Column(NamedTuple):
@@ -75,13 +100,25 @@ class PdfReport:
             self._finish(pdf, path)
 
     def write_volumes(self, folder: Path, advance: Advance) -> None:
-        """Write the case pages into the empty ``folder``, ``PART`` a file."""
-        for volume, chosen in enumerate(parts(self._entries), start=1):
-            with self._sheet(volume) as pdf:
-                for position in chosen:
-                    self._case(pdf, position)
-                    advance()
-                self._finish(pdf, folder / volume_name(volume))
+        """Write the case pages into the empty ``folder``, ``PART`` a file, on all cores."""
+        chosen = parts(self._entries)
+        with TemporaryDirectory(dir=self._scratch) as scratch:
+            begin = partial(_begin, self._report, self._entries, Path(scratch))
+            workers = min(len(chosen), os.cpu_count() or 1)
+            with ProcessPoolExecutor(workers, get_context("spawn"), begin) as pool:
+                with interruption_held():
+                    missing = pool.map(partial(_volume, folder), range(1, len(chosen) + 1), chosen)
+                for count, pages in zip(missing, chosen, strict=True):
+                    self.missing += count
+                    for _ in pages:
+                        advance()
+
+    def write_volume(self, folder: Path, number: int, positions: Sequence[int]) -> None:
+        """Write one file of case pages, the ``number``-th from 1."""
+        with self._sheet(number) as pdf:
+            for position in positions:
+                self._case(pdf, position)
+            self._finish(pdf, folder / volume_name(number))
 
     @contextmanager
     def _sheet(self, volume: int | None = None) -> Iterator[Sheet]:

@@ -3,9 +3,9 @@
 from typing import Any
 
 from aerial.codec import sha256_json
-from aerial.features import case_properties
+from aerial.features import case_properties, navigation_link
 from aerial.report.record import CaseEntry, CycleReport
-from aerial.report.view import local_time, metric_position, navigation_link, site_result
+from aerial.report.view import local_time, metric_position, site_result
 from aerial.report.words import KINDS, RESULTS, STAGES, Words
 
 # Name: heading in Chinese, in English. The order is that of the layers of a GeoPackage.
@@ -111,5 +111,5 @@ def report_properties(entry: CaseEntry, number: int, report: CycleReport, words:
         )
         or None,
         "evidence_sha256": sha256_json(case.evidence) if case.evidence else None,
-        "navigation": navigation_link(case),
+        "navigation": navigation_link(case.at, case.external_key),
     }

@@ -3,12 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
-from urllib.parse import quote
-
-import numpy as np
 
 from aerial import geo
 from aerial.codec import sha256_json
+from aerial.features import navigation_link
 from aerial.geo import LonLat
 from aerial.records import Case, SiteResult
 from aerial.report.record import CaseEntry, CycleReport
@@ -64,16 +62,6 @@ def ordered(report: CycleReport) -> tuple[CaseEntry, ...]:
                 entry.case.external_key,
             ),
         )
-    )
-
-
-def navigation_link(case: Case) -> str:
-    """Return the AMap link to a case's place; the one place where GCJ-02 coordinates appear."""
-    lon, lat = geo.to_gcj02(np.array([case.at.lon_deg]), np.array([case.at.lat_deg]))
-    name = quote(shown(case.external_key, longest=64), safe="")
-    return (
-        f"https://uri.amap.com/navigation?to={lon[0]:.6f},{lat[0]:.6f},{name}"
-        "&mode=car&policy=0&src=aerial&callnative=1"
     )
 
 
@@ -153,7 +141,7 @@ def _place(case: Case, words: Words) -> tuple[Fact, ...]:
         _named(words, "unit_grid", case.unit_grid),
         _named(words, "cell", case.cell),
         _named(words, "address", case.address),
-        Fact(label=words("navigate"), value=words("amap"), link=navigation_link(case)),
+        Fact(label=words("navigate"), value=words("amap"), link=navigation_link(case.at, case.external_key)),
     )
 
 

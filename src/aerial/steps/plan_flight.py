@@ -24,12 +24,12 @@ from aerial.plan.job import Job, bounds_m, frame_at
 from aerial.plan.pace import height_of_gsd, pace
 from aerial.plan.picture import draw_plan
 from aerial.plan.profiles import read_aircraft, read_camera, shipped_aircraft_with
+from aerial.pool import interruption_held, stay_with_parent
 from aerial.progress import Progress
 from aerial.records import Aircraft, CameraProfile, Parameters, Plan, Wind, Zone
 from aerial.records.record import record
 from aerial.settings import Settings
 from aerial.steps.fresh import once
-from aerial.steps.pool import interruption_held, stay_with_parent
 from aerial.workspace import Town, locked, surveys_of
 
 VERSION = "1"
