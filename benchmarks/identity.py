@@ -132,7 +132,7 @@ class Tracked:
         self.seen |= {(one.cell, one.suspect.key): one for one in observations}
         again = track(observations, tuple(self.structures.values()), ())
         known = {one.structure.identity: one.structure for one in again}
-        self.unstable += any(self.structures[name] != now for name, now in known.items())
+        self.unstable += any(self.structures.get(name) != now for name, now in known.items())
         return told_of
 
     def waiting(self, key: Key) -> bool:
