@@ -101,6 +101,7 @@ def _taken_down(
     rest = place.shape.difference(shape)
     if share(shape, place.shape, reach) < _PART or place.shape.area - rest.area < LEAST_M2:
         return place, "demolished", False, f"That part of it was gone before {now.last_on}"
+    place.taken.append(place.shape.intersection(shape))
     outline = places.lonlat(rest)
     place.shape = places.metric(outline)
     place.structure = replace(now, outline=outline, area_m2=round(place.shape.area, 2), last_on=day)

@@ -28,6 +28,7 @@ from aerial.records import Observation, Relation, Sighting, Structure, Zone
 from aerial.suspects.demolition import demolition
 from aerial.suspects.episode import decided, external_key, rebuilt, told, waits
 from aerial.suspects.overlap import (
+    EMPTY,
     LEAST_M2,
     SAME,
     contact_m,
@@ -54,6 +55,7 @@ _AGAINST, _SMALLER = 0.25, 0.6
 _STOOD_M, _MOSTLY = 2.2, 0.6
 # An outline is a piece of what is known where so much of it lies within reach of that.
 _PIECE = 0.9
+_CRUMB_M2 = 1.0
 # So much of an outline outside of the known one is added as drawn; less is the drawing's own error.
 _OUTSIDE = 0.3
 
@@ -193,6 +195,9 @@ def _built(observation: Observation, shape: BaseGeometry, near: list[Place], pla
     # The largest common ground first; near() is in order of identity, which settles ties.
     matched.sort(key=lambda p: -ground[p.structure.identity])
     known = [part for p in matched for part in _may_show(p, observation, shape)]
+    if known:
+        # What is known beside it is no news either, where the pair may show it again.
+        known += [p.shape for p in near if not _is_gone(p) and _repeats(p, observation, shape)]
     beyond = excess(shape, union_all(known), reach) if known else shape
     repeats = [p for p in matched if _repeats(p, observation, shape)]
     best = (repeats or matched)[0]
@@ -372,8 +377,13 @@ def grow(
     outside = part.difference(place.shape)
     reach = reach_m(suspect.error_m)
     if outside.area < _OUTSIDE * part.area:
-        outside = excess(part, place.shape, reach)
+        # Added from half of the reach on, shown again from the whole of it on: what lies between is not news.
+        beyond = part.difference(wider(place.shape, reach / 2))
+        outside = outside.intersection(wider(beyond, reach)) if beyond.area >= _CRUMB_M2 else EMPTY
     height_m, rise_m = now.height_m, suspect.height_change_m
+    if rise_m is None and share(shape, place.shape, reach) >= SAME:
+        # It may have grown upward by any height.
+        height_m = None
     if rise_m is not None and rise_m > 0:
         # A second suspect of the day, or the same one once more, is no further storey.
         on_top = observation.before_on >= now.last_on and share(shape, place.shape, reach) >= SAME
