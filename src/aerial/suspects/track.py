@@ -206,7 +206,7 @@ def _built(observation: Observation, shape: BaseGeometry, near: list[Place], pla
         on = {p.structure.identity: _ground(p, beyond, observation) for p in matched}
         main = max(fresh or matched, key=lambda p: on[p.structure.identity] * (1 if _is_gone(p) else 2))
         also = [p for p in fresh if p is not main and _takes_part(p, beyond, observation, reach)]
-    elif not _is_gone(best) and _is_higher(best.structure, observation):
+    elif not _is_gone(best) and _is_higher(best, observation, shape):
         main, also = best, []
     else:
         return [_hidden(best, observation)]
@@ -296,9 +296,12 @@ def _may_show(place: Place, observation: Observation, shape: BaseGeometry) -> li
     return [place.known_on(observation.after_on) if place.base is not None else place.shape, *place.today]
 
 
-def _is_higher(structure: Structure, observation: Observation) -> bool:
-    suspect = observation.suspect
+def _is_higher(place: Place, observation: Observation, shape: BaseGeometry) -> bool:
+    suspect, structure = observation.suspect, place.structure
     if suspect.height_change_m is None or structure.height_m is None:
+        return False
+    # Heights are medians: one of a piece says nothing against that of the whole.
+    if covered(place.shape, shape, reach_m(suspect.error_m)) < _MOSTLY:
         return False
     noise_m = _NOISE_M if suspect.height_noise_m is None else suspect.height_noise_m
     return suspect.height_change_m > structure.height_m + max(_STOREY_M, _SIGMAS * noise_m)
