@@ -157,6 +157,13 @@ def test_a_part_taken_down_does_not_end_the_episode() -> None:
     assert track([seen("again", 28, 42, (6.8, 0, 10, 10), height_m=3.0)], [rest], ())[0].shown
 
 
+def test_half_of_a_hut_taken_down_is_not_its_end() -> None:
+    """Less than most of a small structure is gone: its episode goes on."""
+    hut = one(seen("hut", 0, 14, (0, 0, 6, 6)), [])
+    half = seen("half", 14, 28, (0, 0, 2.5, 6), kind="demolished", height_m=-6.0)
+    assert one(half, [hut]).state == "open"
+
+
 def test_storeys_taken_down_leave_the_structure_standing() -> None:
     """Three of nine metres less: lower, not gone."""
     floor = seen("floor", 14, 28, kind="rooftop", height_m=3.0)
