@@ -389,7 +389,9 @@ def grow(
         height_m = None
     if rise_m is not None and rise_m > 0:
         # A second suspect of the day, or the same one once more, is no further storey.
-        on_top = observation.before_on >= now.last_on and share(shape, place.shape, reach) >= SAME
+        base = place.base
+        first = base is not None and observation.before_on >= base.last_on < observation.after_on
+        on_top = first and not place.today and share(shape, place.shape, reach) >= SAME
         if height_m is not None:
             height_m = height_m + rise_m if on_top else max(height_m, rise_m)
         elif observation.before_on < now.first_on and covered(place.shape, shape, reach) >= _MOSTLY:
