@@ -14,6 +14,7 @@ from aerial.errors import LedgerError
 from aerial.ledger import audit, cases, outbox
 from aerial.ledger.store import Ledger, open_ledger
 from aerial.records import Case
+from tests import postgres
 from tests.ledger.made import NOON, accepted, add_case, case_of, ingest, observation, receipt
 
 
@@ -278,11 +279,9 @@ def test_workers_never_get_the_same_row(ledger_url: str, kind: str) -> None:
     assert set(got) == keys
 
 
-def test_a_row_that_somebody_holds_is_passed_over(ledger_url: str) -> None:
+def test_a_row_that_somebody_holds_is_passed_over(postgres_server: postgres.Server) -> None:
     """On PostgreSQL a row locked from a console does not stop the others: the next one is claimed."""
-    if "://" not in ledger_url:
-        pytest.skip("SQLite locks no rows")
-    with open_ledger(ledger_url) as ledger:
+    with open_ledger(postgres_server.make("console")) as ledger:
         _many(ledger, 2)
         with ledger.read() as tx:
             first, second = outbox.rows(tx)
@@ -291,6 +290,7 @@ def test_a_row_that_somebody_holds_is_passed_over(ledger_url: str) -> None:
             console.execute(lock, {"key": first.external_key})
             assert must(claimed(ledger)).external_key == second.external_key
             assert claimed(ledger) is None
+    postgres_server.drop("console")
 
 
 # What may be done to a row, as a worker, a person or the clock does it.

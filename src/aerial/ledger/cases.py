@@ -57,7 +57,7 @@ def case(tx: Tx, key: str) -> Case:
     Raises:
         LedgerError: there is none.
     """
-    return _case(_need(tx, key))
+    return _case(key, _need(tx, key).record)
 
 
 def list_cases(
@@ -69,7 +69,7 @@ def list_cases(
         LedgerError: no cycle begins on that day.
     """
     table = schema.cases
-    query = sa.select(table).order_by(table.c.external_key)
+    query = sa.select(table.c.external_key, table.c.record).order_by(table.c.external_key)
     if cycle is not None:
         first, end = index.days_of(tx, cycle)
         query = query.where(table.c.after_on >= first, table.c.after_on < end)
@@ -77,7 +77,7 @@ def list_cases(
         query = query.where(table.c.cell == cell)
     if stage is not None:
         query = query.where(table.c.stage == stage)
-    return tuple(_case(row) for row in tx.connection.execute(query))
+    return tuple(_case(row.external_key, row.record) for row in tx.connection.execute(query))
 
 
 def replace_case(tx: Tx, case: Case) -> None:
@@ -87,7 +87,7 @@ def replace_case(tx: Tx, case: Case) -> None:
         LedgerError: there is no such case, it was not held, or it is about something else.
     """
     found = _need(tx, case.external_key)
-    before = _case(found)
+    before = _case(case.external_key, found.record)
     if not before.held or found.withdrawn is not None:
         raise LedgerError(
             f"Case {case.external_key} is not held: it may have left as it is.",
@@ -122,7 +122,7 @@ def withdraw(tx: Tx, key: str, verdict: Verdict) -> None:
             hint="Cancel it at the destination; aerial case pull then brings that back here.",
         )
     stopped = outbox.give_up_unsent(tx, key, f"rejected by {verdict.by}: {verdict.reason}")
-    _change(tx, key, {**_values(replace(_case(found), stage="cancel")), "withdrawn": verdict.id})
+    _change(tx, key, {**_values(replace(_case(key, found.record), stage="cancel")), "withdrawn": verdict.id})
     # What was given up after a request may be there all the same: the log says where to look.
     asked = [row.sink for row in rows if row.sent_at is not None]
     audit.append(tx, "case.withdrawn", key, {"verdict": verdict.id, "sinks": stopped, "asked": asked})
@@ -209,7 +209,7 @@ def _apply_earlier_results(tx: Tx, key: str) -> None:
 
 def _apply(tx: Tx, sink: str, result: SiteResult) -> None:
     found = _need(tx, result.external_key)
-    now = _case(found)
+    now = _case(result.external_key, found.record)
     if result.stage is not None and _is_newest(found.stage_at, result.at):
         changed = _values(replace(now, stage=result.stage))
         _change(tx, now.external_key, {**changed, "stage_at": result.at})
@@ -246,8 +246,8 @@ def _need(tx: Tx, key: str) -> sa.Row[Any]:
     return found
 
 
-def _case(row: sa.Row[Any]) -> Case:
-    return load(Case, row.record, source=f"case {row.external_key}")
+def _case(key: str, data: object) -> Case:
+    return load(Case, data, source=f"case {key}")
 
 
 def _change(tx: Tx, key: str, values: dict[str, Any]) -> None:

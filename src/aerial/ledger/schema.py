@@ -54,7 +54,7 @@ class Moment(TypeDecorator[datetime]):
         if dialect.name != "sqlite":
             return cast("datetime", value.astimezone(UTC))
         try:
-            return datetime.strptime(value, _SQLITE_TIME).replace(tzinfo=UTC)
+            return datetime.fromisoformat(value).astimezone(UTC)
         except (TypeError, ValueError) as exc:
             raise LedgerError(f"The ledger holds {value!r} for a time.", hint=_DAMAGED) from exc
 

@@ -16,6 +16,7 @@ from aerial.records import Kind, Observation, Relation, Sighting, State, Structu
 from aerial.records.record import record
 
 _MANY = 500  # values in one query
+_DETAIL = ("observation", "params_sha256", "seen_at")  # columns that no list shows
 
 
 @record
@@ -147,18 +148,25 @@ def add_sightings(
 
 
 def list_suspects(
-    tx: Tx, *, cell: str | None = None, cycle: date | None = None, shown: bool = True, undecided: bool = True
+    tx: Tx,
+    *,
+    cell: str | None = None,
+    cycle: date | None = None,
+    shown: bool = True,
+    undecided: bool = True,
+    limit: int | None = None,
 ) -> tuple[SuspectRow, ...]:
     """Return suspects, what matters most first.
 
     ``shown``: leave out what is hidden with a reason; ``undecided``: only what still waits for a verdict.
-    ``cycle``: first day of the cycle in which the later survey was flown.
+    ``cycle``: first day of the cycle in which the later survey was flown. ``limit``: no more than so many,
+    because a page or a terminal shows no hundred thousand.
 
     Raises:
         LedgerError: no cycle begins on that day.
     """
     suspects = schema.suspects
-    query = _rows().order_by(suspects.c.rank.desc(), suspects.c.score.desc(), suspects.c.key)
+    query = _rows().order_by(suspects.c.rank.desc(), suspects.c.score.desc(), suspects.c.key).limit(limit)
     if cell is not None:
         query = query.where(suspects.c.cell == cell)
     if cycle is not None:
@@ -292,7 +300,7 @@ def _suspect_values(
 
 def _rows() -> sa.Select[Any]:
     suspects, now, cases = schema.suspects, schema.structures, schema.cases
-    columns = [column for column in suspects.c if column.name != "observation"]
+    columns = [column for column in suspects.c if column.name not in _DETAIL]
     return sa.select(
         *columns, now.c.state, waiting().label("waits"), cases.c.external_key.label("case")
     ).select_from(
@@ -304,9 +312,9 @@ def _rows() -> sa.Select[Any]:
 
 def _row(found: sa.RowMapping) -> SuspectRow:
     values = dict(found)
-    at = LonLat(lon_deg=values.pop("lon_deg"), lat_deg=values.pop("lat_deg"))
-    del values["params_sha256"], values["seen_at"]
-    return SuspectRow(**{**values, "at": at, "waits": bool(values["waits"])})
+    values["at"] = LonLat(lon_deg=values.pop("lon_deg"), lat_deg=values.pop("lat_deg"))
+    values["waits"] = bool(values["waits"])
+    return SuspectRow(**values)
 
 
 def _detail(tx: Tx, row: SuspectRow) -> SuspectDetail:
