@@ -94,6 +94,7 @@ def test_lists_are_cut_by_cell_and_cycle(ledger: Ledger) -> None:
         listed = structures.list_suspects(tx, cycle=DAY - timedelta(days=13))
         assert {row.after_on for row in listed} == {DAY - timedelta(days=13), DAY}
         assert {row.cell for row in structures.list_suspects(tx, cell="A1")} == {"A1"}
+        assert structures.list_suspects(tx, limit=2) == structures.list_suspects(tx)[:2]
         with pytest.raises(LedgerError, match="No cycle begins on 2000-01-01"):
             structures.list_suspects(tx, cycle=date(2000, 1, 1))
 
@@ -146,3 +147,17 @@ def test_ingest_in_any_parts_gives_the_same(ledger: Ledger, order: list[int], cu
         listed = structures.list_suspects(tx)
         assert sorted(row.key for row in listed) == [one.suspect.key for one in pair]
         assert len(structures.structures(tx, "A1")) == 5
+
+
+def test_a_suspect_of_an_earlier_episode_waits_no_more(ledger: Ledger) -> None:
+    """Built, gone and built again before anybody decided: only what stands now waits for a verdict."""
+    built, gone = observation(1), observation(1, after_on=LATER, kind="demolished")
+    again = observation(1, after_on=LATER + timedelta(days=14))
+    with ledger.begin() as tx:
+        for one in (built, gone, again):
+            ingest(tx, [one])
+        detail = structures.find_suspect(tx, built.suspect.key)
+        assert detail.structures[0].episode == 2
+        assert not detail.row.waits
+        assert not waits(detail.sightings[0], detail.observation, detail.structures[0])
+        assert again.suspect.key in {row.key for row in structures.list_suspects(tx)}

@@ -60,13 +60,13 @@ def case(tx: Tx, key: str) -> Case:
     Raises:
         LedgerError: there is none.
     """
-    return _case(_need(tx, key))
+    return _case(key, _need(tx, key).record)
 
 
 def find_case(tx: Tx, key: str) -> Case | None:
     """Return a case by its external key; None: there is none."""
     found = _find(tx, key)
-    return _case(found) if found is not None else None
+    return _case(key, found.record) if found is not None else None
 
 
 def list_cases(
@@ -85,7 +85,7 @@ def list_cases(
         LedgerError: no cycle begins on that day.
     """
     table = schema.cases
-    query = sa.select(table).order_by(table.c.external_key)
+    query = sa.select(table.c.external_key, table.c.record).order_by(table.c.external_key)
     if cycle is not None:
         first, end = index.days_of(tx, cycle)
         query = query.where(table.c.after_on >= first, table.c.after_on < end)
@@ -95,7 +95,7 @@ def list_cases(
         query = query.where(table.c.stage == stage)
     if held is not None:
         query = query.where(table.c.held.is_(held))
-    return tuple(_case(row) for row in tx.connection.execute(query))
+    return tuple(_case(row.external_key, row.record) for row in tx.connection.execute(query))
 
 
 def near(tx: Tx, at: LonLat) -> tuple[Case, ...]:
@@ -111,7 +111,7 @@ def near(tx: Tx, at: LonLat) -> tuple[Case, ...]:
         )
         .order_by(table.c.external_key)
     )
-    return tuple(_case(row) for row in tx.connection.execute(query))
+    return tuple(_case(row.external_key, row.record) for row in tx.connection.execute(query))
 
 
 def address(tx: Tx, sink: str) -> int:
@@ -140,7 +140,7 @@ def replace_case(tx: Tx, case: Case) -> None:
         LedgerError: there is no such case, it was not held, or it is about something else.
     """
     found = _need(tx, case.external_key)
-    before = _case(found)
+    before = _case(case.external_key, found.record)
     if not before.held or found.withdrawn is not None:
         raise LedgerError(
             f"Case {case.external_key} is not held: it may have left as it is.",
@@ -175,7 +175,7 @@ def withdraw(tx: Tx, key: str, verdict: Verdict) -> None:
             hint="Cancel it at the destination; aerial case pull then brings that back here.",
         )
     stopped = outbox.give_up_unsent(tx, key, f"rejected by {verdict.by}: {verdict.reason}")
-    _change(tx, key, {**_values(replace(_case(found), stage="cancel")), "withdrawn": verdict.id})
+    _change(tx, key, {**_values(replace(_case(key, found.record), stage="cancel")), "withdrawn": verdict.id})
     # What was given up after a request may be there all the same: the log says where to look.
     asked = [row.sink for row in rows if row.sent_at is not None]
     audit.append(tx, "case.withdrawn", key, {"verdict": verdict.id, "sinks": stopped, "asked": asked})
@@ -267,7 +267,7 @@ def _apply_earlier_results(tx: Tx, key: str) -> None:
 
 def _apply(tx: Tx, sink: str, result: SiteResult) -> None:
     found = _need(tx, result.external_key)
-    now = _case(found)
+    now = _case(result.external_key, found.record)
     if result.stage is not None and _is_newest(found.stage_at, result.at):
         changed = _values(replace(now, stage=result.stage))
         _change(tx, now.external_key, {**changed, "stage_at": result.at})
@@ -304,8 +304,8 @@ def _need(tx: Tx, key: str) -> sa.Row[Any]:
     return found
 
 
-def _case(row: sa.Row[Any]) -> Case:
-    return load(Case, row.record, source=f"case {row.external_key}")
+def _case(key: str, data: object) -> Case:
+    return load(Case, data, source=f"case {key}")
 
 
 def _change(tx: Tx, key: str, values: dict[str, Any]) -> None:

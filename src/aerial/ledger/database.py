@@ -73,8 +73,14 @@ def made_engine(url: URL) -> Engine:
     engine = sa.create_engine(url, connect_args={"timeout": BUSY_S, "isolation_level": None})
     sa.event.listen(engine, "connect", _connect_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
-    with told(url):
-        _to_wal(engine)
+    try:
+        with told(url):
+            _to_wal(engine)
+    except UnicodeDecodeError as exc:
+        # SQLite quotes what it cannot read of a damaged schema.
+        raise LedgerError(
+            f"The ledger {path} is damaged: {exc.reason}.", hint="Restore it from a copy."
+        ) from None
     return engine
 
 

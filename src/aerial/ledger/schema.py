@@ -5,7 +5,7 @@ Records are kept whole as JSON beside the columns that queries need. Times are U
 """
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -54,9 +54,29 @@ class Moment(TypeDecorator[datetime]):
         if dialect.name != "sqlite":
             return cast("datetime", value.astimezone(UTC))
         try:
-            return datetime.strptime(value, _SQLITE_TIME).replace(tzinfo=UTC)
+            return datetime.fromisoformat(value).astimezone(UTC)
         except (TypeError, ValueError) as exc:
             raise LedgerError(f"The ledger holds {value!r} for a time.", hint=_DAMAGED) from exc
+
+
+class Day(TypeDecorator[date]):
+    """A local day; on SQLite as text, read here so that a damaged one is told."""
+
+    impl = Date().with_variant(String(10), "sqlite")
+    cache_ok = True
+
+    def process_bind_param(self, value: date | None, dialect: Dialect) -> Any:
+        """Return the day."""
+        return value.isoformat() if value is not None and dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> date | None:
+        """Return the day."""
+        if value is None or dialect.name != "sqlite":
+            return cast("date | None", value)
+        try:
+            return date.fromisoformat(value)
+        except (TypeError, ValueError) as exc:
+            raise LedgerError(f"The ledger holds {value!r} for a day.", hint=_DAMAGED) from exc
 
 
 class Plain(TypeDecorator[Any]):
@@ -122,7 +142,7 @@ audit_heads = Table(
 cycles = Table(
     "cycles",
     METADATA,
-    Column("start", Date, primary_key=True),
+    Column("start", Day, primary_key=True),
     Column("days", Integer, nullable=False),
 )
 surveys = Table(
@@ -154,7 +174,7 @@ structures = Table(
     Column("episode", Integer, nullable=False),
     Column("cell", Text, nullable=False),
     Column("state", Text, nullable=False),
-    Column("decided_on", Date),
+    Column("decided_on", Day),
     Column("record", Plain, nullable=False),
     Index("structures_cell", "cell"),
 )
@@ -177,8 +197,8 @@ suspects = Table(
     Column("episode", Integer, nullable=False),
     Column("cell", Text, nullable=False),
     Column("pair", Text, nullable=False),
-    Column("before_on", Date, nullable=False),
-    Column("after_on", Date, nullable=False),
+    Column("before_on", Day, nullable=False),
+    Column("after_on", Day, nullable=False),
     Column("kind", Text, nullable=False),
     Column("lon_deg", Float, nullable=False),
     Column("lat_deg", Float, nullable=False),
@@ -230,7 +250,7 @@ cases = Table(
     Column("episode", Integer, nullable=False),
     Column("suspect_key", Text, nullable=False),
     Column("cell", Text, nullable=False),
-    Column("after_on", Date, nullable=False),
+    Column("after_on", Day, nullable=False),
     Column("found_at", Moment, nullable=False),
     Column("stage", Text, nullable=False),
     Column("stage_at", Moment),

@@ -1,6 +1,6 @@
 """Structures as they are known now, and the suspects that made them known."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from aerial.records import Kind, Observation, Relation, Sighting, State, Structu
 from aerial.records.record import record
 
 _MANY = 500  # values in one query
+_DETAIL = ("observation", "params_sha256", "seen_at")  # columns that no list shows
 
 
 @record
@@ -90,18 +91,10 @@ def structure(tx: Tx, identity: str) -> Structure:
 
 
 def save_structure(tx: Tx, changed: Structure) -> None:
-    """Keep a structure as it is known now; the act that changed it writes the audit row."""
+    """Keep what became of a known structure; the act that changed it writes the audit row."""
     table = schema.structures
-    values = {
-        "episode": changed.episode,
-        "cell": changed.cell,
-        "state": changed.state,
-        "decided_on": changed.decided_on,
-        "record": changed,
-    }
     here = table.c.identity == changed.identity
-    if not tx.connection.execute(table.update().where(here).values(values)).rowcount:
-        tx.connection.execute(table.insert().values(identity=changed.identity, **values))
+    tx.connection.execute(table.update().where(here).values(_structure_values(changed)))
 
 
 def add_sightings(
@@ -130,9 +123,7 @@ def add_sightings(
     touched = {one.structure.identity for ones in new.values() for one in ones}
     # The last sighting of a structure holds what all of them added to it.
     newest = {one.structure.identity: one.structure for one in sightings}
-    for identity in sorted(touched):
-        _require_undecided_since(tx, newest[identity])
-        save_structure(tx, newest[identity])
+    _save_tracked(tx, [newest[identity] for identity in sorted(touched)])
     tx.connection.execute(
         schema.suspects.insert(),
         [_suspect_values(tx, by_key[key], ones[0], params_sha256) for key, ones in new.items()],
@@ -175,18 +166,25 @@ def supersede(tx: Tx, cell: str, pair: str, kept: Sequence[str]) -> int:
 
 
 def list_suspects(
-    tx: Tx, *, cell: str | None = None, cycle: date | None = None, shown: bool = True, undecided: bool = True
+    tx: Tx,
+    *,
+    cell: str | None = None,
+    cycle: date | None = None,
+    shown: bool = True,
+    undecided: bool = True,
+    limit: int | None = None,
 ) -> tuple[SuspectRow, ...]:
     """Return suspects, what matters most first.
 
     ``shown``: leave out what is hidden with a reason; ``undecided``: only what still waits for a verdict.
-    ``cycle``: first day of the cycle in which the later survey was flown.
+    ``cycle``: first day of the cycle in which the later survey was flown. ``limit``: no more than so many,
+    because a page or a terminal shows no hundred thousand.
 
     Raises:
         LedgerError: no cycle begins on that day.
     """
     suspects = schema.suspects
-    query = _rows().order_by(suspects.c.rank.desc(), suspects.c.score.desc(), suspects.c.key)
+    query = _rows().order_by(suspects.c.rank.desc(), suspects.c.score.desc(), suspects.c.key).limit(limit)
     if cell is not None:
         query = query.where(suspects.c.cell == cell)
     if cycle is not None:
@@ -249,22 +247,45 @@ def _structure(identity: str, data: object) -> Structure:
     return load(Structure, data, source=f"structure {identity}")
 
 
+def _structure_values(structure: Structure) -> dict[str, Any]:
+    return {
+        "identity": structure.identity,
+        "episode": structure.episode,
+        "cell": structure.cell,
+        "state": structure.state,
+        "decided_on": structure.decided_on,
+        "record": structure,
+    }
+
+
 def _known(tx: Tx, keys: list[str]) -> set[str]:
-    column = schema.suspects.c.key
-    known: set[str] = set()
-    for start in range(0, len(keys), _MANY):
-        query = sa.select(column).where(column.in_(keys[start : start + _MANY]))
-        known |= set(tx.connection.execute(query).scalars())
-    return known
+    suspects = schema.suspects
+    return {row.key for row in _each(tx, sa.select(suspects.c.key), suspects.c.key, keys)}
 
 
-def _require_undecided_since(tx: Tx, new: Structure) -> None:
+def _save_tracked(tx: Tx, tracked: list[Structure]) -> None:
     table = schema.structures
-    query = sa.select(table.c.identity, table.c.record).where(table.c.identity == new.identity)
-    row = tx.connection.execute(query).first()
-    if row is None:
-        return
-    now = _structure(row.identity, row.record)
+    query = sa.select(table.c.identity, table.c.record)
+    known = {
+        row.identity: _structure(row.identity, row.record)
+        for row in _each(tx, query, table.c.identity, [one.identity for one in tracked])
+    }
+    for one in tracked:
+        if one.identity in known:
+            _require_undecided_since(known[one.identity], one)
+            save_structure(tx, one)
+    new = [_structure_values(one) for one in tracked if one.identity not in known]
+    if new:
+        tx.connection.execute(table.insert(), new)
+
+
+def _each(tx: Tx, query: sa.Select[Any], column: sa.Column[Any], values: list[str]) -> Iterator[Any]:
+    # No database takes any number of values in one query.
+    for start in range(0, len(values), _MANY):
+        yield from tx.connection.execute(query.where(column.in_(values[start : start + _MANY])))
+
+
+def _require_undecided_since(now: Structure, new: Structure) -> None:
     same = (now.decided_on, now.case) == (new.decided_on, new.case)
     if new.episode < now.episode or (new.episode == now.episode and not same):
         raise LedgerError(
@@ -304,7 +325,7 @@ def _suspect_values(
 
 def _rows() -> sa.Select[Any]:
     suspects, now, cases = schema.suspects, schema.structures, schema.cases
-    columns = [column for column in suspects.c if column.name != "observation"]
+    columns = [column for column in suspects.c if column.name not in _DETAIL]
     return sa.select(
         *columns, now.c.state, waiting().label("waits"), cases.c.external_key.label("case")
     ).select_from(
@@ -316,9 +337,9 @@ def _rows() -> sa.Select[Any]:
 
 def _row(found: sa.RowMapping) -> SuspectRow:
     values = dict(found)
-    at = LonLat(lon_deg=values.pop("lon_deg"), lat_deg=values.pop("lat_deg"))
-    del values["params_sha256"], values["seen_at"]
-    return SuspectRow(**{**values, "at": at, "waits": bool(values["waits"])})
+    values["at"] = LonLat(lon_deg=values.pop("lon_deg"), lat_deg=values.pop("lat_deg"))
+    values["waits"] = bool(values["waits"])
+    return SuspectRow(**values)
 
 
 def _detail(tx: Tx, row: SuspectRow) -> SuspectDetail:

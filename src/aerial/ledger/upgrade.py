@@ -9,6 +9,8 @@ from sqlalchemy.engine import Connection
 from aerial.errors import LedgerError
 from aerial.ledger.schema import METADATA, VERSION_TABLE
 
+SCRIPTS = "aerial.ledger:migrations"
+
 
 def upgrade(connection: Connection) -> None:
     """Make or migrate the tables inside the connection's transaction: all of it, or nothing.
@@ -17,7 +19,7 @@ def upgrade(connection: Connection) -> None:
         LedgerError: the schema is newer than this version, or the database is something else.
     """
     config = Config()
-    config.set_main_option("script_location", "aerial.ledger:migrations")
+    config.set_main_option("script_location", SCRIPTS)
     scripts = ScriptDirectory.from_config(config)
     found = _version(connection)
     if found is not None and found == scripts.get_current_head():

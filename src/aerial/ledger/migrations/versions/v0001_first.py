@@ -12,6 +12,7 @@ depends_on = None
 def upgrade() -> None:
     """Make the tables."""
     moment = sa.DateTime(timezone=True).with_variant(sa.String(27), "sqlite")
+    day = sa.Date().with_variant(sa.String(10), "sqlite")
     op.create_table(
         "devices",
         sa.Column("id", sa.String(26), primary_key=True),
@@ -44,7 +45,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "cycles",
-        sa.Column("start", sa.Date, primary_key=True),
+        sa.Column("start", day, primary_key=True),
         sa.Column("days", sa.Integer, nullable=False),
     )
     op.create_table(
@@ -73,7 +74,7 @@ def upgrade() -> None:
         sa.Column("episode", sa.Integer, nullable=False),
         sa.Column("cell", sa.Text, nullable=False),
         sa.Column("state", sa.Text, nullable=False),
-        sa.Column("decided_on", sa.Date),
+        sa.Column("decided_on", day),
         sa.Column("record", sa.Text, nullable=False),
     )
     op.create_index("structures_cell", "structures", ["cell"])
@@ -93,8 +94,8 @@ def upgrade() -> None:
         sa.Column("episode", sa.Integer, nullable=False),
         sa.Column("cell", sa.Text, nullable=False),
         sa.Column("pair", sa.Text, nullable=False),
-        sa.Column("before_on", sa.Date, nullable=False),
-        sa.Column("after_on", sa.Date, nullable=False),
+        sa.Column("before_on", day, nullable=False),
+        sa.Column("after_on", day, nullable=False),
         sa.Column("kind", sa.Text, nullable=False),
         sa.Column("lon_deg", sa.Float, nullable=False),
         sa.Column("lat_deg", sa.Float, nullable=False),
@@ -142,7 +143,7 @@ def upgrade() -> None:
         sa.Column("episode", sa.Integer, nullable=False),
         sa.Column("suspect_key", sa.Text, nullable=False),
         sa.Column("cell", sa.Text, nullable=False),
-        sa.Column("after_on", sa.Date, nullable=False),
+        sa.Column("after_on", day, nullable=False),
         sa.Column("found_at", moment, nullable=False),
         sa.Column("stage", sa.Text, nullable=False),
         sa.Column("stage_at", moment),
