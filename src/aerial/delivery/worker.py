@@ -25,11 +25,10 @@ from aerial.ledger.outbox import Row
 from aerial.ledger.store import Ledger
 from aerial.records import Case, Receipt, SinkConfig
 from aerial.records.record import record
-from aerial.sinks.sink import Busy, CaseSink, Rejected
+from aerial.sinks.sink import Busy, CaseSink, Misplaced, Rejected
 
 # A position that comes back further away than this is another position.
 SAME_PLACE_M = 0.1
-BACKOFF_S, MOST_S = 5.0, 3600.0
 # So many requests that may have arrived, and nothing there, are no accident: a person must look.
 MOST_SENDS = 12
 # A case that must not leave yet is looked at again this much later.
@@ -54,7 +53,8 @@ class Worker:
     """Delivers the rows of one destination; several may run at once, in other processes too.
 
     ``prepare`` returns the outward files of a case, and raises ``SecrecyError`` when it must not leave.
-    ``name`` tells workers apart in the ledger. ``rng`` spreads retries.
+    ``name`` tells workers apart in the ledger. Waits after failures begin at ``backoff_s``, double, and
+    end at ``most_s``; ``rng`` spreads them.
     """
 
     ledger: Ledger
@@ -63,6 +63,8 @@ class Worker:
     prepare: Prepare
     name: str
     rng: random.Random = field(default_factory=random.Random)
+    backoff_s: float = 5.0
+    most_s: float = 3600.0
 
     def turn(self) -> Turn | None:
         """Take one row that is due and do what is next with it; None: nothing is due.
@@ -82,6 +84,9 @@ class Worker:
             return self._absent(row, case)
         except LedgerError:
             raise
+        except Misplaced as error:
+            # No repetition mends what lies in the wrong place.
+            return self._dead(row, f"{error} {error.hint}")
         except Exception as error:
             # Before a request or after one, the ledger knows which: its state stays as it is.
             return self._later(row, error)
@@ -99,20 +104,28 @@ class Worker:
         except SecrecyError as error:
             self._wait(row, _BARRED_S, row.state, f"{error} {error.hint}")
             return self._turn(row, "barred", f"{error} {error.hint}")
+        before = row
         with self.ledger.begin() as tx:
             if not outbox.still_mine(tx, row, self.name):
-                return self._turn(row, "lost", "another worker has it")
+                return self._lost(row)
             row = outbox.sending(tx, row)
         try:
             self.sink.send(case, files)
+        except Misplaced:
+            raise
         except Rejected as error:
-            return self._dead(row, f"refused: {error} {error.hint}")
+            # A way that repeats requests may show the refusal of the second one: what is there counts.
+            there = self.sink.find(case.external_key)
+            if there is None:
+                return self._dead(row, f"refused: {error} {error.hint}")
+            return self._judge(row, case, there)
         except Busy as error:
-            # The peer says that it stored nothing.
-            return self._wait(row, self._busy_s(row, error), "pending", str(error))
+            return self._took_nothing(row, before, error)
+        except Exception as error:
+            return self._broke(row, error)
         with self.ledger.begin() as tx:
             if not outbox.sent(tx, row):
-                return self._turn(row, "lost", "another worker has it")
+                return self._lost(row)
         there = self.sink.find(case.external_key)
         if there is None:
             return self._wait(row, self._backoff_s(row), "sent", "acknowledged, but not there")
@@ -137,8 +150,20 @@ class Worker:
         if now.state == "confirmed" or now.state == "dead":
             return self._turn(row, "lost", f"it is {now.state}")
         wait_s = self._busy_s(now, error) if isinstance(error, Busy) else self._backoff_s(now)
-        said = str(error) if isinstance(error, AerialError) else f"{type(error).__name__} in the sink"
-        return self._wait(row, wait_s, now.state, said)
+        return self._wait(row, wait_s, now.state, _said(error))
+
+    def _took_nothing(self, row: Row, before: Row, error: Busy) -> Turn:
+        wait_s = self._busy_s(row, error)
+        with self.ledger.begin() as tx:
+            until = tx.now + timedelta(seconds=wait_s)
+            kept = outbox.took_nothing(tx, row, before, until, str(error))
+        return self._waits(row, wait_s, str(error), kept=kept)
+
+    def _broke(self, row: Row, error: Exception) -> Turn:
+        wait_s = self._backoff_s(row)
+        with self.ledger.begin() as tx:
+            kept = outbox.broke(tx, row, tx.now + timedelta(seconds=wait_s), _said(error))
+        return self._waits(row, wait_s, _said(error), kept=kept)
 
     def _quiet_s(self, row: Row, now_s: float) -> float:
         """Return how long the peer may still commit what it was sent; 0 where no double can come of it."""
@@ -151,6 +176,9 @@ class Worker:
             raise ValueError(f"a row that is {state} does not wait")
         with self.ledger.begin() as tx:
             kept = outbox.retry(tx, row, tx.now + timedelta(seconds=wait_s), text, state)
+        return self._waits(row, wait_s, text, kept=kept)
+
+    def _waits(self, row: Row, wait_s: float, text: str, *, kept: bool) -> Turn:
         return self._turn(row, "waits", f"{text}; again in {wait_s:.0f} s") if kept else self._lost(row)
 
     def _dead(self, row: Row, text: str) -> Turn:
@@ -169,11 +197,15 @@ class Worker:
 
     def _backoff_s(self, row: Row) -> float:
         """Return an exponential wait, anywhere in its upper half, so that workers do not march in step."""
-        return min(BACKOFF_S * 2.0 ** min(row.failures, 20), MOST_S) * self.rng.uniform(0.5, 1.0)
+        return min(self.backoff_s * 2.0 ** min(row.failures, 20), self.most_s) * self.rng.uniform(0.5, 1.0)
 
     def _lease_s(self) -> float:
         # A look-up, sending with files and reading back, each of a few requests within the time-out.
         return 20 * self.config.timeout_s + 60
+
+
+def _said(error: Exception) -> str:
+    return str(error) if isinstance(error, AerialError) else f"{type(error).__name__} in the sink"
 
 
 def drain(worker: Worker, told: Callable[[Turn], None], *, most: int | None = None) -> int:

@@ -32,7 +32,9 @@ _ERROR_SIGNS = 500
 
 @record
 class Row:
-    """One row. ``attempts``: requests that went out, the newest at ``sent_at``; ``next_at``: not before.
+    """One row. ``attempts``: requests that went out; ``next_at``: not before.
+
+    ``sent_at``: when the newest of them went out, or, where that is known, when it was over.
 
     ``failures``: how often in a row it had to wait, for whatever reason.
 
@@ -104,6 +106,9 @@ def claim(tx: Tx, sink: str, worker: str, lease_s: float) -> Row | None:
     if found is None:
         return None
     lease = {"worker": worker, "lease_until": tx.now + timedelta(seconds=lease_s)}
+    if found["worker"] is not None and found["state"] == "ambiguous":
+        # Its worker was cut off, and may have been sending until its lease ended.
+        lease["sent_at"] = found["lease_until"]
     _update(tx, Row(**found), lease)
     return Row(**{**found, **lease})
 
@@ -141,7 +146,7 @@ def sent(tx: Tx, row: Row) -> bool:
 
     False: the lease was lost, and nothing changed.
     """
-    done = _update_mine(tx, row, row.worker, {"state": "sent"})
+    done = _update_mine(tx, row, row.worker, {"state": "sent", "sent_at": tx.now})
     if done:
         audit.append(tx, "case.sent", row.external_key, {"sink": row.sink})
     return done
@@ -190,17 +195,29 @@ def retry(
     """
     if state not in OPEN:
         raise ValueError(f"a row that is tried again is not {state!r}")
-    change = {
-        "state": state,
-        "next_at": next_at,
-        "error": _told(error),
-        "failures": outbox.c.failures + 1,
-        "worker": None,
-        "lease_until": None,
-    }
-    done = _update_mine(tx, row, row.worker, change)
+    return _give_back(tx, row, next_at, error, {"state": state})
+
+
+def broke(tx: Tx, row: Row, next_at: datetime, error: str) -> bool:
+    """As ``retry``, of a request that broke just now: what the peer makes of it, it makes from now on."""
+    return _give_back(tx, row, next_at, error, {"state": "ambiguous", "sent_at": tx.now})
+
+
+def took_nothing(tx: Tx, row: Row, before: Row, next_at: datetime, error: str) -> bool:
+    """As ``retry``, of a request of which the peer stored nothing: all is known that was ``before`` it.
+
+    An earlier request that may have arrived may still have arrived.
+    """
+    undone = {"state": before.state, "attempts": before.attempts, "sent_at": before.sent_at}
+    return _give_back(tx, row, next_at, error, undone)
+
+
+def _give_back(tx: Tx, row: Row, next_at: datetime, error: str, change: Mapping[str, Any]) -> bool:
+    words = _told(error)
+    settled = {"next_at": next_at, "error": words, "failures": outbox.c.failures + 1}
+    done = _update_mine(tx, row, row.worker, {**change, **settled, "worker": None, "lease_until": None})
     if done:
-        payload = {"sink": row.sink, "state": state, "next_at": next_at, "error": _told(error)}
+        payload = {"sink": row.sink, "state": change["state"], "next_at": next_at, "error": words}
         audit.append(tx, "case.waits", row.external_key, payload)
     return done
 

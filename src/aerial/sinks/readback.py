@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from aerial.errors import InputError
 from aerial.geo import LonLat, in_frame, local_frame
 from aerial.records import Case, Receipt
-from aerial.sinks.sink import Ambiguous, Busy, Rejected
+from aerial.sinks.sink import Ambiguous, Busy, Misplaced, Rejected
 
 T = TypeVar("T")
 
@@ -57,9 +57,9 @@ def position(name: str, lon: object, lat: object) -> LonLat:
         ) from None
 
 
-def swapped(name: str, x: float, y: float) -> Rejected:
+def swapped(name: str, x: float, y: float) -> Misplaced:
     """Return the error for a peer that holds latitude and longitude in each other's place."""
-    return Rejected(
+    return Misplaced(
         f"{name}: the axes are swapped: the peer gives ({x:.8f}, {y:.8f}) as longitude and latitude.",
         hint="Correct the axis order at the peer (its storage CRS), and delete what it holds wrongly there.",
     )
@@ -69,7 +69,7 @@ def require_position(name: str, case: Case, at: LonLat) -> None:
     """Refuse a position read back that is not the case's within 0.1 m, and name swapped axes.
 
     Raises:
-        Rejected: it is elsewhere.
+        Misplaced: it is elsewhere.
     """
     if (away_m := distance_m(case.at, at)) <= AGREES_M:
         return
@@ -77,7 +77,7 @@ def require_position(name: str, case: Case, at: LonLat) -> None:
         turned = LonLat(lon_deg=at.lat_deg, lat_deg=at.lon_deg)
         if distance_m(case.at, turned) <= AGREES_M:
             raise swapped(name, at.lon_deg, at.lat_deg)
-    raise Rejected(
+    raise Misplaced(
         f"{name}: the peer holds {case.external_key} {away_m:.1f} m away from where it is.",
         hint="Look at the CRS and the precision of the peer's storage; an officer must not be sent there.",
     )

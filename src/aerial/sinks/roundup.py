@@ -59,11 +59,11 @@ class RoundupOptions:
 class RoundupSink:
     """Issues of one tracker; see ``CaseSink``.
 
-    Once-only holds for as long as the sink lives. After a kill the link is gone: then, as with every
-    destination, the case is looked up after ``quiet_s`` before it is sent again.
+    Once-only holds for as long as the sink lives. Another process has another link, as has this one after a
+    kill: so, as with every destination, a case is looked up after ``quiet_s`` before it is sent again.
     """
 
-    idempotent = True
+    idempotent = False
 
     def __init__(self, config: SinkConfig, secret: str | None) -> None:
         where = f"[[sinks]] {config.name}"

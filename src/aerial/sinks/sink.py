@@ -12,6 +12,10 @@ class Rejected(DeliveryError):
     """The peer understood and refused: sending the same again is useless until somebody changes something."""
 
 
+class Misplaced(Rejected):
+    """The peer holds the case, and not at its place: an officer would be sent elsewhere."""
+
+
 class Busy(DeliveryError):
     """The peer took nothing and wants to be asked again later; nothing was stored there."""
 
@@ -27,8 +31,8 @@ class Ambiguous(DeliveryError):
 class CaseSink(Protocol):
     """A destination of cases. Constructed with its ``SinkConfig`` and the secret that it names.
 
-    ``idempotent``: the same case sent twice is stored once, by the peer's own doing. Every method
-    raises ``Busy`` or ``Ambiguous`` when the peer cannot be reached.
+    ``idempotent``: the same case sent twice, by whomever, is stored once, by the peer's own doing. Every
+    method raises ``Busy`` or ``Ambiguous`` when the peer cannot be reached.
     """
 
     name: str
