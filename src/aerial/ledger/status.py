@@ -51,7 +51,7 @@ class DueCase:
 
 @record
 class Undelivered:
-    """What one destination does not provably hold: rows in a state, and what went wrong last (None: nothing)."""
+    """Rows in one state that a destination does not provably hold, and what went wrong last, if anything."""
 
     sink: str
     state: OutboxState

@@ -24,7 +24,7 @@ class CellStatus:
 
 @record
 class CycleStatus:
-    """The newest cycle that has begun, ``end`` its last day: cells surveyed in it, and those that were not."""
+    """The newest cycle that has begun, ``end`` its last day: cells surveyed in it, and the others."""
 
     start: date
     end: date
