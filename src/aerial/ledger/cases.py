@@ -19,9 +19,9 @@ from aerial.records import Case, Result, SiteResult, Stage, Verdict
 from aerial.suspects.track import told
 
 # What an officer found that no other destination should send one for any more.
-_SETTLED: tuple[Result, ...] = ("unfounded", "permitted", "demolished")
+SETTLED: tuple[Result, ...] = ("unfounded", "permitted", "demolished")
 _NEAR_DEG = 200 / 111_000
-_OVER: tuple[Stage, ...] = ("close", "cancel")
+OVER: tuple[Stage, ...] = ("close", "cancel")
 
 
 def add_case(tx: Tx, case: Case, sinks: Sequence[str]) -> None:
@@ -108,6 +108,7 @@ def near(tx: Tx, at: LonLat) -> tuple[Case, ...]:
         .where(
             suspects.c.lat_deg.between(at.lat_deg - _NEAR_DEG, at.lat_deg + _NEAR_DEG),
             suspects.c.lon_deg.between(at.lon_deg - lon_deg, at.lon_deg + lon_deg),
+            table.c.double_of.is_(None),
         )
         .order_by(table.c.external_key)
     )
@@ -120,7 +121,8 @@ def address(tx: Tx, sink: str) -> int:
     there = sa.select(rows.c.external_key).where(rows.c.sink == sink)
     query = (
         sa.select(table.c.external_key, table.c.sinks)
-        .where(table.c.held.is_(False), table.c.withdrawn.is_(None), table.c.stage.not_in(_OVER))
+        .where(table.c.held.is_(False), table.c.withdrawn.is_(None), table.c.stage.not_in(OVER))
+        .where(table.c.double_of.is_(None))
         .where(table.c.external_key.not_in(there))
         .order_by(table.c.external_key)
     )
@@ -272,11 +274,12 @@ def _apply(tx: Tx, sink: str, result: SiteResult) -> None:
         changed = _values(replace(now, stage=result.stage))
         _change(tx, now.external_key, {**changed, "stage_at": result.at})
     if result.result is not None:
-        place = structure(tx, now.identity)
-        if place.episode == now.episode:
+        # The row, not the record, tells whose it is since ledgers were merged.
+        place = structure(tx, found.identity)
+        if place.episode == found.episode:
             save_structure(tx, told(place, result.result, result.at.date()))
-    if result.result in _SETTLED or result.stage in _OVER:
-        said = result.result if result.result in _SETTLED else result.stage
+    if result.result in SETTLED or result.stage in OVER:
+        said = result.result if result.result in SETTLED else result.stage
         outbox.give_up_unsent(tx, now.external_key, f"{sink} says: {said}")
 
 

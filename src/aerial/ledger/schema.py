@@ -258,6 +258,8 @@ cases = Table(
     Column("held", Boolean, nullable=False),
     # The verdict that withdrew it before it had arrived anywhere.
     Column("withdrawn", String(26)),
+    # The case of the same structure that stands for it: another laptop made one too.
+    Column("double_of", Text),
     Column("sinks", Plain, nullable=False),
     Column("record", Plain, nullable=False),
     Index("cases_identity", "identity", "episode"),

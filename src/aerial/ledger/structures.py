@@ -77,13 +77,16 @@ def structures(tx: Tx, *cells: str) -> tuple[Structure, ...]:
 
 
 def structure(tx: Tx, identity: str) -> Structure:
-    """Return one structure as it is known now.
+    """Return one structure as it is known now; of an alias, the structure that it turned out to be.
 
     Raises:
         LedgerError: it is not known.
     """
-    table = schema.structures
-    query = sa.select(table.c.identity, table.c.record).where(table.c.identity == identity)
+    table, aliases = schema.structures, schema.aliases
+    same_as = tx.connection.execute(
+        sa.select(aliases.c.same_as).where(aliases.c.identity == identity)
+    ).scalar()
+    query = sa.select(table.c.identity, table.c.record).where(table.c.identity == (same_as or identity))
     row = tx.connection.execute(query).first()
     if row is None:
         raise LedgerError(f"The structure {identity} is not known.", hint="aerial suspects list shows them.")
@@ -330,7 +333,10 @@ def _rows() -> sa.Select[Any]:
         *columns, now.c.state, waiting().label("waits"), cases.c.external_key.label("case")
     ).select_from(
         suspects.join(now, now.c.identity == suspects.c.identity).outerjoin(
-            cases, (cases.c.identity == suspects.c.identity) & (cases.c.episode == suspects.c.episode)
+            cases,
+            (cases.c.identity == suspects.c.identity)
+            & (cases.c.episode == suspects.c.episode)
+            & cases.c.double_of.is_(None),
         )
     )
 
@@ -345,18 +351,24 @@ def _row(found: sa.RowMapping) -> SuspectRow:
 def _detail(tx: Tx, row: SuspectRow) -> SuspectDetail:
     suspects, sightings, now = schema.suspects, schema.sightings, schema.structures
     found = tx.connection.execute(sa.select(suspects).where(suspects.c.key == row.key)).one()
-    seen = tx.connection.execute(
-        sa.select(sightings.c.identity, sightings.c.record.label("sighting"), now.c.record)
-        .join(now, now.c.identity == sightings.c.identity)
+    aliases = schema.aliases
+    known_as = sa.func.coalesce(aliases.c.same_as, sightings.c.identity)
+    found_all = tx.connection.execute(
+        sa.select(now.c.identity, sightings.c.record.label("sighting"), now.c.record)
+        .select_from(sightings.outerjoin(aliases, aliases.c.identity == sightings.c.identity))
+        .join(now, now.c.identity == known_as)
         .where(sightings.c.key == row.key)
-        .order_by(sightings.c.first.desc(), sightings.c.identity)
+        .order_by(sightings.c.first.desc(), now.c.identity, sightings.c.identity)
     ).all()
+    seen: dict[str, Any] = {}
+    for one in found_all:
+        seen.setdefault(one.identity, one)  # two names of one structure are one
     source = f"suspect {row.key}"
     return SuspectDetail(
         row=row,
         observation=load(Observation, found.observation, source=source),
-        sightings=tuple(load(Sighting, one.sighting, source=source) for one in seen),
-        structures=tuple(_structure(one.identity, one.record) for one in seen),
+        sightings=tuple(load(Sighting, one.sighting, source=source) for one in seen.values()),
+        structures=tuple(_structure(one.identity, one.record) for one in seen.values()),
         verdicts=of_key(tx, row.key),
         params_sha256=found.params_sha256,
         seen_at=found.seen_at,

@@ -13,9 +13,12 @@ def of_key(tx: Tx, key: str) -> tuple[Verdict, ...]:
 
 
 def of_structure(tx: Tx, identity: str) -> tuple[Verdict, ...]:
-    """Return the verdicts on any suspect that shows a structure, oldest first."""
-    sightings = schema.sightings
-    shows = sa.select(sightings.c.key).where(sightings.c.identity == identity)
+    """Return the verdicts on any suspect that shows a structure, under whatever identity, oldest first."""
+    sightings, aliases = schema.sightings, schema.aliases
+    others = sa.select(aliases.c.identity).where(aliases.c.same_as == identity)
+    shows = sa.select(sightings.c.key).where(
+        sa.or_(sightings.c.identity == identity, sightings.c.identity.in_(others))
+    )
     return _verdicts(tx, schema.verdicts.c.key.in_(shows))
 
 
@@ -25,7 +28,12 @@ def of_id(tx: Tx, verdict: str) -> Verdict | None:
     return found[0] if found else None
 
 
+def of_row(row: sa.RowMapping) -> Verdict:
+    """Return the verdict that a row holds."""
+    return Verdict(**row)
+
+
 def _verdicts(tx: Tx, which: sa.ColumnElement[bool]) -> tuple[Verdict, ...]:
     table = schema.verdicts
     rows = tx.connection.execute(sa.select(table).where(which).order_by(table.c.at, table.c.id)).mappings()
-    return tuple(Verdict(**row) for row in rows)
+    return tuple(of_row(row) for row in rows)

@@ -211,3 +211,9 @@ def _when(folder: Path) -> tuple[object, object]:
         raise InputError(
             f"{folder} is not the folder of a pair.", hint="Pairs are called <before>__<after>; move it away."
         ) from exc
+
+
+def has_ledger(town: Town, settings: Settings) -> bool:
+    """Tell whether the town's ledger is there, as far as can be told without opening it: a file, or a URL."""
+    where = _where(town, settings)
+    return "://" in where or Path(where).is_file()

@@ -150,6 +150,7 @@ def upgrade() -> None:
         sa.Column("deadline", moment),
         sa.Column("held", sa.Boolean, nullable=False),
         sa.Column("withdrawn", sa.String(26)),
+        sa.Column("double_of", sa.Text),
         sa.Column("sinks", sa.Text, nullable=False),
         sa.Column("record", sa.Text, nullable=False),
     )
