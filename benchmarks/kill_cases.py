@@ -163,7 +163,11 @@ def differences(town: Path, peer: Path, wanted: int) -> list[str]:
     with open_ledger(town / "ledger.sqlite") as ledger, ledger.read() as tx:
         found += audit.verify(tx)
         keys = [case.external_key for case in cases.list_cases(tx)]
-        found += [f"{row.external_key} {row.sink} is {row.state}" for row in outbox.rows(tx) if row.state != "confirmed"]
+        found += [
+            f"{row.external_key} {row.sink} is {row.state}"
+            for row in outbox.rows(tx)
+            if row.state != "confirmed"
+        ]
     if len(keys) != wanted or verdicts != (wanted, wanted):
         found.append(f"{wanted} suspects, {verdicts} verdicts and suspects of them, {len(keys)} cases")
     there = Counter(json.loads(line)["extKey"] for line in peer.read_text("utf-8").splitlines())
@@ -215,7 +219,7 @@ def _prepared(folder: Path, **options: Any) -> None:
 
 
 @contextlib.contextmanager
-def _server(peer: Path):  # noqa: ANN202 -- yields the port
+def _server(peer: Path):
     import subprocess
 
     process = subprocess.Popen([sys.executable, "-c", _SERVER, str(peer)], stdout=subprocess.PIPE, text=True)

@@ -112,6 +112,11 @@ class Town:
         return self.root / "ledger.sqlite"
 
     @property
+    def workers_folder(self) -> Path:
+        """A folder for each process that delivers cases now, locked while it runs."""
+        return self.root / ".workers"
+
+    @property
     def reviewed_file(self) -> Path:
         """Suspects with verdicts, for training."""
         return self.root / "reviewed.geojson"

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
-from aerial.suspects.track import track
 from shapely.geometry import box
 
 from aerial.geo import LonLat
@@ -24,6 +23,7 @@ from aerial.records import (
     Suspect,
     Verdict,
 )
+from aerial.suspects.track import track
 
 DAY = date(2026, 7, 15)
 NOON = datetime(2026, 7, 15, 12, tzinfo=UTC)

@@ -3,13 +3,13 @@
 from datetime import date, timedelta
 
 import pytest
-from aerial.suspects.track import track, waits
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aerial.errors import LedgerError
 from aerial.ledger import audit, index, structures
 from aerial.ledger.store import Ledger
+from aerial.suspects.track import track, waits
 from tests.ledger.made import DAY, PARAMS, accepted, ingest, observation
 
 LATER = DAY + timedelta(days=14)

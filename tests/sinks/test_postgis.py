@@ -17,8 +17,8 @@ from aerial.geo import LonLat
 from aerial.records import SinkConfig
 from aerial.sinks.postgis import PostgisSink
 from aerial.sinks.sink import Ambiguous, Busy, Rejected
-from tests.sinks.samples import AT, sample_case
 from tests.sinks.cluster import PASSWORD, Database, cluster
+from tests.sinks.samples import AT, sample_case
 
 
 @pytest.fixture(scope="module")

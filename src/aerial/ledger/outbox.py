@@ -118,6 +118,18 @@ def extend(tx: Tx, row: Row, worker: str, lease_s: float) -> bool:
     return _update_mine(tx, row, worker, {"lease_until": tx.now + timedelta(seconds=lease_s)})
 
 
+def release(tx: Tx, worker: str) -> int:
+    """Take back the rows of a worker that is known to have ended; return how many.
+
+    What it was sending may arrive from now on as from its last breath.
+    """
+    held = (outbox.c.worker == worker) & outbox.c.state.in_(OPEN)
+    free = {"worker": None, "lease_until": None, "next_at": tx.now}
+    sending_ = held & (outbox.c.state == "ambiguous")
+    done = tx.connection.execute(outbox.update().where(sending_).values(**free, sent_at=tx.now)).rowcount
+    return done + tx.connection.execute(outbox.update().where(held).values(free)).rowcount
+
+
 def still_mine(tx: Tx, row: Row, worker: str) -> bool:
     """Tell whether the worker's lease on an unsettled row still runs."""
     query = sa.select(outbox.c.sink).where(_mine(tx, row, worker))

@@ -3,11 +3,13 @@
 import os
 import random
 import secrets
+import shutil
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -19,7 +21,7 @@ from aerial.delivery.gate import CONTIGUOUS_KM2, Outgoing, require_may_leave, re
 from aerial.delivery.pull import pull
 from aerial.delivery.reconcile import Discrepancy, reconcile
 from aerial.delivery.worker import Turn, Worker, drain
-from aerial.errors import AerialError, InputError
+from aerial.errors import AerialError, InputError, WorkspaceError
 from aerial.evidence.chips import CONTEXT_M
 from aerial.evidence.outward import outward_pictures
 from aerial.ledger import cases, outbox, signoffs
@@ -33,7 +35,7 @@ from aerial.steps.evidence import pair_of
 from aerial.steps.reviewed import write_reviewed
 from aerial.steps.town_ledger import zones_of
 from aerial.steps.verdicts import release_all
-from aerial.workspace import Town
+from aerial.workspace import Town, locked
 
 STATES: tuple[outbox.OutboxState, ...] = ("pending", "sent", "ambiguous", "confirmed", "dead")
 _IDLE_S = 5.0
@@ -99,6 +101,40 @@ def push(
     """
     configs = chosen(settings, name)
     sinks = [open_sink(config, town, environment) for config in configs]
+    with _own_worker(town, ledger) as own:
+        return _push(town, settings, ledger, configs, sinks, own, told, watch=watch)
+
+
+@contextmanager
+def _own_worker(town: Town, ledger: Ledger) -> Iterator[str]:
+    """Yield a name for this process's workers; what workers of processes that were killed held is freed.
+
+    Whether one still runs is told by the lock of its folder, which the system frees with the process.
+    """
+    for folder in town.workers_folder.glob("*/.lock"):
+        try:
+            with locked(folder.parent), ledger.begin() as tx:
+                outbox.release(tx, folder.parent.name)
+        except WorkspaceError:
+            continue
+        shutil.rmtree(folder.parent, ignore_errors=True)
+    name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+    with locked(town.workers_folder / name):
+        yield name
+    shutil.rmtree(town.workers_folder / name, ignore_errors=True)
+
+
+def _push(
+    town: Town,
+    settings: Settings,
+    ledger: Ledger,
+    configs: Sequence[SinkConfig],
+    sinks: Sequence[CaseSink],
+    own: str,
+    told: Callable[[Turn], None],
+    *,
+    watch: bool,
+) -> tuple[Pushed, ...]:
     release_all(town, settings, ledger)
     for config in configs:
         with ledger.begin() as tx:
@@ -117,7 +153,7 @@ def push(
             sink=sink,
             config=config,
             prepare=Outward(town=town, ledger=ledger, sink=config.name),
-            name=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}",
+            name=own,
             rng=random.Random(),
         )
         turns = drain(worker, say)
