@@ -1,6 +1,6 @@
 """Structures as they are known now, and the suspects that made them known."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -100,14 +100,24 @@ def save_structure(tx: Tx, changed: Structure) -> None:
     tx.connection.execute(table.update().where(here).values(_structure_values(changed)))
 
 
+def move_to_episode(tx: Tx, key: str, identity: str, episode: int) -> None:
+    """Count a suspect to another episode of its structure; the verdict on it writes the audit row."""
+    table = schema.suspects
+    here = (table.c.key == key) & (table.c.identity == identity)
+    tx.connection.execute(table.update().where(here).values(episode=episode))
+
+
 def add_sightings(
-    tx: Tx, observations: Sequence[Observation], sightings: Sequence[Sighting], params_sha256: str
+    tx: Tx,
+    observations: Sequence[Observation],
+    sightings: Sequence[Sighting],
+    params_sha256: str | Mapping[str, str],
 ) -> int:
     """Keep what ``suspects.track`` made of new observations; return how many suspects were new.
 
     A suspect whose key is known changes nothing. The structures that ``track`` was told must have been
     read in this same transaction: what a verdict changed since would be lost. ``params_sha256``: of the
-    settings of the comparison.
+    settings of the comparison, or of each pair's by its name.
 
     Raises:
         LedgerError: a structure was decided since it was read.
@@ -119,7 +129,7 @@ def add_sightings(
         seen.setdefault(sighting.key, []).append(sighting)
     if set(by_key) != set(seen):
         raise ValueError("observations and sightings are not of the same suspects")
-    known = _known(tx, list(by_key))
+    known = known_keys(tx, list(by_key))
     new = {key: ones for key, ones in seen.items() if key not in known}
     if not new:
         return 0
@@ -261,7 +271,8 @@ def _structure_values(structure: Structure) -> dict[str, Any]:
     }
 
 
-def _known(tx: Tx, keys: list[str]) -> set[str]:
+def known_keys(tx: Tx, keys: list[str]) -> set[str]:
+    """Return those of the keys whose suspect is in the ledger."""
     suspects = schema.suspects
     return {row.key for row in _each(tx, sa.select(suspects.c.key), suspects.c.key, keys)}
 
@@ -298,9 +309,10 @@ def _require_undecided_since(now: Structure, new: Structure) -> None:
 
 
 def _suspect_values(
-    tx: Tx, observation: Observation, sighting: Sighting, params_sha256: str
+    tx: Tx, observation: Observation, sighting: Sighting, params_sha256: str | Mapping[str, str]
 ) -> dict[str, Any]:
     suspect = observation.suspect
+    params = params_sha256 if isinstance(params_sha256, str) else params_sha256[suspect.pair]
     return {
         "key": suspect.key,
         "identity": sighting.structure.identity,
@@ -320,7 +332,7 @@ def _suspect_values(
         "shown": sighting.shown,
         "reason": sighting.reason,
         "rank": sighting.rank,
-        "params_sha256": params_sha256,
+        "params_sha256": params,
         "seen_at": tx.now,
         "observation": observation,
     }

@@ -4,8 +4,10 @@ Files are the truth of what was measured; the ledger indexes them. Whatever was 
 not changed is passed over, so that this may run at any time, and again after a kill.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -166,41 +168,60 @@ def index_cell(town: Town, cell: str, ledger: Ledger, zones: tuple[Zone, ...]) -
             for survey in new_surveys:
                 index.add_survey(tx, survey)
     folders = [path.parent for path in town.pairs_folder(cell).glob("*__*/detect.json")]
-    new_pairs = new_suspects = 0
+    changed = []
     for folder in sorted(folders, key=_when):
         before, after = folder.name.split("__")
         suspects_sha256 = sha256_file(folder / "suspects.geojson")
-        if known.get((before, after)) == suspects_sha256:
-            continue
-        new_pairs += 1
-        new_suspects += _add_pair(folder, cell, ledger, zones, suspects_sha256)
-    return Indexed(surveys=len(new_surveys), pairs=new_pairs, suspects=new_suspects)
+        if known.get((before, after)) != suspects_sha256:
+            changed.append((after, _Compared(folder, cell, suspects_sha256)))
+    new_suspects = 0
+    # The last survey and the baseline show one structure twice: they are judged together.
+    for _after, together in groupby(changed, key=itemgetter(0)):
+        new_suspects += _add_pairs(cell, [pair for _, pair in together], ledger, zones)
+    return Indexed(surveys=len(new_surveys), pairs=len(changed), suspects=new_suspects)
 
 
-def _add_pair(folder: Path, cell: str, ledger: Ledger, zones: tuple[Zone, ...], suspects_sha256: str) -> int:
-    before, after = folder.name.split("__")
-    stamp = read_record(Stamp, folder / "detect.json")
-    suspects = read_suspects(folder / "suspects.geojson")
-    observations = [
-        Observation(
-            suspect=suspect, cell=cell, before_on=survey_order(before)[0], after_on=survey_order(after)[0]
-        )
-        for suspect in suspects
-    ]
+class _Compared:
+    """One compared pair as its folder tells it."""
+
+    def __init__(self, folder: Path, cell: str, suspects_sha256: str) -> None:
+        self.before, self.after = folder.name.split("__")
+        self.name, self.suspects_sha256 = folder.name, suspects_sha256
+        stamp = read_record(Stamp, folder / "detect.json")
+        self.params_sha256 = stamp.settings_sha256
+        self.compared_at = datetime.fromtimestamp((folder / "detect.json").stat().st_mtime, UTC)
+        self.suspects = read_suspects(folder / "suspects.geojson")
+        self.observations = [
+            Observation(
+                suspect=suspect,
+                cell=cell,
+                before_on=survey_order(self.before)[0],
+                after_on=survey_order(self.after)[0],
+            )
+            for suspect in self.suspects
+        ]
+
+
+def _add_pairs(cell: str, pairs: Sequence[_Compared], ledger: Ledger, zones: tuple[Zone, ...]) -> int:
     with ledger.begin() as tx:
-        index.add_pair(
-            tx,
-            cell,
-            before,
-            after,
-            suspects_sha256=suspects_sha256,
-            params_sha256=stamp.settings_sha256,
-            model_sha256=suspects[0].model_sha256 if suspects else stamp.settings_sha256,
-            compared_at=datetime.fromtimestamp((folder / "detect.json").stat().st_mtime, UTC),
-        )
-        structures.supersede(tx, cell, folder.name, [suspect.key for suspect in suspects])
+        for pair in pairs:
+            index.add_pair(
+                tx,
+                cell,
+                pair.before,
+                pair.after,
+                suspects_sha256=pair.suspects_sha256,
+                params_sha256=pair.params_sha256,
+                model_sha256=pair.suspects[0].model_sha256 if pair.suspects else pair.params_sha256,
+                compared_at=pair.compared_at,
+            )
+            structures.supersede(tx, cell, pair.name, [suspect.key for suspect in pair.suspects])
+        observations = [one for pair in pairs for one in pair.observations]
+        known = structures.known_keys(tx, [one.suspect.key for one in observations])
+        observations = [one for one in observations if one.suspect.key not in known]
         sightings = track(observations, structures.structures(tx, cell), zones)
-        return structures.add_sightings(tx, observations, sightings, stamp.settings_sha256)
+        params = {pair.name: pair.params_sha256 for pair in pairs}
+        return structures.add_sightings(tx, observations, sightings, params)
 
 
 def _when(folder: Path) -> tuple[object, object]:

@@ -48,10 +48,11 @@ def accept(
 ) -> tuple[Verdict, Case]:
     """Record that a suspect is one and make its case, with a delivery to each destination.
 
-    A case that lacks something is held, and says what; it is made all the same.
+    A case that lacks something is held, and says what; it is made all the same. What has grown since its
+    case went out, which is still open, is recorded with that case; it is not sent a second time.
 
     Raises:
-        LedgerError: no such suspect, no reason, nobody's name, or it has a case.
+        LedgerError: no such suspect, no reason, nobody's name, or it was decided already.
         EvidenceError: a file that supports it is not there, or changed since it was recorded.
     """
     around = surroundings(town, settings.cases)
@@ -62,10 +63,25 @@ def accept(
     now = found.structures[0]
     evidence = keep(town, key_of(now), supporting(town, settings, found.row.cell, suspect))
     with ledger.begin() as tx:
+        if not structures.find_suspect(tx, suspect.key).row.waits:
+            _refuse_decided(tx, suspect.key)
         verdict = verdicts.add_verdict(tx, suspect.key, "accept", reason, by)
+        standing = cases.find_case(tx, f"{verdict.identity}-{verdict.episode}")
+        if standing is not None and standing.suspect.key != suspect.key:
+            return verdict, standing
         case = _made(tx, town, settings, around, verdict, evidence, NOTHING_SAID)
         cases.add_case(tx, case, [sink.name for sink in settings.sinks])
     return verdict, case
+
+
+def _refuse_decided(tx: Tx, key: str) -> None:
+    """Refuse to accept twice what was accepted, as a command that is repeated would; a rejection may turn."""
+    row = structures.find_suspect(tx, key).row
+    if row.case is not None and row.state == "accepted":
+        raise LedgerError(
+            f"{key} was accepted before; its case is {row.case}.",
+            hint=f"Look at it: aerial suspects show {key}",
+        )
 
 
 def release(town: Town, settings: Settings, ledger: Ledger, external_key: str, said: Said, by: str) -> Case:
