@@ -154,7 +154,7 @@ def test_odd_names_are_quoted(server: Database, db: str) -> None:
 
 
 def test_stages_and_on_site_results_come_once_by_transaction(server: Database, db: str) -> None:
-    """Each change of a stage and each row of an officer is told once, a late commit too, unknown words as notes."""
+    """Each change of a stage and each row of an officer is told once, a late commit too."""
     server.run(
         db,
         "CREATE TABLE told (id bigserial, external_key text, at timestamptz, stage text, result text,"

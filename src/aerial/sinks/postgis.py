@@ -26,6 +26,7 @@ from aerial.geo import LonLat
 from aerial.records import Case, Receipt, SinkConfig, SiteResult
 from aerial.sinks import postgis_text as text
 from aerial.sinks.addresses import resolve
+from aerial.sinks.fieldmap import plain_text
 from aerial.sinks.postgis_options import MADE, WHOLE, ResultTable, read_options
 from aerial.sinks.readback import outward
 from aerial.sinks.sink import Ambiguous, Busy, Rejected
@@ -176,11 +177,10 @@ class PostgisSink:
 
     def _values(self, case: Case) -> dict[str, object]:
         known = case_properties(case) | {WHOLE: case_feature(case)}
+        values = {column: _storable(known[name]) for column, name in self._columns.items()}
         return {
-            column: json.dumps(known[name], ensure_ascii=False)
-            if isinstance(known[name], dict | list)
-            else known[name]
-            for column, name in self._columns.items()
+            column: json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
+            for column, value in values.items()
         }
 
     def _keep(
@@ -228,9 +228,13 @@ class PostgisSink:
             state = exc.sqlstate or ""
             if asked and not state.startswith(("22", "23", "40", "42")):
                 self._fail(exc, Ambiguous, "broke off while it was storing")
-            if not state or state.startswith(_LATER):
+            if isinstance(exc, psycopg.OperationalError | psycopg.InterfaceError) or state.startswith(_LATER):
                 self._fail(exc, Busy, "broke off" if not ended.fired else "did not answer in time")
             self._fail(exc, Rejected, "refused")
+        except UnicodeEncodeError as exc:
+            raise Rejected(
+                f"{self.name} (PostGIS) takes no half characters.", hint="Correct the key of the case."
+            ) from exc
         finally:
             with suppress(psycopg.Error):
                 db.close()
@@ -409,3 +413,12 @@ def _snapshot(db: psycopg.Connection[Any], cursor: str | None) -> tuple[int, int
     begin = int(cursor) if cursor and cursor.isascii() and cursor.isdigit() else 0
     # A number from the future is another server's: this database was restored elsewhere.
     return now, begin if begin <= newest else 0
+
+
+def _storable(value: Any) -> Any:
+    """Return a value without what PostgreSQL has no place for in a text: NUL and half characters."""
+    if isinstance(value, dict):
+        return {key: _storable(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_storable(inner) for inner in value]
+    return plain_text(value) if isinstance(value, str) else value
