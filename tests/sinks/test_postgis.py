@@ -11,14 +11,14 @@ from typing import Any
 
 import psycopg
 import pytest
+from tests.sinks.cluster import PASSWORD, Database, cluster
+from tests.sinks.samples import AT, sample_case
 
 from aerial.errors import InputError
 from aerial.geo import LonLat
 from aerial.records import SinkConfig
 from aerial.sinks.postgis import PostgisSink
 from aerial.sinks.sink import Ambiguous, Busy, Rejected
-from tests.sinks.samples import AT, sample_case
-from tests.sinks.cluster import PASSWORD, Database, cluster
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ stay in there.
 """
 
 import hashlib
-import json
 import socket
 import threading
 from collections.abc import Iterator, Sequence
@@ -21,13 +20,11 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from aerial.errors import InputError
-from aerial.features import case_feature, case_properties
 from aerial.geo import LonLat
 from aerial.records import Case, Receipt, SinkConfig, SiteResult
 from aerial.sinks import postgis_text as text
 from aerial.sinks.addresses import resolve
-from aerial.sinks.fieldmap import plain_text
-from aerial.sinks.postgis_options import MADE, WHOLE, ResultTable, read_options
+from aerial.sinks.postgis_options import MADE, ResultTable, geometries, read_options, row_values
 from aerial.sinks.readback import outward
 from aerial.sinks.sink import Ambiguous, Busy, Rejected
 from aerial.sinks.words import site_result
@@ -87,7 +84,7 @@ class PostgisSink:
 
     def send(self, case: Case, files: Sequence[Path]) -> None:
         """Insert the case and its files in one transaction, or bring its row up to date."""
-        options, values = self._options, self._values(case)
+        options, values = self._options, row_values(case, self._columns)
         with self._transaction(writes=True) as db:
             geometries = {options.point: f"POINT({case.at.lon_deg!r} {case.at.lat_deg!r})"}
             if options.outline:
@@ -174,14 +171,6 @@ class PostgisSink:
             results=self._options.site_results,
             **words,
         )
-
-    def _values(self, case: Case) -> dict[str, object]:
-        known = case_properties(case) | {WHOLE: case_feature(case)}
-        values = {column: _storable(known[name]) for column, name in self._columns.items()}
-        return {
-            column: json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
-            for column, value in values.items()
-        }
 
     def _keep(
         self, db: psycopg.Connection[Any], external_key: str, name: str, content: bytes, _: str
@@ -287,13 +276,7 @@ class PostgisSink:
                 f"{options.table} may hold the same {options.key} twice",
                 f"Add a unique constraint on {options.key}: without it a case sent twice is two.",
             )
-        self._srids = {column: self._read_srid(db, table, column) for column in self._geometries()}
-
-    def _geometries(self) -> dict[str, tuple[str, ...]]:
-        found: dict[str, tuple[str, ...]] = {self._options.point: ("POINT", "GEOMETRY")}
-        if self._options.outline:
-            found[self._options.outline] = ("POLYGON", "GEOMETRY")
-        return found
+        self._srids = {column: self._read_srid(db, table, column) for column in geometries(options)}
 
     def _read_srid(self, db: psycopg.Connection[Any], table: str, column: str) -> int:
         options = self._options
@@ -312,9 +295,9 @@ class PostgisSink:
                 f"{options.table}.{column} does not say its CRS (SRID {srid})",
                 "Declare it: ALTER TABLE ... ALTER COLUMN ... TYPE geometry(Point, 4490).",
             )
-        if kind not in self._geometries()[column]:
+        if kind not in geometries(options)[column]:
             raise self._refused(
-                f"{options.table}.{column} holds {kind}, not {self._geometries()[column][0]}",
+                f"{options.table}.{column} holds {kind}, not {geometries(options)[column][0]}",
                 "Name a column of the right kind.",
             )
         return int(srid)
@@ -331,7 +314,7 @@ class PostgisSink:
         for column, name in self._columns.items():
             kind = MADE.get(name, "text")
             columns.append(sql.SQL("{} {}").format(sql.Identifier(column), sql.SQL(kind)))
-        for column, kinds in self._geometries().items():
+        for column, kinds in geometries(options).items():
             shape = sql.SQL("{} geometry(" + kinds[0] + ", 4490)")
             columns.append(shape.format(sql.Identifier(column)))
         db.execute(
@@ -413,12 +396,3 @@ def _snapshot(db: psycopg.Connection[Any], cursor: str | None) -> tuple[int, int
     begin = int(cursor) if cursor and cursor.isascii() and cursor.isdigit() else 0
     # A number from the future is another server's: this database was restored elsewhere.
     return now, begin if begin <= newest else 0
-
-
-def _storable(value: Any) -> Any:
-    """Return a value without what PostgreSQL has no place for in a text: NUL and half characters."""
-    if isinstance(value, dict):
-        return {key: _storable(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_storable(inner) for inner in value]
-    return plain_text(value) if isinstance(value, str) else value

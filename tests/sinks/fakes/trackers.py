@@ -153,8 +153,8 @@ class RoundupFake(FakePeer):
         now = datetime.now(UTC).strftime("%Y-%m-%d.%H:%M:%S")
         number = str(len(self.issues) + 1)
         made = {
-            "id": number, "status": {"id": "1", "link": "x", "name": "unread"}, "creation": now, "activity": now,
-            "actor": {"id": "1", "link": "x", "username": "admin"}, **issue,
+            "id": number, "status": {"id": "1", "link": "x", "name": "unread"}, "creation": now,
+            "activity": now, "actor": {"id": "1", "link": "x", "username": "admin"}, **issue,
             "lon": float(issue["lon"]), "lat": float(issue["lat"]),
         }  # fmt: skip
         self.issues.append(made)
