@@ -13,6 +13,9 @@ import pytest
 import standardwebhooks
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.sinks.fakes.http import TIMEOUT_S
+from tests.sinks.fakes.robots import ReceiverFake, RobotFake
+from tests.sinks.samples import AT, HOSTILE, KEY, sample_case
 
 from aerial.errors import AerialError, InputError, SecrecyError
 from aerial.sinks.digest import Digest, Officer, digests, lines, pieces, plain_name, require_placeless
@@ -22,9 +25,6 @@ from aerial.sinks.pace import Pace
 from aerial.sinks.robots import DingTalkRobot, WeComRobot
 from aerial.sinks.sink import Ambiguous, Busy, Rejected
 from aerial.sinks.webhook import Webhook
-from tests.sinks.fakes.http import TIMEOUT_S
-from tests.sinks.fakes.robots import ReceiverFake, RobotFake
-from tests.sinks.samples import AT, HOSTILE, KEY, sample_case
 
 LINK = "http://10.0.0.5:8080/case/{external_key}"
 LI = Officer(name="李雷", mention="lilei", cells=("c017",))

@@ -11,14 +11,14 @@ from typing import Any
 
 import psycopg
 import pytest
+from tests.sinks.cluster import PASSWORD, Database, cluster
+from tests.sinks.samples import AT, sample_case
 
 from aerial.errors import InputError
 from aerial.geo import LonLat
 from aerial.records import SinkConfig
 from aerial.sinks.postgis import PostgisSink
 from aerial.sinks.sink import Ambiguous, Busy, Rejected
-from tests.sinks.cluster import PASSWORD, Database, cluster
-from tests.sinks.samples import AT, sample_case
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +154,7 @@ def test_odd_names_are_quoted(server: Database, db: str) -> None:
 
 
 def test_stages_and_on_site_results_come_once_by_transaction(server: Database, db: str) -> None:
-    """Each change of a stage and each row of an officer is told once, a late commit too, unknown words as notes."""
+    """Each change of a stage and each row of an officer is told once, a late commit too."""
     server.run(
         db,
         "CREATE TABLE told (id bigserial, external_key text, at timestamptz, stage text, result text,"

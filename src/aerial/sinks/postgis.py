@@ -7,7 +7,6 @@ stay in there.
 """
 
 import hashlib
-import json
 import socket
 import threading
 from collections.abc import Iterator, Sequence
@@ -21,12 +20,11 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from aerial.errors import InputError
-from aerial.features import case_feature, case_properties
 from aerial.geo import LonLat
 from aerial.records import Case, Receipt, SinkConfig, SiteResult
 from aerial.sinks import postgis_text as text
 from aerial.sinks.addresses import resolve
-from aerial.sinks.postgis_options import MADE, WHOLE, ResultTable, read_options
+from aerial.sinks.postgis_options import MADE, ResultTable, geometries, read_options, row_values
 from aerial.sinks.readback import outward
 from aerial.sinks.sink import Ambiguous, Busy, Rejected
 from aerial.sinks.words import site_result
@@ -86,7 +84,7 @@ class PostgisSink:
 
     def send(self, case: Case, files: Sequence[Path]) -> None:
         """Insert the case and its files in one transaction, or bring its row up to date."""
-        options, values = self._options, self._values(case)
+        options, values = self._options, row_values(case, self._columns)
         with self._transaction(writes=True) as db:
             geometries = {options.point: f"POINT({case.at.lon_deg!r} {case.at.lat_deg!r})"}
             if options.outline:
@@ -174,15 +172,6 @@ class PostgisSink:
             **words,
         )
 
-    def _values(self, case: Case) -> dict[str, object]:
-        known = case_properties(case) | {WHOLE: case_feature(case)}
-        return {
-            column: json.dumps(known[name], ensure_ascii=False)
-            if isinstance(known[name], dict | list)
-            else known[name]
-            for column, name in self._columns.items()
-        }
-
     def _keep(
         self, db: psycopg.Connection[Any], external_key: str, name: str, content: bytes, _: str
     ) -> None:
@@ -228,9 +217,13 @@ class PostgisSink:
             state = exc.sqlstate or ""
             if asked and not state.startswith(("22", "23", "40", "42")):
                 self._fail(exc, Ambiguous, "broke off while it was storing")
-            if not state or state.startswith(_LATER):
+            if isinstance(exc, psycopg.OperationalError | psycopg.InterfaceError) or state.startswith(_LATER):
                 self._fail(exc, Busy, "broke off" if not ended.fired else "did not answer in time")
             self._fail(exc, Rejected, "refused")
+        except UnicodeEncodeError as exc:
+            raise Rejected(
+                f"{self.name} (PostGIS) takes no half characters.", hint="Correct the key of the case."
+            ) from exc
         finally:
             with suppress(psycopg.Error):
                 db.close()
@@ -283,13 +276,7 @@ class PostgisSink:
                 f"{options.table} may hold the same {options.key} twice",
                 f"Add a unique constraint on {options.key}: without it a case sent twice is two.",
             )
-        self._srids = {column: self._read_srid(db, table, column) for column in self._geometries()}
-
-    def _geometries(self) -> dict[str, tuple[str, ...]]:
-        found: dict[str, tuple[str, ...]] = {self._options.point: ("POINT", "GEOMETRY")}
-        if self._options.outline:
-            found[self._options.outline] = ("POLYGON", "GEOMETRY")
-        return found
+        self._srids = {column: self._read_srid(db, table, column) for column in geometries(options)}
 
     def _read_srid(self, db: psycopg.Connection[Any], table: str, column: str) -> int:
         options = self._options
@@ -308,9 +295,9 @@ class PostgisSink:
                 f"{options.table}.{column} does not say its CRS (SRID {srid})",
                 "Declare it: ALTER TABLE ... ALTER COLUMN ... TYPE geometry(Point, 4490).",
             )
-        if kind not in self._geometries()[column]:
+        if kind not in geometries(options)[column]:
             raise self._refused(
-                f"{options.table}.{column} holds {kind}, not {self._geometries()[column][0]}",
+                f"{options.table}.{column} holds {kind}, not {geometries(options)[column][0]}",
                 "Name a column of the right kind.",
             )
         return int(srid)
@@ -327,7 +314,7 @@ class PostgisSink:
         for column, name in self._columns.items():
             kind = MADE.get(name, "text")
             columns.append(sql.SQL("{} {}").format(sql.Identifier(column), sql.SQL(kind)))
-        for column, kinds in self._geometries().items():
+        for column, kinds in geometries(options).items():
             shape = sql.SQL("{} geometry(" + kinds[0] + ", 4490)")
             columns.append(shape.format(sql.Identifier(column)))
         db.execute(

@@ -1,12 +1,16 @@
-"""What the configuration of a sink of the kind ``postgis`` may say."""
+"""What the configuration of a sink of the kind ``postgis`` may say, and what its columns then hold."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import field, fields
+from typing import Any
 
 from aerial.codec import from_plain
 from aerial.errors import InputError
-from aerial.records import Result, SinkConfig, Stage
+from aerial.features import case_feature, case_properties
+from aerial.records import Case, Result, SinkConfig, Stage
 from aerial.records.record import record
-from aerial.sinks.fieldmap import NAMES
+from aerial.sinks.fieldmap import NAMES, plain_text
 
 # What a table that is made here has beside its key, its stage and its geometries.
 MADE = {
@@ -96,3 +100,28 @@ def read_options(config: SinkConfig) -> PostgisOptions:
         if not name or set(name) & {"%", "\0"}:
             raise InputError(f"{where}: {name!r} cannot name a table or column.", hint="Give its name.")
     return options
+
+
+def geometries(options: PostgisOptions) -> dict[str, tuple[str, ...]]:
+    """Return the geometry columns and the kinds of PostGIS that each may be of."""
+    found: dict[str, tuple[str, ...]] = {options.point: ("POINT", "GEOMETRY")}
+    return found | ({options.outline: ("POLYGON", "GEOMETRY")} if options.outline else {})
+
+
+def row_values(case: Case, columns: Mapping[str, str]) -> dict[str, object]:
+    """Return column to value; lists and the whole case are JSON texts."""
+    known = case_properties(case) | {WHOLE: case_feature(case)}
+    values = {column: _storable(known[name]) for column, name in columns.items()}
+    return {
+        column: json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
+        for column, value in values.items()
+    }
+
+
+def _storable(value: Any) -> Any:
+    """Return a value without what PostgreSQL has no place for in a text: NUL and half characters."""
+    if isinstance(value, dict):
+        return {key: _storable(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_storable(inner) for inner in value]
+    return plain_text(value) if isinstance(value, str) else value

@@ -23,11 +23,10 @@ from aerial.records.record import record
 from aerial.sinks.fieldmap import FieldMap, at_path
 from aerial.sinks.readback import oldest_first, outward, position
 from aerial.sinks.sink import Ambiguous, Busy, Rejected
-from aerial.sinks.walk import BEGIN, Since, changed_since
+from aerial.sinks.walk import BEGIN, Since
 from aerial.sinks.web import Answer, Web, segment
 from aerial.sinks.words import site_result
 
-_PAGE = 50
 _KEPT_LINKS = 10_000
 _FIELDS = {"title": "{title} {community}"}
 
@@ -86,6 +85,7 @@ class RoundupSink:
             "Accept": "application/json",
         }
         self._links: OrderedDict[str, str] = OrderedDict()
+        self._spent: set[str] = set()
         self._files: OrderedDict[tuple[str, str], str] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -101,11 +101,17 @@ class RoundupSink:
     def send(self, case: Case, files: Sequence[Path]) -> None:
         """Make the issue through its one-time link, or bring the one that is there up to date."""
         key = case.external_key
+        spent = key in self._spent
         there = self._rows(key)
         wanted = self._wanted(case)
         if there:
             self._update(there[0], wanted, case)
             return
+        if spent:
+            # Used before this look-up began, and nothing came of it: now another link may be asked for.
+            with self._lock:
+                self._spent.discard(key)
+                self._links.pop(key, None)
         if self._options.files:
             wanted[self._options.files] = [self._upload(*each) for each in outward(self.name, files)]
         link = self._link(key)
@@ -116,8 +122,7 @@ class RoundupSink:
             return
         said = self._web.clean(str(at_path(answer.json(), "error.msg") or ""))
         with self._lock:
-            # Spent or refused: another one is asked for, should the look-up find nothing.
-            self._links.pop(key, None)
+            self._spent.add(key)
         if "POE token" in said:
             raise Ambiguous(
                 f"{self.name}: the one-time link of {key} was used before.",
@@ -131,7 +136,7 @@ class RoundupSink:
     def results(self, cursor: str | None) -> tuple[Sequence[SiteResult], str | None]:
         """Return the stage and result of every issue with a key that was touched since ``cursor``."""
         since, found = Since(cursor), list[SiteResult]()
-        for row in changed_since(self._changed, _activity, since.begin, _PAGE):
+        for row in self._changed(since.begin):
             since.saw(_activity(row))
             # What nobody has touched since it was made is still as we sent it.
             if row.get(self._options.key) and row.get("activity") != row.get("creation"):
@@ -148,7 +153,13 @@ class RoundupSink:
 
     def _list(self, query: dict[str, str]) -> list[dict[str, Any]]:
         answer = self._ask("GET", self._class, writes=False, query={"@verbose": "2"} | query)
-        rows = at_path(answer.json(), "data.collection")
+        told = answer.json()
+        rows = at_path(told, "data.collection")
+        if at_path(told, "data.@total_size") == -1:
+            raise Rejected(
+                f"{self.name}: the tracker lists no more than {len(rows or ())} items.",
+                hint="Raise max_response_row_size in the tracker's interfaces.py.",
+            )
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise answer.nonsense("no list of items")
         return rows
@@ -195,8 +206,8 @@ class RoundupSink:
         if not changed:
             return
         path = f"{self._class}/{segment(str(row['id']))}"
-        tag = self._ask("GET", path, writes=False).headers.get("etag")
-        if not tag:
+        tag = at_path(self._ask("GET", path, writes=False).json(), "data.@etag")
+        if not isinstance(tag, str):
             raise Rejected(
                 f"{self.name}: the tracker gives no ETag for {case.external_key}.",
                 hint="Roundup 2.0 or newer is needed.",
@@ -247,18 +258,16 @@ class RoundupSink:
             # Of two threads that asked at once, both use the first one's.
             token = self._links.setdefault(external_key, token)
             while len(self._links) > _KEPT_LINKS:
-                self._links.popitem(last=False)
+                self._spent.discard(self._links.popitem(last=False)[0])
         return token
 
-    def _changed(self, at: datetime, offset: int) -> list[dict[str, Any]]:
+    def _changed(self, at: datetime) -> list[dict[str, Any]]:
         options = self._options
         wanted = [options.key, options.status, "activity", "creation", "actor", options.result, options.note]
         query = {
             "activity": at.strftime("%Y-%m-%d.%H:%M:%S;"),
             "@fields": ",".join(name for name in wanted if name),
             "@sort": "activity,id",
-            "@page_size": str(_PAGE),
-            "@page_index": str(offset // _PAGE + 1),
         }
         return self._list(query)
 

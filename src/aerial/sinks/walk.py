@@ -59,15 +59,23 @@ def changed_since(
 ) -> Iterator[T]:
     """Yield what changed at or after ``begin``, in the order of change, some of it more than once.
 
-    ``page(at, offset)`` returns at most ``size`` items changed at or after ``at``, ordered by change.
-    Each page begins at the time of the last item instead of by number: an item that changes meanwhile
-    moves to the end, and counting would skip another one.
+    ``page(at, offset)`` returns at most ``size`` (at least 2) items changed at or after ``at``, a whole
+    second, ordered by change. Each page begins at the second of the last item instead of by number: an
+    item that changes meanwhile moves to the end, and counting would skip another one.
     """
-    at, offset = begin, 0
-    while rows := page(at, offset):
+    if size < 2:
+        raise ValueError("a page holds at least two items")
+    at, offset, last = begin.replace(microsecond=0), 0, None
+    while True:
+        rows = page(at, offset)
         yield from rows
-        if len(rows) < size:
+        if last is not None and (not rows or rows[0] != last):
+            # The numbers have shifted since the page before: this second again.
+            offset, last = 0, None
+        elif len(rows) < size:
             return
-        last = when(rows[-1])
-        # A page of one second only: on by number, there is no other way.
-        at, offset = (last, 0) if last > at else (at, offset + len(rows))
+        elif when(rows[-1]) > at:
+            at, offset, last = when(rows[-1]).replace(microsecond=0), 0, None
+        else:
+            # A page of one second only: on by number, with one item again to see that nothing shifted.
+            offset, last = offset + size - 1, rows[-1]
