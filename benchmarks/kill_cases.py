@@ -26,11 +26,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.kill_run import CELL, make_town, originals, run_and_kill
+from benchmarks.kill_run import CELL, make_town, originals, run_and_kill, run_cell_command
 from benchmarks.machine import emit
 
-# Of the undisturbed time: short enough that many kills fall into one run.
-_LONGEST_SHARE = 0.5
+# Moments are drawn from the time that what is left takes undisturbed, and a little more, so that some end.
+_LONGEST_SHARE = 1.1
+# Of the passes, so many begin before detection; the others with compared pairs and an empty ledger.
+_FROM_MOSAICS = 0.25
 # A tenth of the features and coarse pixels: a run takes seconds, and many kills fall behind detection.
 SMALL: dict[str, Any] = {"preset": "tests", "photos": 6, "gsd_m": 0.2, "blur_px": 1.5}
 _SERVER = """
@@ -164,14 +166,13 @@ def differences(town: Path, peer: Path, wanted: int) -> list[str]:
     database.close()
     with open_ledger(town / "ledger.sqlite") as ledger, ledger.read() as tx:
         found += audit.verify(tx)
-        keys = [case.external_key for case in cases.list_cases(tx)]
-        found += [
-            f"{row.external_key} {row.sink} is {row.state}"
-            for row in outbox.rows(tx)
-            if row.state != "confirmed"
-        ]
-    if len(keys) != wanted or verdicts != (wanted, wanted):
-        found.append(f"{wanted} suspects, {verdicts} verdicts and suspects of them, {len(keys)} cases")
+        made = cases.list_cases(tx)
+        rows = outbox.rows(tx)
+    found += [f"{row.external_key} {row.sink} is {row.state}" for row in rows if row.state != "confirmed"]
+    # An accepted demolition is held: no suspected new building.
+    keys = [case.external_key for case in made if not case.held]
+    if len(made) != wanted or verdicts != (wanted, wanted) or not keys:
+        found.append(f"{wanted} suspects, {verdicts} verdicts and suspects of them, {len(made)} cases")
     there = Counter(json.loads(line)["extKey"] for line in peer.read_text("utf-8").splitlines())
     dropped = Counter(path.name for path in (town / "drop" / "cases").iterdir() if path.name[0] != ".")
     reported = Counter(
@@ -246,42 +247,56 @@ def _killed(town: Path, peer: Path, rounds: int, rng: random.Random) -> Outcome:
     import aerial.steps.run  # noqa: F401
 
     outcome, known, current = Outcome(), originals(town), town.with_name("current")
+    compared = town.with_name("compared")
     _fresh(town, current, peer)
-    started = time.monotonic()
+    began = time.monotonic()
+    code, text = run_and_kill(current, None, run_cell_command)
+    if code != 0 or not (suspects := _suspects(current)):
+        raise SystemExit(f"the undisturbed comparison failed ({code}):\n{text}")
+    detection_s = time.monotonic() - began
+    for path in current.glob("ledger.sqlite*"):
+        path.unlink()
+    current.rename(compared)
+    _fresh(compared, current, peer)
+    began = time.monotonic()
     code, text = run_and_kill(current, None, chain)
-    outcome.undisturbed_s = time.monotonic() - started
-    wanted = len(suspects := _suspects(current))
-    outcome.cases = wanted
-    if code != 0 or not suspects:
-        raise SystemExit(f"the undisturbed run failed ({code}) with {wanted} suspects:\n{text}")
-    outcome.differences += differences(current, peer, wanted)
-    _fresh(town, current, peer)
+    rest_s = time.monotonic() - began
+    outcome.cases, outcome.undisturbed_s = len(suspects), detection_s + rest_s
+    if code != 0:
+        raise SystemExit(f"the undisturbed run failed ({code}):\n{text}")
+    outcome.differences += differences(current, peer, len(suspects))
     killed = 0
     while True:
-        last = killed >= rounds
-        limit = None if last else rng.uniform(0.0, _LONGEST_SHARE * outcome.undisturbed_s)
-        code, text = run_and_kill(current, limit, chain)
-        if code == -signal.SIGKILL:
-            killed += 1
+        _fresh(town if rng.random() < _FROM_MOSAICS else compared, current, peer)
+        here = 0
+        while True:
+            left_s = rest_s + (0.0 if list(current.glob("pairs/*/*/detect.json")) else detection_s)
+            last = killed >= rounds
+            code, text = run_and_kill(
+                current, None if last else rng.uniform(0.0, _LONGEST_SHARE * left_s), chain
+            )
+            if code != -signal.SIGKILL:
+                break
+            killed, here = killed + 1, here + 1
             outcome.kills[text] += 1
-            continue
         outcome.finished += 1
+        print(f"{killed} kills, {outcome.finished} runs to their end, {outcome.differences}", file=sys.stderr)
         if code != 0:
-            outcome.differences.append(f"exit code {code} after {killed} kills: {text[-500:]}")
+            outcome.differences.append(f"exit code {code} after {here} kills: {text[-500:]}")
         else:
-            outcome.differences += [f"after {killed} kills: {d}" for d in differences(current, peer, wanted)]
+            found = differences(current, peer, len(suspects))
+            outcome.differences += [f"after {here} kills: {difference}" for difference in found]
         if originals(current) != known:
             outcome.differences.append("an original changed")
-        if last:
+        if killed >= rounds:
             return outcome
-        _fresh(town, current, peer)
 
 
 def _fresh(town: Path, current: Path, peer: Path) -> None:
     shutil.rmtree(current, ignore_errors=True)
     # Photographs and mosaics are only read: links are enough.
     shutil.copytree(town, current, copy_function=_linked)
-    (current / "drop").mkdir()
+    (current / "drop").mkdir(exist_ok=True)
     peer.write_text("")
 
 
