@@ -58,8 +58,10 @@ def test_small_numbers_have_no_exponent_in_text() -> None:
 
 @pytest.mark.parametrize(
     "template",
-    ["{external_key.__class__}", "{external_key[0]}", "{external_key!r}", "{external_key:>999999999}", "{0}", "{}",
-     "{ external_key }", "{external_key", "external_key}", "{{external_key}", "{a{b}}", "{__class__}", "{case}",
+    ["{external_key.__class__}", "{external_key[0]}", "{external_key!r}", "{external_key:>999999999}", "{0}",
+     "{}",
+     "{ external_key }", "{external_key", "external_key}", "{{external_key}", "{a{b}}", "{__class__}",
+     "{case}",
      "{evidence}", "{self}", "{lon_deg:.2f}", "{external_key}{", "{EXTERNAL_KEY}", "{external_key\n}"],
 )  # fmt: skip
 def test_hostile_templates_are_refused_at_once(template: str) -> None:
@@ -78,10 +80,14 @@ def test_an_unknown_name_is_told_the_known_ones() -> None:
 
 @pytest.mark.parametrize(
     "fields",
-    [{}, [], None, "x", {"": "a"}, {"a..b": "c"}, {".a": "b"}, {"a.": "b"}, {"__proto__.x": "1"}, {"a b": "c"},
-     {"a\n": "c"}, {"a": "x", "a.b": "y"}, {"a": None}, {"a": float("nan")}, {"a": float("inf")}, {"a": ["x"]},
-     {"a": {"value": "x", "max_length": 0}}, {"a": {"value": "x", "max_length": True}}, {"a": {"value": "x", "eval": "1"}},
-     {"a": {"value": "x", "cut": True}}, {"a": {"value": "x", "decimals": 99}}, {"a": {"max_length": 3}}, {3: "x"},
+    [{}, [], None, "x", {"": "a"}, {"a..b": "c"}, {".a": "b"}, {"a.": "b"}, {"__proto__.x": "1"},
+     {"a b": "c"},
+     {"a\n": "c"}, {"a": "x", "a.b": "y"}, {"a": None}, {"a": float("nan")}, {"a": float("inf")},
+     {"a": ["x"]},
+     {"a": {"value": "x", "max_length": 0}}, {"a": {"value": "x", "max_length": True}},
+     {"a": {"value": "x", "eval": "1"}},
+     {"a": {"value": "x", "cut": True}}, {"a": {"value": "x", "decimals": 99}}, {"a": {"max_length": 3}},
+     {3: "x"},
      {".".join("abcdefghi"): "x"}, {f"f{n}": "x" for n in range(201)}, {"a" * 65: "x"}],
 )  # fmt: skip
 def test_hostile_maps_are_refused_at_once(fields: Any) -> None:

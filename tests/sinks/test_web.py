@@ -78,13 +78,14 @@ def answer(status: str, body: bytes = b"", **headers: str) -> bytes:
      "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::1", "::169.254.169.254", "168.63.129.16"],
 )  # fmt: skip
 def test_some_addresses_are_never_allowed(address: str) -> None:
-    """Metadata, link-local, multicast, unspecified and reserved are refused, in every spelling, even where private is true."""
+    """Metadata, link-local, multicast, unspecified and reserved stay refused, however spelt."""
     assert forbidden(ipaddress.ip_address(address), private=True)
 
 
 @pytest.mark.parametrize(
     "address",
-    ["127.0.0.1", "127.8.8.8", "::1", "10.0.0.1", "172.16.0.1", "192.168.1.1", "100.64.0.1", "fd12::1", "fec0::1",
+    ["127.0.0.1", "127.8.8.8", "::1", "10.0.0.1", "172.16.0.1", "192.168.1.1", "100.64.0.1", "fd12::1",
+     "fec0::1",
      "::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::1"],
 )  # fmt: skip
 def test_private_addresses_need_the_word(address: str) -> None:
@@ -108,7 +109,7 @@ def test_other_spellings_of_loopback_are_refused_too(host: str) -> None:
     """The resolved address counts, not how it was written; nothing is sent."""
     with talking(answer("200 OK")) as (url, heard):
         port = url.rpartition(":")[2]
-        with pytest.raises((Rejected, Busy)):
+        with pytest.raises((Rejected, Busy, InputError)):
             client(f"http://{host}:{port}", private=False).ask("GET", "", writes=False)
     assert not heard
 
@@ -169,10 +170,18 @@ def test_the_time_out_is_of_the_whole_request(dripping: str) -> None:
     assert time.monotonic() - began < 2
 
 
+def test_a_silent_peer_is_left_in_time() -> None:
+    """A peer that takes the request and says nothing is left after the time-out, and not after another."""
+    began = time.monotonic()
+    with talking(b"", pause_s=4) as (url, _), pytest.raises(Ambiguous, match="within"):
+        client(url).ask("POST", "a", writes=True, json={})
+    assert time.monotonic() - began < 2
+
+
 def test_a_resolver_that_hangs_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """Resolving is within the time-out, and nothing was sent: busy."""
     gone = threading.Event()
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: gone.wait(5))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [gone.wait(5)][1:])
     began = time.monotonic()
     with pytest.raises(Busy):
         client("http://city.example").ask("POST", "a", writes=True)
@@ -255,14 +264,14 @@ def test_nonsense_is_an_error_with_a_hint(body: bytes) -> None:
      "http://a:0/", "javascript:alert(1)", "http://a\n.example/"],
 )  # fmt: skip
 def test_hostile_urls_are_refused_at_once(url: str) -> None:
-    """Only http and https with a host, without user, query or fragment; what may be a password is not shown."""
+    """Only http and https with a host, without user, query or fragment; a password is not shown."""
     with pytest.raises(InputError) as caught:
         client(url)
     assert "s3cret" not in str(caught.value) + caught.value.hint
 
 
 def test_what_a_peer_says_is_cleaned_and_secrets_are_hidden() -> None:
-    """Markup, control characters and every spelling of the secret go; one line of at most 200 characters stays."""
+    """Markup, control characters and every spelling of the secret go; one short line stays."""
     one = client("http://a", secrets=['p@ss w/rd"<', None])
     said = (
         '<style>x</style>\x1b[31m p@ss w/rd"< p%40ss%20w/rd%22%3C p%40ss+w%2Frd%22%3C p@ss w/rd\\"< \u202e'
@@ -289,6 +298,13 @@ def test_the_environment_leads_no_request_elsewhere(monkeypatch: pytest.MonkeyPa
         for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"):
             monkeypatch.setenv(name, proxy)
         assert client(url).ask("GET", "a", writes=False).status == 200
+    assert not heard
+
+
+def test_a_path_holds_no_query() -> None:
+    """A query in a configured path would be lost beside another one: it is refused, and nothing is sent."""
+    with talking(answer("200 OK", b"{}")) as (url, heard), pytest.raises(Rejected, match="query"):
+        client(url).ask("GET", "case/list?type=3", writes=False, query={"a": "b"})
     assert not heard
 
 

@@ -16,7 +16,7 @@ from aerial.errors import DeliveryError, InputError
 from aerial.records import Case, Receipt, Result, SinkConfig, SiteResult, Stage
 from aerial.records.record import record
 from aerial.sinks.fieldmap import FieldMap, Template, as_text, at_path, held_key, holds_key
-from aerial.sinks.readback import moment, oldest_first, outward, position, told
+from aerial.sinks.readback import first_look, moment, oldest_first, outward, position, told
 from aerial.sinks.sink import Ambiguous, Busy, Rejected
 from aerial.sinks.web import Answer, Upload, Web, segment
 
@@ -129,6 +129,7 @@ class HttpJsonSink:
             options.results.query if options.results else {}, f"{where}: results.query", ("cursor",)
         )
         _check_files(options, where)
+        self._look_up_works = False
 
     def find(self, external_key: str) -> Receipt | None:
         """Return what the peer lists under the key, the oldest."""
@@ -170,7 +171,11 @@ class HttpJsonSink:
 
     def send(self, case: Case, files: Sequence[Path]) -> None:
         """Upload the pictures first where the peer wants that, then store the case in one request."""
-        self._path_of(case.external_key)  # what could not be looked up is not sent
+        # What cannot be looked up is not sent.
+        self._path_of(case.external_key)
+        if not self._look_up_works:
+            first_look(lambda: self.copies(case.external_key))
+            self._look_up_works = True
         options, pictures = self._options, outward(self.name, files) if self._options.files else ()
         tree = self._fields.nested(case) if options.body == "json" else {}
         form = self._fields.flat(case) if options.body == "form" else {}

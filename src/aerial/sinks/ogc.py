@@ -16,7 +16,7 @@ from aerial.features import DECIMALS
 from aerial.records import Case, Receipt, SinkConfig, SiteResult
 from aerial.records.record import record
 from aerial.sinks.fieldmap import NAMES, FieldMap, at_path
-from aerial.sinks.readback import oldest_first, position, require_position
+from aerial.sinks.readback import first_look, oldest_first, position, require_position
 from aerial.sinks.sink import Ambiguous, Busy
 from aerial.sinks.web import Answer, Web, segment
 
@@ -69,6 +69,7 @@ class OgcFeaturesSink:
                 f"{where}: the property {options.key_property!r} is not one of fields.",
                 hint='Add it with the value "{external_key}".',
             )
+        self._look_up_works = False
         self._items = f"collections/{segment(options.collection)}/items"
 
     def find(self, external_key: str) -> Receipt | None:
@@ -87,7 +88,9 @@ class OgcFeaturesSink:
         features = at_path(answer.json(), "features")
         if not isinstance(features, list):
             raise answer.nonsense("no features")
-        if any(at_path(feature, f"properties.{name}") != external_key for feature in features):
+        # Where the property is the server's own id of features, it is not among the properties.
+        ways = (f"properties.{name}", "id")
+        if any(external_key not in [at_path(feature, way) for way in ways] for feature in features):
             # A server that ignores the filter lists everything, and may list ours on another page.
             raise answer.nonsense(f"features without the key: {name} is not queryable")
         return oldest_first([self._receipt(external_key, feature, answer) for feature in features])
@@ -95,12 +98,17 @@ class OgcFeaturesSink:
     def send(self, case: Case, files: Sequence[Path]) -> None:
         """Put or post the feature, read it back, and compare the position.
 
+        Before the first one it is looked up: what cannot be found again is not sent.
+
         Raises:
             Rejected: also when the server holds it with swapped axes, or somewhere else.
             Ambiguous: also when it answered that it did and holds nothing.
         """
         put = self._options.method == "put"
-        one = f"{self._items}/{segment(case.external_key)}"  # what could not be looked up is not sent
+        one = f"{self._items}/{segment(case.external_key)}"
+        if not self._look_up_works:
+            first_look(lambda: self.copies(case.external_key))
+            self._look_up_works = True
         self._web.ask(
             "PUT" if put else "POST",
             one if put else self._items,

@@ -17,14 +17,16 @@ from aerial.errors import DeliveryError, InputError
 from aerial.records import Case, Receipt, SinkConfig, SiteResult, Stage
 from aerial.records.record import record
 from aerial.sinks.fieldmap import MARK, FieldMap, Template, held_key, holds_key
-from aerial.sinks.readback import moment, oldest_first, outward, position, told
-from aerial.sinks.sink import Ambiguous, Busy, Rejected
+from aerial.sinks.readback import first_look, moment, oldest_first, outward, position, told
+from aerial.sinks.sink import Ambiguous, Rejected
 from aerial.sinks.web import Answer, Upload, Web
 
 _LONGEST = 4000  # characters of a description, by the specification
 _WINDOW = timedelta(days=89)
 _SHORTEST = timedelta(seconds=2)
 _MOST_PAGES = 1000
+# A change gets its time before it can be seen: one that is committed late lies behind the newest.
+_OVERLAP = timedelta(minutes=10)
 _OURS = ("api_key", "service_code", "jurisdiction_id", "lat", "long", "description")
 _DESCRIPTION = "{title} {kind_zh} {address} {community} {before_on}/{after_on} {area_m2} m2"
 
@@ -149,7 +151,7 @@ class Open311Sink:
             except (ValueError, OverflowError, OSError) as exc:
                 raise answer.nonsense(f"a time: {exc}") from None
             act = f"{row.get('service_request_id')}/{status}/{at.isoformat()}"
-            if at < since or (at == since and act in seen):
+            if at < since - _OVERLAP or act in seen:
                 continue
             stage, odd = told(status, self._options.stages, "status")
             note = " ".join(text for text in (str(row.get("status_notes") or ""), odd) if text)
@@ -158,16 +160,16 @@ class Open311Sink:
             return (), cursor
         found.sort(key=lambda pair: pair[0])
         newest = found[-1][0]
-        last = {result.id for at, result in found if at == newest} | (seen if newest == since else set())
-        return [result for _, result in found], json.dumps([newest.isoformat(), sorted(last)])
+        newest = max(newest, since)
+        last = {act: at for act, at in seen.items() if at >= newest - _OVERLAP}
+        last |= {result.id: at for at, result in found if at >= newest - _OVERLAP}
+        told_acts = {act: at.isoformat() for act, at in sorted(last.items())}
+        return [result for _, result in found], json.dumps([newest.isoformat(), told_acts])
 
     def _require_service(self) -> None:
         if self._service_known:
             return
-        try:
-            answer = self._web.ask("GET", "services.json", writes=False, query=self._query())
-        except Ambiguous as exc:
-            raise Busy(str(exc), hint="The list of services is asked for again later.") from None
+        answer = first_look(lambda: self._web.ask("GET", "services.json", writes=False, query=self._query()))
         listed = answer.json()
         codes = (
             [str(row.get("service_code")) for row in listed if isinstance(row, Mapping)]
@@ -263,13 +265,13 @@ def _marked(text: object) -> str | None:
     return held_key(text) if isinstance(text, str) and "[aerial:" in text else None
 
 
-def _read_cursor(cursor: str | None) -> tuple[datetime, set[str]]:
+def _read_cursor(cursor: str | None) -> tuple[datetime, dict[str, datetime]]:
     if cursor is None:
-        return datetime.min.replace(tzinfo=UTC), set()
+        return datetime(1970, 1, 1, tzinfo=UTC), {}
     try:
         at, seen = json.loads(cursor)
-        return datetime.fromisoformat(at), set(seen)
-    except (ValueError, TypeError):
+        return datetime.fromisoformat(at), {act: datetime.fromisoformat(on) for act, on in seen.items()}
+    except (ValueError, TypeError, AttributeError):
         raise _bad_cursor() from None
 
 

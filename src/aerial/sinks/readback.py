@@ -1,22 +1,37 @@
 """What is read back from a peer: positions, moments, stages, and the files that go out."""
 
-import mimetypes
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from math import hypot
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from aerial.errors import InputError
 from aerial.geo import LonLat, in_frame, local_frame
 from aerial.records import Case, Receipt
-from aerial.sinks.sink import Rejected
+from aerial.sinks.sink import Ambiguous, Busy, Rejected
+
+T = TypeVar("T")
 
 AGREES_M = 0.1
 _MOST_BYTES = 64 * 2**20  # of the files of one case
+# Not the machine's own table, which differs from one to the next.
+_TYPES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".pdf": "application/pdf"}
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
+
+
+def first_look(look: Callable[[], T]) -> T:
+    """Return what a look at the peer before anything was sent gives.
+
+    Raises:
+        Busy: it broke; unlike a break of the request that stores, this one leaves nothing open.
+    """
+    try:
+        return look()
+    except Ambiguous as exc:
+        raise Busy(str(exc), hint="Nothing was sent; it is tried again later.") from None
 
 
 def position(name: str, lon: object, lat: object) -> LonLat:
@@ -146,7 +161,7 @@ def outward(name: str, files: Sequence[Path]) -> tuple[tuple[str, bytes, str], .
             number += 1
             clean = f"{stem}-{number}.{suffix}" if dot else f"{suffix}-{number}"
         taken.add(clean.lower())
-        found.append((clean, content, mimetypes.guess_type(clean)[0] or "application/octet-stream"))
+        found.append((clean, content, _TYPES.get(path.suffix.lower(), "application/octet-stream")))
     if sum(len(content) for _, content, _ in found) > _MOST_BYTES:
         raise Rejected(
             f"{name}: the files of one case are more than {_MOST_BYTES // 2**20} MB.",

@@ -113,6 +113,11 @@ class Web:
             Ambiguous: it broke after something was sent, or the peer failed (5xx).
             Rejected: the peer refused (3xx, 4xx), its address is not allowed, its answer is too large.
         """
+        if set("?#\\") & set(path):
+            raise Rejected(
+                f"{self.name}: the path {self.clean(path)} has a query or a fragment; nothing was sent.",
+                hint="Write only the path there, and the query where the options of this kind have it.",
+            )
         try:
             request = httpx.Request(
                 method,
