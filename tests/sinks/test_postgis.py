@@ -188,6 +188,9 @@ def test_stages_and_on_site_results_come_once_by_transaction(server: Database, d
     assert ("k-2", "confirmed", "韩梅") in [(one.external_key, one.result, one.by) for one in third]
     fourth, cursor = sink.results(cursor)
     assert fourth == ()
+    # Our own sending of the same again is no act of an officer.
+    sink.send(sample_case("k-1"), [])
+    assert sink.results(cursor)[0] == ()
     # A cursor of another server's future reads all again, rather than nothing ever.
     assert len(sink.results("99999999999999")[0]) == 3
     server.run(db, "UPDATE cases SET stage = 'report' WHERE external_key = 'k-1'")

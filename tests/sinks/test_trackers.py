@@ -192,9 +192,10 @@ def test_an_item_that_changes_while_it_is_read_hides_no_other(
     clock, queue = iter(range(100, 10_000)), list(moves)
 
     def page(at: datetime, offset: int) -> list[tuple[int, int]]:
-        # One move before each page, as officers work while we read.
-        if queue and (moved := queue.pop()) in items:
-            items[moved] = next(clock)
+        # Moves before each page, as officers work while we read.
+        for _ in range(min(3, len(queue))):
+            if (moved := queue.pop()) in items:
+                items[moved] = next(clock)
         second = (at - begin).total_seconds()
         rows = sorted((number for number in items if items[number] >= second), key=lambda n: (items[n], n))
         return [(number, items[number]) for number in rows[offset : offset + size]]
@@ -206,6 +207,22 @@ def test_an_item_that_changes_while_it_is_read_hides_no_other(
 
     seen = changed_since(page, when, begin + timedelta(seconds=since), size)
     assert wanted <= {number for number, _ in seen}
+
+
+def test_a_shift_within_one_second_is_noticed() -> None:
+    """Two of five items of one second change between its pages: the one behind them is seen all the same."""
+    begin, items, asked = datetime(2026, 1, 1, tzinfo=UTC), dict.fromkeys(range(5), 0), []
+
+    def page(at: datetime, offset: int) -> list[tuple[int, int]]:
+        asked.append(offset)
+        if len(asked) == 2:
+            items.update({0: 1, 1: 1})
+        rows = [(number, items[number]) for number in sorted(items, key=lambda n: (items[n], n))]
+        later = [row for row in rows if begin + timedelta(seconds=row[1]) >= at]
+        return later[offset : offset + 2]
+
+    seen = changed_since(page, lambda row: begin + timedelta(seconds=row[1]), begin, 2)
+    assert {number for number, _ in seen} == {0, 1, 2, 3, 4}
 
 
 def test_a_cursor_forgets_what_will_not_come_again() -> None:

@@ -174,6 +174,8 @@ class RoundupFake(FakePeer):
         rows = self.issues
         if "external_key:" in query:
             rows = [one for one in rows if one["external_key"] == query["external_key:"]]
+        if "external_key" in query:
+            rows = [one for one in rows if query["external_key"] in one["external_key"]]
         if "activity" in query:
             rows = [one for one in rows if one["activity"] >= query["activity"].rstrip(";")]
         rows = sorted(
