@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.sinks.registry import Bench, bench
+
 from aerial.records import SinkConfig, SiteResult
 from aerial.sinks.folder import FolderSink, case_name
-from tests.sinks.registry import Bench, bench
 
 
 def members(path: Path) -> dict[str, bytes]:

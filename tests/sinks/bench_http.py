@@ -5,15 +5,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from aerial.records import SinkConfig, SiteResult
-from aerial.sinks.http_json import HttpJsonSink
-from aerial.sinks.ogc import OgcFeaturesSink
-from aerial.sinks.open311 import Open311Sink
 from tests.sinks.fakes.city import CityFake
 from tests.sinks.fakes.http import TIMEOUT_S
 from tests.sinks.fakes.ogc import OgcFake
 from tests.sinks.fakes.open311 import Open311Fake
 from tests.sinks.registry import FAULTS, Bench, bench
+
+from aerial.records import SinkConfig, SiteResult
+from aerial.sinks.http_json import HttpJsonSink
+from aerial.sinks.ogc import OgcFeaturesSink
+from aerial.sinks.open311 import Open311Sink
 
 SECRET = "p@ss-S3cr/et+key"  # noqa: S105 - opens nothing
 

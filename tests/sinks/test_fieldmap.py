@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.sinks.samples import AT, KEY, sample_case
 
 from aerial.errors import InputError
 from aerial.features import case_properties
 from aerial.sinks.fieldmap import NAMES, FieldMap, Template, held_key, holds_key, plain_text
 from aerial.sinks.sink import Rejected
-from tests.sinks.samples import AT, KEY, sample_case
 
 
 def mapped(fields: Any) -> FieldMap:

@@ -9,14 +9,14 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.conftest import REPOSITORY
+from tests.sinks.bench_folder import members
+from tests.sinks.samples import KEY, pictures, sample_case
 
 from aerial.errors import InputError
 from aerial.records import SinkConfig
 from aerial.sinks.folder import FolderSink, case_name
 from aerial.sinks.sink import Busy, Rejected
-from tests.conftest import REPOSITORY
-from tests.sinks.bench_folder import members
-from tests.sinks.samples import KEY, pictures, sample_case
 
 
 def drop(root: Path, **options: object) -> FolderSink:

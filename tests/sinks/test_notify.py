@@ -18,16 +18,16 @@ from tests.sinks.fakes.robots import ReceiverFake, RobotFake
 from tests.sinks.samples import AT, HOSTILE, KEY, sample_case
 
 from aerial.errors import AerialError, InputError, SecrecyError
-from aerial.sinks.digest import Digest, Officer, digests, lines, pieces, plain_name, require_placeless
+from aerial.records import NotifierConfig, Officer
+from aerial.sinks.digest import Digest, digests, lines, pieces, plain_name, require_placeless
 from aerial.sinks.notifiers import make_notifier
-from aerial.sinks.notify import NotifierConfig
 from aerial.sinks.pace import Pace
 from aerial.sinks.robots import DingTalkRobot, WeComRobot
 from aerial.sinks.sink import Ambiguous, Busy, Rejected
 from aerial.sinks.webhook import Webhook
 
-LINK = "http://10.0.0.5:8080/case/{external_key}"
-LI = Officer(name="李雷", mention="lilei", cells=("c017",))
+LINK = "http://10.0.0.5:8080/case/{case}"
+LI = Officer(name="李雷", accounts={"robot": "lilei"}, cells=("c017",))
 HAN = Officer(name="韩梅梅", communities=("锦厦社区",))
 KEY_WECOM, TOKEN, SIGNING = "693axxx6-7aoc-4bc4", "tok+en/1", "SECabc123"
 WHSEC = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -319,7 +319,7 @@ def test_impossible_configurations_are_refused_in_words() -> None:
         assert caught.value.hint
     robot = make_notifier(NotifierConfig(name="n", kind="wecom"), "k")
     with pytest.raises(InputError, match="user id"):
-        robot.tell(replace(batch(), officer=Officer(name="x", mention="all> <@b")))
+        robot.tell(replace(batch(), officer=Officer(name="x", accounts={"n": "all> <@b"})))
 
 
 def test_a_name_is_cut_to_a_line() -> None:

@@ -6,6 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.sinks.bench_http import FIELDS, FIND, FLAT, RESULTS, SECRET, config, http_options
+from tests.sinks.fakes.city import CityFake
+from tests.sinks.fakes.http import Asked, FakePeer, Said
+from tests.sinks.fakes.ogc import OgcFake
+from tests.sinks.fakes.open311 import Open311Fake
+from tests.sinks.samples import KEY, sample_case
 
 from aerial.errors import DeliveryError, InputError
 from aerial.geo import LonLat
@@ -13,12 +19,6 @@ from aerial.sinks.http_json import HttpJsonSink
 from aerial.sinks.ogc import OgcFeaturesSink
 from aerial.sinks.open311 import Open311Sink
 from aerial.sinks.sink import Ambiguous, Busy, Rejected
-from tests.sinks.bench_http import FIELDS, FIND, FLAT, RESULTS, SECRET, config, http_options
-from tests.sinks.fakes.city import CityFake
-from tests.sinks.fakes.http import Asked, FakePeer, Said
-from tests.sinks.fakes.ogc import OgcFake
-from tests.sinks.fakes.open311 import Open311Fake
-from tests.sinks.samples import KEY, sample_case
 
 
 @pytest.fixture

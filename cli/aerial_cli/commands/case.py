@@ -43,6 +43,7 @@ def push(sink: str | None, watch: bool, revive: str | None, strict: bool, as_jso
     """
     from aerial.codec import to_plain
     from aerial.steps import deliver
+    from aerial.steps.notices import notify
 
     town, settings, ledger = _open()
     if revive is not None:
@@ -56,6 +57,7 @@ def push(sink: str | None, watch: bool, revive: str | None, strict: bool, as_jso
         lambda turn: console.say(f"{turn.external_key} {turn.sink}: {turn.done}, {turn.text}"),
         watch=watch,
     )
+    notify(town, settings, ledger, os.environ, console.say)
     rows = [
         {"sink": one.sink, **{state: one.states.get(state, 0) for state in deliver.STATES}} for one in done
     ]
@@ -222,9 +224,8 @@ def merge(other: str, as_json: bool) -> int:
 
     Example: aerial case merge /media/laptop3/ledger.sqlite
     """
-    from aerial.steps.merge import merge_ledger
-
     from aerial.codec import to_plain
+    from aerial.steps.merge import merge_ledger
 
     _town, _settings, ledger = _open()
     report = merge_ledger(ledger, other)

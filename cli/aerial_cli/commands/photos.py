@@ -1,5 +1,6 @@
 """``aerial photos``: look at the photographs of a flight before they are stitched."""
 
+import os
 from pathlib import Path
 
 import click
@@ -63,6 +64,53 @@ def import_(folder: Path, cell: str) -> None:
     done = "had been imported before as" if imported.again else "are now"
     console.say(f"{len(survey.photos)} photographs {done} survey {survey.survey} of cell {cell}.")
     console.say(f"Next: aerial run {cell}")
+
+
+@command.command()
+@click.option("--delete", metavar="PLAN", help="Carry out the plan whose hash was printed.")
+@click.option("--by", metavar="NAME", help="Who confirms the deletion.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: the whole plan.")
+def retain(delete: str | None, by: str | None, as_json: bool) -> int:
+    """Show which original photographs may go by the rule of aerial.toml, and why the others stay.
+
+    Nothing is deleted without --delete and the hash of the plan that was shown. Photographs that a
+    suspect or a case still needs stay, and so do all hashes, mosaics and pictures of cases.
+
+    Example: aerial photos retain
+    """
+    from aerial.codec import to_plain
+    from aerial.steps.retain import carry_out_retention, plan_town_retention
+    from aerial.steps.town_ledger import index_town, town_and_ledger
+
+    town, settings, ledger = town_and_ledger(this_town(), os.environ)
+    with console.progress() as progress:
+        index_town(town, ledger, progress)
+    plan = plan_town_retention(town, settings, ledger)
+    if as_json:
+        console.data(to_plain(plan))
+    else:
+        rows = [("goes", judged) for judged in plan.remove] + [("stays", judged) for judged in plan.keep]
+        console.table(
+            [
+                {
+                    "": what,
+                    "cell": judged.photos.cell,
+                    "survey": judged.photos.survey,
+                    "GB": judged.photos.size_bytes / 1e9,
+                    "why": judged.why,
+                }
+                for what, judged in rows
+            ]
+        )
+    if delete is None:
+        if plan.remove:
+            console.say(f"To delete: aerial photos retain --delete {plan.sha256} --by NAME")
+        if plan.over_bytes:
+            console.say(f"Still {plan.over_bytes / 1e9:.1f} GB over the budget: the rest is needed.")
+        return 0
+    removed = carry_out_retention(town, ledger, plan, confirm=delete, by=by or "")
+    console.say(f"{sum(one.files for one in removed)} photographs of {len(removed)} surveys are deleted.")
+    return 0
 
 
 command.add_command(photos_geotag.command)

@@ -20,3 +20,16 @@ def claim_notice(tx: Tx, notifier: str, recipient: str, digest_key: str, payload
     tx.connection.execute(notices.insert().values(values))
     audit.append(tx, "notice.claimed", digest_key, {**key, "payload_sha256": payload_sha256})
     return True
+
+
+def was_told(tx: Tx, notifier: str, digest_key: str) -> bool:
+    """Tell whether anybody was told of it by this notifier."""
+    here = (notices.c.notifier == notifier) & (notices.c.digest_key == digest_key)
+    return tx.connection.execute(sa.select(notices.c.digest_key).where(here)).first() is not None
+
+
+def give_back(tx: Tx, notifier: str, recipient: str, digest_key: str) -> None:
+    """Take a claim back, of a note that is known not to have left."""
+    here = (notices.c.notifier == notifier) & (notices.c.recipient == recipient)
+    tx.connection.execute(notices.delete().where(here & (notices.c.digest_key == digest_key)))
+    audit.append(tx, "notice.given_back", digest_key, {"notifier": notifier, "recipient": recipient})

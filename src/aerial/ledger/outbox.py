@@ -303,6 +303,12 @@ def rows(tx: Tx, *, key: str | None = None, sink: str | None = None) -> tuple[Ro
     return tuple(Row(**row) for row in tx.connection.execute(query).mappings())
 
 
+def confirmed_keys(tx: Tx) -> tuple[str, ...]:
+    """Return the cases that are proved to be at one destination at least."""
+    query = sa.select(outbox.c.external_key).where(outbox.c.state == "confirmed").distinct()
+    return tuple(tx.connection.execute(query.order_by(outbox.c.external_key)).scalars())
+
+
 def receipts(tx: Tx, external_key: str) -> tuple[Proof, ...]:
     """Return every receipt of a case, oldest first."""
     query = (

@@ -10,7 +10,7 @@ from hashlib import sha256
 from urllib.parse import quote, urlsplit
 
 from aerial.errors import InputError, SecrecyError
-from aerial.records import Case
+from aerial.records import Case, Officer
 from aerial.records.record import record
 from aerial.sinks.fieldmap import Template
 
@@ -28,16 +28,6 @@ _LIKE_A_PLACE = (
     r"!\[|<img|data:image|\.jpe?g\b|\.png\b|\.tiff?\b",
 )
 _PLACE = re.compile("|".join(_LIKE_A_PLACE), re.IGNORECASE)
-
-
-@record
-class Officer:
-    """Who looks after which cells and communities; ``mention`` is the user id in the robot's group."""
-
-    name: str
-    mention: str | None = None
-    cells: tuple[str, ...] = ()
-    communities: tuple[str, ...] = ()
 
 
 @record
@@ -64,18 +54,20 @@ class Digest:
 def digests(cases: Sequence[Case], officers: Sequence[Officer], *, link: str = "") -> tuple[Digest, ...]:
     """Return one digest for each officer that has cases, in the order of ``officers``, and one for the rest.
 
-    A case goes to those who have its cell, else to those who have its community, else to nobody by name.
-    ``link``: address in the own network, such as ``http://10.0.0.5/case/{external_key}``.
+    A case goes to those who have its cell, else to those who have its community, else to those who have
+    neither cells nor communities of their own, else to nobody by name.
+    ``link``: address in the own network, such as ``http://10.0.0.5/case/{case}``.
 
     Raises:
         InputError: ``link`` is not such an address.
         SecrecyError: a text holds something like coordinates or a picture.
     """
     template = _link_template(link)
+    others = [number for number, one in enumerate(officers) if not one.cells and not one.communities]
     mine: dict[int, list[Item]] = {number: [] for number in range(-1, len(officers))}
     for case in cases:
         key = quote(case.external_key, safe="")
-        where = template.value({"external_key": key}) if template else ""
+        where = template.value({"case": key}) if template else ""
         item = Item(
             external_key=plain_name(case.external_key),
             community=plain_name(case.community or ""),
@@ -83,7 +75,7 @@ def digests(cases: Sequence[Case], officers: Sequence[Officer], *, link: str = "
         )
         by_cell = [number for number, one in enumerate(officers) if case.cell in one.cells]
         by_community = [number for number, one in enumerate(officers) if case.community in one.communities]
-        for number in by_cell or by_community or [-1]:
+        for number in by_cell or by_community or others or [-1]:
             mine[number].append(item)
     made = []
     for number in (*range(len(officers)), -1):
@@ -162,6 +154,6 @@ def _link_template(link: str) -> Template | None:
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or odd:
         raise InputError(
             "The link to a case in the settings is not an address of http or https.",
-            hint="Write it like http://10.0.0.5/case/{external_key}.",
+            hint="Write it like http://10.0.0.5/case/{case}.",
         )
-    return Template(link, where="the link to a case", extra=("external_key",), case=False)
+    return Template(link, where="the link to a case", extra=("case",), case=False)

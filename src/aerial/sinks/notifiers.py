@@ -1,7 +1,8 @@
 """Notifiers by the name of their kind."""
 
 from aerial.errors import InputError
-from aerial.sinks.notify import Notifier, NotifierConfig
+from aerial.records import NotifierConfig
+from aerial.sinks.notify import Notifier
 from aerial.sinks.robots import DingTalkRobot, WeComRobot
 from aerial.sinks.webhook import Webhook
 

@@ -5,30 +5,9 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from aerial.errors import InputError
-from aerial.records import SinkConfig
-from aerial.records.record import record
-from aerial.sinks.digest import Digest, Officer
+from aerial.records import NotifierConfig, SinkConfig
+from aerial.sinks.digest import Digest
 from aerial.sinks.web import Web
-
-
-@record
-class NotifierConfig:
-    """One notifier, a ``[[notifiers]]`` table of ``aerial.toml``.
-
-    ``kind``: ``wecom``, ``dingtalk`` or ``webhook``. ``url``: empty for the robots' own service. ``secret``
-    names a variable or file, as for destinations: the robot's key; for DingTalk the access token and, after a
-    space, the signing secret; for a webhook ``whsec_...``. ``private``: an address inside of the own network
-    is meant. ``link``: address of a case there, over ``{external_key}``.
-    """
-
-    name: str
-    kind: str
-    url: str = ""
-    secret: str | None = None
-    timeout_s: float = 10.0
-    private: bool = False
-    link: str = ""
-    officers: tuple[Officer, ...] = ()
 
 
 class Notifier(Protocol):

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from aerial.errors import InputError
+from aerial.records import NotifierConfig
 from aerial.sinks.digest import Digest, lines, pieces, plain_name, require_placeless
-from aerial.sinks.notify import Clock, NotifierConfig, require_secret, utc_now, web_of
+from aerial.sinks.notify import Clock, require_secret, utc_now, web_of
 from aerial.sinks.pace import Pace
 from aerial.sinks.sink import Ambiguous, Busy, Rejected
 from aerial.sinks.web import Answer, Web
@@ -32,7 +33,7 @@ class WeComRobot:
         self.name = config.name
         self._key = require_secret(config, secret)
         self._web = web_of(config, self.url, (self._key,))
-        self._pace = Pace(_MOST_A_MINUTE, _WINDOW_S, clock)
+        self._pace = Pace(min(_MOST_A_MINUTE, config.per_minute), _WINDOW_S, clock)
 
     def tell(self, digest: Digest) -> None:
         """Send the digest as Markdown that mentions the officer."""
@@ -65,7 +66,7 @@ class DingTalkRobot:
             )
         self._token, self._signing = parts[0], parts[1] if len(parts) == 2 else None
         self._web = web_of(config, self.url, tuple(parts))
-        self._pace, self._now = Pace(_MOST_A_MINUTE, _WINDOW_S, clock), now
+        self._pace, self._now = Pace(min(_MOST_A_MINUTE, config.per_minute), _WINDOW_S, clock), now
 
     def tell(self, digest: Digest) -> None:
         """Send the digest as Markdown that mentions the officer."""
@@ -88,7 +89,7 @@ class DingTalkRobot:
 
 
 def _mention(name: str, digest: Digest) -> str | None:
-    mention = digest.officer.mention if digest.officer else None
+    mention = digest.officer.accounts.get(name) if digest.officer else None
     if mention and (plain_name(mention) != mention or " " in mention):
         raise InputError(
             f"{name}: the mention of an officer is not a user id.",

@@ -7,8 +7,9 @@ from datetime import UTC
 from standardwebhooks import Webhook as Signer
 
 from aerial.errors import InputError
+from aerial.records import NotifierConfig
 from aerial.sinks.digest import Digest, plain_name, require_placeless
-from aerial.sinks.notify import Clock, NotifierConfig, require_secret, utc_now, web_of
+from aerial.sinks.notify import Clock, require_secret, utc_now, web_of
 
 
 class Webhook:
