@@ -192,13 +192,15 @@ def read_entries(ledger: Ledger, folder: Path) -> tuple[CaseEntry, ...]:
     with ledger.read() as tx:
         found = []
         for case in cases.list_cases(tx, cycle=DAY):
-            chips = {name: folder / chip.path for name, chip in zip(CHIPS, case.suspect.chips, strict=True)}
+            before, after, change = (folder / chip.path for chip in case.suspect.chips)
             found.append(
                 CaseEntry(
                     case=case,
                     receipts=tuple((p.sink, p.receipt) for p in outbox.receipts(tx, case.external_key)),
                     results=cases.results(tx, case.external_key),
-                    **chips,
+                    before=before,
+                    after=after,
+                    change=change,
                 )
             )
         return tuple(found)
