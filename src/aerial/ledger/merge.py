@@ -100,7 +100,7 @@ def _merged(here: Tx, there: Tx, source: Ledger, handed: int) -> MergeReport:
     verdicts = rows.copy(here, there, schema.verdicts, rows.act(schema.verdicts), keep=("key",))
     cases = rows.copy(here, there, schema.cases, rows.joined_case, keep=("external_key",))
     outbox = take_over(here, there)
-    receipts = rows.copy(here, there, schema.receipts, rows.mine_stands, keep=("external_key",))
+    receipts = rows.copy(here, there, schema.receipts, rows.joined_receipt, keep=("external_key",))
     results = rows.copy(here, there, schema.results, rows.joined_result, keep=("external_key",))
     notices = rows.copy(here, there, schema.notices, rows.joined_claim, keep=())
     signoffs = rows.copy(here, there, schema.signoffs, rows.act(schema.signoffs), keep=())

@@ -7,13 +7,12 @@ import sqlalchemy as sa
 
 from aerial.ledger import schema
 from aerial.ledger.cases import OVER, SETTLED
-from aerial.ledger.merge_facts import CaseFacts, Facts, by_standing
+from aerial.ledger.merge_facts import DOUBLE, REJECTED, CaseFacts, Facts, by_standing, is_worked_out, left
 from aerial.ledger.merge_replay import Whole
 from aerial.ledger.transaction import Tx
+from aerial.records import SiteResult, Verdict
 
-DOUBLE, REJECTED, HANDED = "double of ", "rejected by ", "handed to headquarters "
 _LEFT = ("confirmed", "sent", "ambiguous")
-_RANK = {"confirmed": 0, "sent": 1, "ambiguous": 1}
 
 
 @dataclass(slots=True)
@@ -30,13 +29,10 @@ def settle(tx: Tx, whole: Whole, facts: Facts, done: Done) -> str | None:
     present: str | None = None
     for era, cases in sorted(whole.cases(facts).items()):
         ordered = by_standing(cases, whole.members[0])
-        rejected = False
         if era == whole.structure.episode:
             present = ordered[0].key
-            last = whole.last
-            rejected = last is not None and last.decision == "reject" and whole.structure.state == "rejected"
-        _settle_cases(tx, whole, era, ordered, rejected, done)
-        _settle_rows(tx, whole, ordered, rejected, done)
+        _settle_cases(tx, whole, era, ordered, done)
+        _settle_rows(tx, ordered, whole.rejected.get(era), done)
     return present
 
 
@@ -71,20 +67,17 @@ def doubles(tx: Tx) -> tuple[str, ...]:
     )
 
 
-def _settle_cases(
-    tx: Tx, whole: Whole, era: int, ordered: list[CaseFacts], rejected: bool, done: Done
-) -> None:
+def _settle_cases(tx: Tx, whole: Whole, era: int, ordered: list[CaseFacts], done: Done) -> None:
+    word = whole.rejected.get(era)
     for case in ordered:
         double_of = ordered[0].key if case is not ordered[0] else None
-        withdrawn = case.row["withdrawn"]
-        if era == whole.structure.episode:
-            withdrawn = whole.last.id if rejected and whole.last and not case.left else None
-            if rejected and whole.last and case.left and double_of is None:
-                where = ", ".join(sink for sink, row in sorted(case.outbox.items()) if row["state"] in _LEFT)
-                done.attention.append(
-                    f"{case.key} has left ({where}) and was rejected by {whole.last.by}: "
-                    f"{whole.last.reason}. Cancel it at the destination."
-                )
+        withdrawn = word.id if word is not None and not case.left else None
+        if word is not None and case.left and double_of is None:
+            where = ", ".join(sink for sink, row in sorted(case.outbox.items()) if left(row))
+            done.attention.append(
+                f"{case.key} has left ({where}) and was rejected by {word.by}: {word.reason}. "
+                "Cancel it at the destination."
+            )
         told = [result for _, result in case.results if result.stage is not None]
         over = withdrawn is not None or (double_of is not None and not case.left)
         stage = told[-1].stage if told else ("cancel" if over else "report")
@@ -96,49 +89,50 @@ def _settle_cases(
             "stage": stage,
             "stage_at": told[-1].at if told else None,
         }
-        if any(case.row[name] != value for name, value in values.items()):
+        staged = case.row["record"]["stage"] == stage
+        if not staged or any(case.row[name] != value for name, value in values.items()):
             values["record"] = {**case.row["record"], "stage": stage}
             here = schema.cases.c.external_key == case.key
             tx.connection.execute(schema.cases.update().where(here).values(values))
             case.row.update(values)
 
 
-def _settle_rows(tx: Tx, whole: Whole, ordered: list[CaseFacts], rejected: bool, done: Done) -> None:
-    first = ordered[0]
-    over = [
-        f"{sink} says: {result.result if result.result in SETTLED else result.stage}"
-        for case in ordered
-        for sink, result in case.results
-        if result.result in SETTLED or result.stage in OVER
-    ]
+def _settle_rows(tx: Tx, ordered: list[CaseFacts], rejected: Verdict | None, done: Done) -> None:
+    """Let each destination have one of the cases, which are one structure's, the first standing for it."""
+    said = sorted((r.at, sink, r.id, r) for case in ordered for sink, r in case.results if _is_over(r))
+    over = [f"{sink} says: {r.result if r.result in SETTLED else r.stage}" for _, sink, _, r in said]
     stop = over[0] if over else None
-    if rejected and whole.last is not None:
-        stop = f"{REJECTED}{whole.last.by}: {whole.last.reason}"
+    if rejected is not None:
+        stop = f"{REJECTED}{rejected.by}: {rejected.reason}"
     named = {sink for case in ordered if not case.row["held"] for sink in (*case.row["sinks"], *case.outbox)}
     for sink in sorted(named):
-        place = {case.key: number for number, case in enumerate(ordered)}
         candidates = [case for case in ordered if sink in case.outbox]
-        best = min(
-            candidates,
-            key=lambda case: (_RANK.get(case.outbox[sink]["state"], 2), place[case.key]),
-            default=first,
-        )
-        if sink not in best.outbox or best.outbox[sink]["state"] not in _LEFT:
-            best = first
-        for case in candidates:
-            row = case.outbox[sink]
-            if case is not best and row["state"] in ("pending", "sent", "ambiguous"):
-                _give_up(tx, case, sink, DOUBLE + best.key, done)
+        best = min(candidates, key=lambda case: -left(case.outbox[sink]), default=ordered[0])
+        if sink not in best.outbox or not left(best.outbox[sink]):
+            best = ordered[0]
         if sink not in best.outbox:
             _make(tx, best, sink)
-        row = best.outbox[sink]
-        if row["state"] == "dead" and str(row["error"]).startswith((DOUBLE, REJECTED)):
-            _take_up(tx, best, sink, done)
-        if row["state"] == "pending" and stop is not None:
-            _give_up(tx, best, sink, stop, done)
+            candidates.append(best)
+        for case in candidates:
+            row = case.outbox[sink]
+            # Why a row was given up by a merge, a verdict or a result is told anew, of all that is known.
+            worked_out = is_worked_out(row) or (row["state"] == "dead" and row["error"] in over)
+            if case is not best:
+                if worked_out or row["state"] in ("pending", "sent", "ambiguous"):
+                    _give_up(tx, case, sink, DOUBLE + best.key, done)
+            elif stop is not None and (worked_out or row["state"] == "pending"):
+                _give_up(tx, case, sink, stop, done)
+            elif worked_out:
+                _take_up(tx, case, sink, done)
+
+
+def _is_over(result: SiteResult) -> bool:
+    return result.result in SETTLED or result.stage in OVER
 
 
 def _give_up(tx: Tx, case: CaseFacts, sink: str, reason: str, done: Done) -> None:
+    if (case.outbox[sink]["state"], case.outbox[sink]["error"]) == ("dead", reason):
+        return
     _change(tx, case, sink, {"state": "dead", "error": reason})
     done.given_up.append(f"{case.key}@{sink}: {reason}")
 

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from shapely import STRtree, box
 
 from aerial.ledger import schema
-from aerial.ledger.merge_facts import Facts, sightings_of
+from aerial.ledger.merge_facts import sightings_of
 from aerial.ledger.merge_replay import first_seen
 from aerial.ledger.merge_rows import chunks
 from aerial.ledger.transaction import Tx
@@ -16,8 +16,6 @@ from aerial.suspects.track import same_structure
 
 # Outlines of one thing are never further apart; in degrees of latitude, and of longitude below 60 degrees.
 _REACH_LAT_DEG, _REACH_LON_DEG = 3.0 / 110_000, 6.0 / 110_000
-# A comparison: cell, pair and settings. What one comparison drew as two outlines are two things.
-_Comparison = tuple[str, str, str]
 
 
 def shared_cells(tx: Tx, cells: Iterable[str], new: set[str]) -> tuple[str, ...]:
@@ -63,7 +61,11 @@ def groups(tx: Tx, cell: str) -> list[tuple[str, ...]]:
         for version in versions:
             if version.first:
                 join(stands.setdefault(version.key, identity), identity)
-    drawn = _comparisons(tx, facts)
+    # What one ledger took in at one moment is of one comparison, which drew them as two outlines.
+    drawn = {
+        identity: {version.seen_at for version in versions if version.first}
+        for identity, versions in facts.versions.items()
+    }
     newest = {identity: versions[-1].structure for identity, versions in sorted(facts.versions.items())}
     for a, b in _near(list(newest.values())):
         if root(a.identity) == root(b.identity) or drawn[a.identity] & drawn[b.identity]:
@@ -74,20 +76,6 @@ def groups(tx: Tx, cell: str) -> list[tuple[str, ...]]:
     for identity in parent:
         found.setdefault(root(identity), []).append(identity)
     return [first_seen(members, facts) for members in found.values() if len(members) > 1]
-
-
-def _comparisons(tx: Tx, facts: Facts) -> dict[str, set[_Comparison]]:
-    suspects = schema.suspects
-    by_key: dict[str, _Comparison] = {}
-    keys = sorted({one.key for ones in facts.versions.values() for one in ones})
-    for part in chunks(keys):
-        query = sa.select(suspects.c.key, suspects.c.cell, suspects.c.pair, suspects.c.params_sha256)
-        for row in tx.connection.execute(query.where(suspects.c.key.in_(part))):
-            by_key[row.key] = (row.cell, row.pair, row.params_sha256)
-    return {
-        identity: {by_key[version.key] for version in versions if version.first}
-        for identity, versions in facts.versions.items()
-    }
 
 
 def _near(structures: Sequence[Structure]) -> list[tuple[Structure, Structure]]:

@@ -4,7 +4,7 @@ Everything that a merge works out is worked out of these facts, so that the orde
 does not matter, and the same again changes nothing.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -45,6 +45,24 @@ class Version:
         return (self.seen_at, self.after_on, now.episode, now.last_on, -self.before_on.toordinal(), self.key)
 
 
+# Why a merge or a verdict gives a row up, and to whom a laptop gives what it does not send any more.
+DOUBLE, REJECTED, HANDED = "double of ", "rejected by ", "handed to headquarters "
+
+
+def is_worked_out(row: Mapping[str, Any]) -> bool:
+    """Tell whether a merge or a verdict gave a row up: that is worked out anew of what all ledgers know."""
+    return row["state"] == "dead" and str(row["error"]).startswith((DOUBLE, REJECTED))
+
+
+def left(row: Mapping[str, Any]) -> int:
+    """2: the destination was read back to hold it; 1: it may; 0: it never left."""
+    if row["state"] == "confirmed":
+        return 2
+    # Given up while nobody knew what became of a request: it may be there all the same.
+    asked = row["sent_at"] is not None and is_worked_out(row)
+    return int(asked or row["state"] in ("sent", "ambiguous"))
+
+
 @dataclass(slots=True)
 class CaseFacts:
     """A case: its row, whose it is by its own record, its deliveries and what destinations said of it."""
@@ -62,9 +80,7 @@ class CaseFacts:
     @property
     def left(self) -> int:
         """2: a destination was read back to hold it; 1: one may; 0: it never left."""
-        if any(row["state"] == "confirmed" for row in self.outbox.values()):
-            return 2
-        return int(any(row["state"] in ("sent", "ambiguous") for row in self.outbox.values()))
+        return max((left(row) for row in self.outbox.values()), default=0)
 
 
 def by_standing(cases: Iterable[CaseFacts], kept: str) -> list[CaseFacts]:

@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from aerial.ledger import audit, schema
-from aerial.ledger.merge_cases import DOUBLE, HANDED, REJECTED
+from aerial.ledger.merge_facts import HANDED, is_worked_out
 from aerial.ledger.merge_rows import MANY, chunks
 from aerial.ledger.transaction import Tx
 
@@ -98,32 +98,30 @@ def _taken(row: Row, device: str) -> dict[str, Any]:
 def _joined(mine: Row, theirs: Row, device: str) -> dict[str, Any]:
     """Return what changes of my row, given the laptop's."""
     other = _taken(theirs, device)
-    change: dict[str, Any] = {"made_at": min(mine["made_at"], other["made_at"])}
+    change: dict[str, Any] = {
+        "made_at": min(mine["made_at"], other["made_at"]),
+        "attempts": max(mine["attempts"], other["attempts"]),
+        "sent_at": max((at for at in (mine["sent_at"], other["sent_at"]) if at is not None), default=None),
+    }
     if mine["state"] == "confirmed":
         return change
     if other["state"] == "confirmed":
         return {**change, "state": "confirmed", "error": None, "worker": None, "lease_until": None}
     if mine["state"] == "dead" and _is_handed(mine):
         # Another headquarters was to deliver it, and what it made of it comes now.
-        names = ("state", "error", "sent_at", "attempts", "next_at", "failures")
+        names = ("state", "error", "next_at", "failures")
         return {**change, **{name: other[name] for name in names}}
     if other["state"] == "dead" and _is_handed(other):
         return change
     asked = other["sent_at"]
-    if asked is not None and (mine["sent_at"] is None or asked > mine["sent_at"]):
-        change |= {"sent_at": asked, "attempts": max(mine["attempts"], other["attempts"])}
-        if other["state"] in ("sent", "ambiguous") or _is_worked_out(other):
-            change |= {"state": "ambiguous", "error": None}
+    may_be_there = other["state"] in ("sent", "ambiguous") or is_worked_out(other)
+    if asked is not None and may_be_there and (mine["sent_at"] is None or asked > mine["sent_at"]):
+        change |= {"state": "ambiguous", "error": None}
     untouched = mine["attempts"] == 0 and mine["failures"] == 0 and mine["next_at"] == mine["made_at"]
-    if other["state"] == "dead" and mine["state"] == "pending" and untouched and not _is_worked_out(other):
+    if other["state"] == "dead" and mine["state"] == "pending" and untouched and not is_worked_out(other):
         change |= {"state": "dead", "error": other["error"]}
     return change
 
 
 def _is_handed(row: Row) -> bool:
     return str(row["error"]).startswith(HANDED)
-
-
-def _is_worked_out(row: Row) -> bool:
-    """Tell whether a merge or a verdict gave a row up: that is worked out anew of what all ledgers know."""
-    return row["state"] == "dead" and str(row["error"]).startswith((DOUBLE, REJECTED))

@@ -16,19 +16,24 @@ from aerial.records import SiteResult, Structure, Verdict
 from aerial.suspects.overlap import joined
 from aerial.suspects.track import decided, told
 
+# A verdict on a structure: whose identity, the verdict, and the key of the case it speaks of.
+_Word = tuple[str, Verdict, str]
+# What happened, with its place in time.
+_Event = tuple[tuple[Any, ...], Version | _Word | SiteResult]
+
 
 @dataclass(slots=True)
 class Whole:
     """A structure as all ledgers together know it.
 
-    ``members``: its identities, the one it keeps first. ``eras``: the era of every stint. ``last``: the
-    verdict that counts in the present era.
+    ``members``: its identities, the one it keeps first. ``eras``: the era of every stint. ``rejected``: the
+    verdict by which what was seen in an era is rejected.
     """
 
     members: tuple[str, ...]
     structure: Structure
     eras: dict[Stint, int]
-    last: Verdict | None
+    rejected: dict[int, Verdict]
 
     def cases(self, facts: Facts) -> dict[int, list[CaseFacts]]:
         """Return its cases by era."""
@@ -51,15 +56,28 @@ def replayed(members: Sequence[str], facts: Facts) -> Whole:
     verdicts = _verdicts(ordered, versions, facts)
     cases = [case for case in facts.cases.values() if case.stint[0] in ordered]
     eras = _eras(ordered, versions, verdicts, cases, facts)
-    era = max(eras.values())
-    now = _begun(ordered, era, eras, versions, cases, facts)
+    structures: dict[int, Structure] = {}
+    rejected: dict[int, Verdict] = {}
+    for era in sorted(set(eras.values())):
+        now = _begun(ordered, era, eras, versions, cases, facts)
+        events = _events(era, eras, versions, verdicts, cases)
+        structures[era], last = _after(now, events, ordered, facts)
+        if last is not None and last.decision == "reject" and structures[era].state == "rejected":
+            rejected[era] = last
+    return Whole(members=ordered, structure=structures[max(structures)], eras=eras, rejected=rejected)
+
+
+def _after(
+    now: Structure, events: Sequence[_Event], members: Sequence[str], facts: Facts
+) -> tuple[Structure, Verdict | None]:
+    """Return a structure after what happened in an era, and the verdict that counts."""
     extents: dict[str, Structure] = {}
     decided_by: set[str] = set()
     last: Verdict | None = None
-    for _, what in sorted(_events(era, eras, versions, verdicts, cases), key=lambda event: event[0]):
+    for _, what in sorted(events, key=lambda event: event[0]):
         if isinstance(what, Version):
             extents[what.structure.identity] = what.structure
-            now = _with_extents(now, extents, ordered)
+            now = _with_extents(now, extents, members)
             if what.structure.state == "gone":
                 now = replace(now, state="gone", gone_on=what.structure.gone_on)
         elif isinstance(what, SiteResult):
@@ -69,15 +87,11 @@ def replayed(members: Sequence[str], facts: Facts) -> Whole:
             now = _decided(now, identity, verdict, case, extents, decided_by, facts)
             decided_by.add(identity)
             last = verdict
-    return Whole(members=ordered, structure=now, eras=eras, last=last)
+    return now, last
 
 
 def _first_on(versions: Sequence[Version]) -> date:
     return min(version.structure.first_on for version in versions)
-
-
-# A verdict on a structure: whose identity, the verdict, and the key of the case it speaks of.
-_Word = tuple[str, Verdict, str]
 
 
 def _verdicts(members: Sequence[str], versions: Sequence[Version], facts: Facts) -> list[tuple[Stint, _Word]]:
@@ -187,8 +201,8 @@ def _events(
     versions: Sequence[Version],
     verdicts: Sequence[tuple[Stint, _Word]],
     cases: Sequence[CaseFacts],
-) -> list[tuple[tuple[Any, ...], Version | _Word | SiteResult]]:
-    found: list[tuple[tuple[Any, ...], Version | _Word | SiteResult]] = [
+) -> list[_Event]:
+    found: list[_Event] = [
         ((version.seen_at, 0, version.order, version.structure.identity), version)
         for version in versions
         if eras[version.stint] == era

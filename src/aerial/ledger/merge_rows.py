@@ -121,10 +121,11 @@ def joined_pair(mine: Row, theirs: Row) -> Row:
 
 def joined_suspect(mine: Row, theirs: Row) -> Row:
     """Return a suspect as the ledger tells it that knew most: what one of them hides was seen before."""
-    told = min(mine, theirs, key=lambda row: (row["shown"], row["relation"], row["reason"], row["rank"]))
-    names = ("shown", "relation", "reason", "rank")
+    names = ("shown", "relation", "reason", "rank", "params_sha256", "observation")
+    told = min(mine, theirs, key=lambda row: tuple(row[name] for name in names))
+    own = ("identity", "episode")
     first_seen = min(mine["seen_at"], theirs["seen_at"])
-    return {**mine, **{name: told[name] for name in names}, "seen_at": first_seen}
+    return {**told, **{name: mine[name] for name in own}, "seen_at": first_seen}
 
 
 def joined_sighting(mine: Row, theirs: Row) -> Row:
@@ -136,6 +137,11 @@ def joined_sighting(mine: Row, theirs: Row) -> Row:
 def joined_claim(mine: Row, theirs: Row) -> Row:
     """Return the earlier claim of a note."""
     return min(mine, theirs, key=lambda row: (row["claimed_at"], row["payload_sha256"]))
+
+
+def joined_receipt(mine: Row, theirs: Row) -> Row:
+    """Return a receipt that two devices read at one moment."""
+    return min(mine, theirs, key=lambda row: (row["device"], row["record"]))
 
 
 def joined_result(mine: Row, theirs: Row) -> Row:
@@ -151,25 +157,23 @@ def joined_result(mine: Row, theirs: Row) -> Row:
 
 
 def joined_case(mine: Row, theirs: Row) -> Row:
-    """Return a case: released before held. Stage, withdrawal and doubles are worked out afterwards."""
-    told = min(mine, theirs, key=lambda row: (row["held"], _unstaged(row["record"])))
+    """Return a case that two laptops made of one suspect: released before held, accepted first.
+
+    Stage, withdrawal and doubles are worked out afterwards, by what all ledgers know together.
+    """
+    told = min(mine, theirs, key=lambda row: (row["held"], _accepted_at(row["record"])))
     sinks = sorted({*json.loads(mine["sinks"]), *json.loads(theirs["sinks"])})
     kept = mine["sinks"] if set(json.loads(mine["sinks"])) == set(sinks) else json.dumps(sinks)
-    withdrawn = min((one for one in (mine["withdrawn"], theirs["withdrawn"]) if one), default=None)
-    record = mine["record"] if _unstaged(mine["record"]) == _unstaged(told["record"]) else told["record"]
-    names = ("deadline", "found_at")
-    return {
-        **mine,
-        **{name: told[name] for name in names},
-        "held": told["held"],
-        "record": record,
-        "sinks": kept,
-        "withdrawn": withdrawn,
-    }
+    if _accepted_at(told["record"]) == _accepted_at(mine["record"]) and told["held"] == mine["held"]:
+        told = mine
+    names = ("suspect_key", "cell", "after_on", "found_at", "deadline", "held", "record")
+    return {**mine, **{name: told[name] for name in names}, "sinks": kept}
 
 
-def _unstaged(record: str) -> str:
-    return json.dumps({**json.loads(record), "stage": None}, sort_keys=True)
+def _accepted_at(record: str) -> tuple[str, str]:
+    case = json.loads(record)
+    told_apart = json.dumps({**case, "stage": None}, sort_keys=True)
+    return (case["accepted"] or {}).get("at", ""), told_apart
 
 
 def _known(row: Row) -> tuple[Any, ...]:

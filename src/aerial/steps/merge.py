@@ -16,7 +16,8 @@ def merge_ledger(ledger: Ledger, other: str) -> MergeReport:
         LedgerError: it is not there, is this one itself or no ledger, or its audit log is not whole.
     """
     # Opening would make an empty ledger of a mistyped name.
-    if "://" not in other and not Path(other).is_file():
+    file = other.removeprefix("sqlite:///")
+    if "://" not in file and not Path(file).is_file():
         raise LedgerError(
             f"There is no ledger {other}.", hint="Name the laptop's file, such as laptop3/ledger.sqlite."
         )
