@@ -63,6 +63,13 @@ class Event:
     delay_s: float = 0.0
     # What the peer answered to each time that the request was forwarded; 0 where it gave no answer.
     statuses: list[int] = field(default_factory=list)
+    # When it answered, by the clock of `at_s`.
+    answered_s: list[float] = field(default_factory=list)
+
+    def answer(self, status: int, at_s: float) -> None:
+        """Notes what the peer answered, and when."""
+        self.statuses.append(status)
+        self.answered_s.append(at_s)
 
 
 class Log:

@@ -157,7 +157,7 @@ class PgProxy:
                     continue
                 held += message
                 if kind == b"E" and session.event is not None:
-                    session.event.statuses.append(500)
+                    session.event.answer(500, self._now_s())
                 if kind != b"Z":
                     continue
                 session.committing, session.text = False, b""
@@ -167,6 +167,9 @@ class PgProxy:
             session.ready.set()
             reset(session.client)
 
+    def _now_s(self) -> float:
+        return asyncio.get_running_loop().time() - self.log.began
+
     async def _end_commit(self, held: bytes, session: Session) -> None:
         """The server has answered a COMMIT: passes the answer on, late, in part or not at all."""
         event, rng = session.event, session.rng
@@ -174,7 +177,7 @@ class PgProxy:
         if event is None or rng is None:
             return
         if not event.statuses:
-            event.statuses.append(200)
+            event.answer(200, self._now_s())
         if event.fault == "slow":
             await asyncio.sleep(event.delay_s)
         if event.fault == "reset_after":
@@ -228,8 +231,7 @@ class PgProxy:
         """Does what was drawn with a batch that commits; says whether the connection goes on."""
         keys = self._chooser.keys(session.text.decode("utf-8", errors="replace"))
         fault, rng = self._chooser.choose(keys, writes=True)
-        now = asyncio.get_running_loop().time()
-        event = Event(now - self.log.began, "COMMIT", "", True, keys, fault)
+        event = Event(self._now_s(), "COMMIT", "", True, keys, fault)
         event.delay_s = self._times.delay_s(fault, rng)
         self.log.add(event)
         session.event, session.rng = event, rng

@@ -20,6 +20,8 @@ from benchmarks.peers.base import LOOPBACK
 from benchmarks.peers.faults import Background, Chooser, Event, Fault, Log, Rates, Times
 
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
+# A look-up of a WFS is posted, as what changes something is.
+ASKS = re.compile(rb"<(?:\w+:)?(?:GetFeature|GetCapabilities|DescribeFeatureType)[\s>]")
 HEAD_LIMIT_BYTES = 256 * 1024
 UPSTREAM_S = 120.0
 ERRORS = (500, 502, 503, 504)
@@ -57,7 +59,7 @@ class Request:
     @property
     def writes(self) -> bool:
         """Whether the request asks the peer to change something."""
-        return self.method not in READING
+        return self.method not in READING and not ASKS.search(self.body[:1000])
 
 
 def _hop(line: str) -> bool:
@@ -249,7 +251,7 @@ class Proxy:
                     writer.close()
         except (OSError, TimeoutError):
             pass
-        event.statuses.append(status_of(answer))
+        event.answer(status_of(answer), asyncio.get_running_loop().time() - self.log.began)
         return answer
 
     @staticmethod
