@@ -10,4 +10,14 @@ Vectorising happens only here::
     regularise  straight outlines
     zones       what explains a suspect
     find        all of it in order
+
+And from suspects to structures over the cycles::
+
+    overlap     whether two outlines are of one place, and what lies clearly beyond
+    places      the structures known, found by place
+    shows       what a pair can show of a structure, by days and heights
+    demolition  what a demolition ends
+    episode     what verdicts and officers make of a structure
+    rank        order, and the zones that explain
+    track       all of it in order
 """

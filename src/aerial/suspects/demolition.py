@@ -6,13 +6,15 @@ from dataclasses import replace
 from shapely.geometry.base import BaseGeometry
 
 from aerial.records import Observation, Relation, Structure
-from aerial.suspects.overlap import LEAST_M2, covered, reach_m, same_place, share
+from aerial.suspects.overlap import LEAST_M2, covered, grown, reach_m, same_place, share, shrunk
 from aerial.suspects.places import Place, Places
 
 # A demolition of so much of a structure ends its episode.
 _MOST = 0.6
 # One that takes no more than this of its height takes storeys; 0.05 for the noise of two heights of 6 m.
 _HALF = 0.55
+# The least house: so wide, and so large.
+_ROOM_M, _HOUSE_M2 = 3.0, 20.0
 # A part that was taken down shares so much of the smaller one.
 _PART = 0.25
 _Seen = tuple[Place, Relation, bool, str]
@@ -84,7 +86,8 @@ def _taken_down(
         # Something stood again, unseen, and is gone too.
         place.structure = replace(now, gone_on=day, last_on=max(now.last_on, day))
         return place, "demolished", True, f"What stood again was demolished {between}"
-    if covered(place.shape, shape, reach) >= _MOST and _lowered(now, observation):
+    most = covered(place.shape, shape, reach) >= _MOST and not _house_left(place.shape, shape, reach)
+    if most and _lowered(now, observation):
         since = now if place.base is None else place.base
         if observation.before_on < since.last_on or since.last_on == day:
             # What it lost is counted from a day on which its height is known.
@@ -93,7 +96,7 @@ def _taken_down(
         left_m = (now.height_m or 0.0) + (observation.suspect.height_change_m or 0.0)
         place.structure = replace(now, height_m=round(left_m, 2), last_on=day)
         return place, "demolished", True, f"It was lowered {between}, and {left_m:.1f} m are left"
-    if covered(place.shape, shape, reach) >= _MOST:
+    if most:
         place.shape = place.ever()
         outline = places.lonlat(place.shape)
         place.structure = replace(now, state="gone", gone_on=day, last_on=day, outline=outline)
@@ -101,10 +104,17 @@ def _taken_down(
     rest = place.shape.difference(shape)
     if share(shape, place.shape, reach) < _PART or place.shape.area - rest.area < LEAST_M2:
         return place, "demolished", False, f"That part of it was gone before {now.last_on}"
+    place.taken.append(place.shape.intersection(shape))
     outline = places.lonlat(rest)
     place.shape = places.metric(outline)
     place.structure = replace(now, outline=outline, area_m2=round(place.shape.area, 2), last_on=day)
     return place, "demolished", True, f"A part of it was demolished {between}"
+
+
+def _house_left(known: BaseGeometry, taken: BaseGeometry, reach: float) -> bool:
+    """Tell whether what is left could be a house of its own, as of two that were once drawn as one."""
+    rest = known.difference(grown(taken, reach / 2))
+    return bool(grown(shrunk(rest, _ROOM_M / 2), _ROOM_M / 2).area >= _HOUSE_M2)
 
 
 def _lowered(now: Structure, observation: Observation) -> bool:

@@ -24,7 +24,7 @@ class Place:
     """A structure while observations are added, its ``shape`` in metres.
 
     ``base`` is the structure at the start of the day (``after_on``) that is being added, None when this
-    episode began on it; ``today`` the outlines that were shown of it on that day.
+    episode began on it; ``today`` the outlines that were shown of it on that day, ``taken`` what it lost.
     """
 
     structure: Structure
@@ -34,11 +34,13 @@ class Place:
     base: Structure | None = None
     base_shape: BaseGeometry | None = None
     today: list[BaseGeometry] = field(default_factory=list)
+    taken: list[BaseGeometry] = field(default_factory=list)
 
     def begin(self, day: date) -> None:
         """Make the present state the one that observations of ``day`` are compared with."""
         if self.day != day:
-            self.day, self.base, self.base_shape, self.today = day, self.structure, self.shape, []
+            self.day, self.base, self.base_shape = day, self.structure, self.shape
+            self.today, self.taken = [], []
 
     def known_on(self, day: date) -> BaseGeometry:
         """Return the extent that a picture of ``day`` may show of what is known.
@@ -51,8 +53,9 @@ class Place:
         return union_all([base, self.decided])
 
     def ever(self) -> BaseGeometry:
-        """Return the extent with what was taken down of it since the verdict."""
-        return self.shape if self.decided is None else union_all([self.shape, self.decided])
+        """Return the extent with what was taken down of it since the verdict, and on this day."""
+        decided = [] if self.decided is None else [self.decided]
+        return union_all([self.shape, *decided, *self.taken])
 
 
 class Places:

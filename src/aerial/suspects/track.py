@@ -28,6 +28,7 @@ from aerial.records import Observation, Relation, Sighting, Structure, Zone
 from aerial.suspects.demolition import demolition
 from aerial.suspects.episode import decided, external_key, rebuilt, told, waits
 from aerial.suspects.overlap import (
+    EMPTY,
     LEAST_M2,
     SAME,
     contact_m,
@@ -42,18 +43,24 @@ from aerial.suspects.overlap import (
 from aerial.suspects.overlap import grown as wider
 from aerial.suspects.places import Place, Places
 from aerial.suspects.rank import ZoneMap, rank_of, sentence
+from aerial.suspects.shows import (
+    MOSTLY,
+    after_gone,
+    is_earlier,
+    is_gone,
+    is_higher,
+    may_show,
+    repeats,
+    was_bare,
+)
 
 __all__ = ["decided", "external_key", "identity_of", "same_structure", "told", "track", "waits"]
 
-# Height over the known that is a storey and no noise: the least that is a suspect at all (``Limits``), and
-# three times the noise of the difference of two such heights.
-_STOREY_M, _SIGMAS, _NOISE_M = 1.6, 3 * 2**0.5, 0.3
 # An addition stands against its building with so much of its rim, and is so much smaller.
 _AGAINST, _SMALLER = 0.25, 0.6
-# Where the middle of an outline was bare ground, what stood on most of it is gone.
-_STOOD_M, _MOSTLY = 2.2, 0.6
 # An outline is a piece of what is known where so much of it lies within reach of that.
 _PIECE = 0.9
+_CRUMB_M2 = 1.0
 # So much of an outline outside of the known one is added as drawn; less is the drawing's own error.
 _OUTSIDE = 0.3
 
@@ -192,22 +199,25 @@ def _built(observation: Observation, shape: BaseGeometry, near: list[Place], pla
         return _against(observation, shape, near, reach, places)
     # The largest common ground first; near() is in order of identity, which settles ties.
     matched.sort(key=lambda p: -ground[p.structure.identity])
-    known = [part for p in matched for part in _may_show(p, observation, shape)]
+    known = [part for p in matched for part in may_show(p, observation, shape)]
+    if known:
+        # What is known beside it is no news either, where the pair may show it again.
+        known += [p.shape for p in near if not is_gone(p) and repeats(p, observation, shape)]
     beyond = excess(shape, union_all(known), reach) if known else shape
-    repeats = [p for p in matched if _repeats(p, observation, shape)]
-    best = (repeats or matched)[0]
+    old = [p for p in matched if repeats(p, observation, shape)]
+    best = (old or matched)[0]
     if not beyond.is_empty:
-        fresh = [p for p in matched if p not in repeats]
+        fresh = [p for p in matched if p not in old]
         on = {p.structure.identity: _ground(p, beyond, observation) for p in matched}
-        main = max(fresh or matched, key=lambda p: on[p.structure.identity] * (1 if _is_gone(p) else 2))
+        main = max(fresh or matched, key=lambda p: on[p.structure.identity] * (1 if is_gone(p) else 2))
         also = [p for p in fresh if p is not main and _takes_part(p, beyond, observation, reach)]
-    elif not _is_gone(best) and _is_higher(best.structure, observation):
+    elif not is_gone(best) and is_higher(best, observation, shape):
         main, also = best, []
     else:
         return [_hidden(best, observation)]
-    if _is_earlier(main.structure, observation):
+    if is_earlier(main.structure, observation):
         return [_hidden(main, observation)]
-    others = [p.shape for p in matched if p is not main and (p in also or not _is_gone(p))]
+    others = [p.shape for p in matched if p is not main and (p in also or not is_gone(p))]
     part = _own(shape, beyond, others, reach)
     seen = [_changed(main, observation, shape, part, places)]
     for place in also:
@@ -236,67 +246,14 @@ def _takes_part(place: Place, beyond: BaseGeometry, observation: Observation, re
     return _ground(place, beyond, observation) >= LEAST_M2 and share(beyond, extent, reach) >= SAME
 
 
-def _is_earlier(structure: Structure, observation: Observation) -> bool:
-    """Tell whether an observation is of an earlier episode than the present one."""
-    former = structure.episode > 1 and structure.state != "gone" and structure.gone_on is not None
-    return former and structure.gone_on is not None and observation.after_on <= structure.gone_on
-
-
 def _shared(place: Place, shape: BaseGeometry, observation: Observation, reach: float) -> float:
     """Return the common ground (m2) with a structure that this can be, else 0."""
     extents = (place.shape, place.known_on(observation.after_on))
     # A narrow piece of what is known may lie beside it altogether, and still within measuring error.
-    piece = _repeats(place, observation, shape) and covered(shape, extents[1], 2 * reach) >= _PIECE
+    piece = repeats(place, observation, shape) and covered(shape, extents[1], 2 * reach) >= _PIECE
     if piece or any(same_place(shape, extent, reach) for extent in extents):
         return max(max(float(shape.intersection(extent).area) for extent in extents), 1e-9)
     return 0.0
-
-
-def _is_gone(place: Place) -> bool:
-    return place.structure.state == "gone"
-
-
-def _after_gone(place: Place, observation: Observation, shape: BaseGeometry) -> bool:
-    """Tell whether what stands on the observation's day stands there after the structure was gone."""
-    now = place.structure
-    if now.gone_on is None or observation.after_on > now.gone_on:
-        return True
-    # Gone and built again within one pair, the new lower: on that very day most of the ground is built on,
-    # or the pair can show nothing older.
-    if observation.after_on < now.gone_on:
-        return False
-    reach = reach_m(observation.suspect.error_m)
-    return observation.before_on >= (now.decided_on or now.first_on) or (
-        covered(place.shape, shape, reach) >= _MOSTLY
-    )
-
-
-def _repeats(place: Place, observation: Observation, shape: BaseGeometry) -> bool:
-    """Tell whether the pair may show again what is known of the structure."""
-    if _is_gone(place):
-        return not _after_gone(place, observation, shape)
-    base = place.base
-    if base is None or _is_earlier(base, observation):
-        return True
-    if observation.after_on == base.last_on:
-        # Another suspect of the day that is known best: new where its change came after the verdict.
-        return observation.before_on < (base.decided_on or base.first_on)
-    return observation.before_on < base.last_on
-
-
-def _may_show(place: Place, observation: Observation, shape: BaseGeometry) -> list[BaseGeometry]:
-    """Return the known extents that may be what the observation shows."""
-    if not _repeats(place, observation, shape):
-        return place.today
-    return [place.known_on(observation.after_on) if place.base is not None else place.shape, *place.today]
-
-
-def _is_higher(structure: Structure, observation: Observation) -> bool:
-    suspect = observation.suspect
-    if suspect.height_change_m is None or structure.height_m is None:
-        return False
-    noise_m = _NOISE_M if suspect.height_noise_m is None else suspect.height_noise_m
-    return suspect.height_change_m > structure.height_m + max(_STOREY_M, _SIGMAS * noise_m)
 
 
 def _hidden(place: Place, observation: Observation) -> _Seen:
@@ -304,7 +261,7 @@ def _hidden(place: Place, observation: Observation) -> _Seen:
     if now.state == "gone":
         what = f"It is what stood here until it was gone on {now.gone_on}"
         return place, "decided" if now.decided_on else "again", False, what
-    if _is_earlier(now, observation):
+    if is_earlier(now, observation):
         return place, "decided", False, f"It is what stood here before {now.gone_on}, an earlier episode"
     if now.decided_on is not None and now.decided_on >= now.last_on:
         return place, "decided", False, f"Nothing but what was {_verdict(now)}"
@@ -326,10 +283,10 @@ def _changed(
 ) -> _Seen:
     """Return the sighting of a structure that grew, or was built again, by ``part`` of the outline."""
     now, day = place.structure, observation.after_on
-    if now.state == "gone" and not _after_gone(place, observation, shape):
+    if now.state == "gone" and not after_gone(place, observation, shape):
         # An old picture, larger than what was known of something gone: worth a look, and no new episode.
         return place, "again", True, f"Larger than what was known here before it was gone on {now.gone_on}"
-    if now.state == "gone" or _was_bare(place, observation, shape):
+    if now.state == "gone" or was_bare(place, observation, shape):
         gone_on = now.gone_on if now.state == "gone" and now.gone_on is not None else observation.before_on
         height_m = observation.suspect.height_change_m
         place.structure = rebuilt(now, places.lonlat(part), height_m, day, gone_on)
@@ -349,21 +306,6 @@ def _grown_words(before: Structure, observation: Observation) -> str:
     return f"It is larger or higher than what was {_verdict(before)}"
 
 
-def _was_bare(place: Place, observation: Observation, shape: BaseGeometry) -> bool:
-    """Tell whether a structure was gone before the pair began, though nobody saw it go.
-
-    "new" by height means that half of the outline was ground: where most of it lies on a structure that
-    stood higher than a room, that one was taken down.
-    """
-    now, suspect = place.structure, observation.suspect
-    stood = now.height_m is not None and now.height_m >= _STOOD_M
-    if suspect.kind != "new" or suspect.height_change_m is None or not stood or place.base is None:
-        return False
-    return observation.before_on >= place.base.last_on and (
-        float(shape.intersection(place.shape).area) >= _MOSTLY * shape.area
-    )
-
-
 def grow(
     place: Place, observation: Observation, part: BaseGeometry, shape: BaseGeometry, places: Places
 ) -> None:
@@ -372,14 +314,21 @@ def grow(
     outside = part.difference(place.shape)
     reach = reach_m(suspect.error_m)
     if outside.area < _OUTSIDE * part.area:
-        outside = excess(part, place.shape, reach)
+        # Added from half of the reach on, shown again from the whole of it on: what lies between is not news.
+        beyond = part.difference(wider(place.shape, reach / 2))
+        outside = outside.intersection(wider(beyond, reach)) if beyond.area >= _CRUMB_M2 else EMPTY
     height_m, rise_m = now.height_m, suspect.height_change_m
+    if rise_m is None and share(shape, place.shape, reach) >= SAME:
+        # It may have grown upward by any height.
+        height_m = None
     if rise_m is not None and rise_m > 0:
         # A second suspect of the day, or the same one once more, is no further storey.
-        on_top = observation.before_on >= now.last_on and share(shape, place.shape, reach) >= SAME
+        base = place.base
+        first = base is not None and observation.before_on >= base.last_on < observation.after_on
+        on_top = first and not place.today and share(shape, place.shape, reach) >= SAME
         if height_m is not None:
             height_m = height_m + rise_m if on_top else max(height_m, rise_m)
-        elif observation.before_on < now.first_on and covered(place.shape, shape, reach) >= _MOSTLY:
+        elif observation.before_on < now.first_on and covered(place.shape, shape, reach) >= MOSTLY:
             height_m = rise_m
     outline, area_m2 = now.outline, now.area_m2
     if not outside.is_empty:
@@ -407,7 +356,7 @@ def _against(
     touched = [
         (contact_m(shape, p.shape, reach), p)
         for p in near
-        if not _is_gone(p) and shape.area <= _SMALLER * p.shape.area
+        if not is_gone(p) and shape.area <= _SMALLER * p.shape.area
     ]
     length_m, place = max(touched, key=lambda pair: pair[0], default=(0.0, None))
     if place is None or length_m < least_m:
