@@ -31,7 +31,9 @@ class Structure:
     ``outline`` (lon, lat), ``area_m2`` and ``height_m`` (None: unknown) are the newest known extent;
     ``decided_*`` the same at the last verdict, with the ``after`` day of what was decided upon. ``state``
     is of the present episode: "gone" after its demolition was seen or told. ``case``: external key of
-    the episode's case, ``previous`` of the newest earlier episode that had one.
+    the episode's case, ``previous`` of the newest earlier episode that had one. ``taken_outline`` is the
+    ground on which something of it was taken down by ``taken_on``: parts, and whole former episodes.
+    ``former``: identity of another structure on whose taken ground this one was built.
     """
 
     identity: str
@@ -50,6 +52,9 @@ class Structure:
     gone_on: date | None = None
     case: str | None = None
     previous: str | None = None
+    taken_outline: Polygon | None = None
+    taken_on: date | None = None
+    former: str | None = None
 
 
 @record

@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 
+from shapely import union_all
 from shapely.geometry.base import BaseGeometry
 
 from aerial.records import Observation, Relation, Structure
-from aerial.suspects.overlap import LEAST_M2, covered, grown, reach_m, same_place, share, shrunk
+from aerial.suspects.overlap import LEAST_M2, covered, excess, grown, reach_m, same_place, share, shrunk
 from aerial.suspects.places import Place, Places
+from aerial.suspects.shows import stood_m
 
 # A demolition of so much of a structure ends its episode.
 _MOST = 0.6
@@ -29,6 +32,9 @@ def demolition(
     earlier on the same ground is no news of it. One outline can end several structures.
     """
     reach = reach_m(observation.suspect.error_m)
+    known = _taken_before(observation, shape, near, reach)
+    if known is not None:
+        return [known]
     between = f"between {observation.before_on} and {observation.after_on}"
     ended: list[tuple[float, _Seen]] = []
     explained: list[tuple[float, _Seen]] = []
@@ -39,7 +45,9 @@ def demolition(
         ground = float(shape.intersection(ever).area)
         why = _known_already(place.structure, observation)
         if why is None:
-            seen = _taken_down(place, observation, shape, reach, between, places)
+            beside = [p.shape for p in near if p is not place and p.structure.state != "gone"]
+            ground_lost = shape.difference(union_all(beside)) if beside else shape
+            seen = _taken_down(place, observation, shape, ground_lost, between, places)
             (ended if seen[2] else explained).append((ground, seen))
         else:
             explained.append((ground, (place, "demolished", False, why)))
@@ -54,6 +62,30 @@ def demolition(
         for _, (place, relation, _, what) in ended[1:]
     ]
     return [main, *others]
+
+
+def _taken_before(
+    observation: Observation, shape: BaseGeometry, near: Sequence[Place], reach: float
+) -> _Seen | None:
+    """Return the sighting of a demolition that is known altogether; None: something of it is not."""
+    lost = [
+        (place, place.lost, place.structure.taken_on)
+        for place in near
+        if place.lost is not None
+        and place.structure.taken_on is not None
+        and observation.before_on < place.structure.taken_on
+    ]
+    if not lost or not excess(shape, union_all([ground for _, ground, _ in lost]), reach).is_empty:
+        return None
+    place, _, on = max(lost, key=lambda one: float(one[1].intersection(shape).area))
+    return place, "demolished", False, f"What stood there is known to be gone since {on}"
+
+
+def lose(place: Place, ground: BaseGeometry, day: date, places: Places) -> None:
+    """Record the ground on which something of a structure was taken down by a day."""
+    place.lost = union_all([ground] if place.lost is None else [place.lost, ground])
+    outline = places.lonlat(place.lost)
+    place.structure = replace(place.structure, taken_outline=outline, taken_on=day)
 
 
 def _known_already(now: Structure, observation: Observation) -> str | None:
@@ -79,11 +111,19 @@ def _replaced(place: Place, observation: Observation, shape: BaseGeometry) -> bo
 
 
 def _taken_down(
-    place: Place, observation: Observation, shape: BaseGeometry, reach: float, between: str, places: Places
+    place: Place,
+    observation: Observation,
+    shape: BaseGeometry,
+    lost: BaseGeometry,
+    between: str,
+    places: Places,
 ) -> _Seen:
-    now, day = place.structure, observation.after_on
+    """End a structure, or take a part from it: ``lost`` is the outline without what stands beside."""
+    now, day, reach = place.structure, observation.after_on, reach_m(observation.suspect.error_m)
     if now.state == "gone":
         # Something stood again, unseen, and is gone too.
+        lose(place, lost, day, places)
+        now = place.structure
         place.structure = replace(now, gone_on=day, last_on=max(now.last_on, day))
         return place, "demolished", True, f"What stood again was demolished {between}"
     most = covered(place.shape, shape, reach) >= _MOST and not _house_left(place.shape, shape, reach)
@@ -93,13 +133,15 @@ def _taken_down(
             # What it lost is counted from a day on which its height is known.
             news = now.last_on < day
             return place, "demolished", news, f"It lost height {between}, and still stands"
-        left_m = (now.height_m or 0.0) + (observation.suspect.height_change_m or 0.0)
+        left_m = (stood_m(now) or 0.0) + (observation.suspect.height_change_m or 0.0)
         place.structure = replace(now, height_m=round(left_m, 2), last_on=day)
         return place, "demolished", True, f"It was lowered {between}, and {left_m:.1f} m are left"
     if most:
         place.shape = place.ever()
         outline = places.lonlat(place.shape)
         place.structure = replace(now, state="gone", gone_on=day, last_on=day, outline=outline)
+        # A room or a strip goes with the building that it was built on or against.
+        lose(place, union_all([lost, place.shape]), day, places)
         return place, "demolished", True, f"It was demolished {between}"
     rest = place.shape.difference(shape)
     if share(shape, place.shape, reach) < _PART or place.shape.area - rest.area < LEAST_M2:
@@ -107,7 +149,10 @@ def _taken_down(
     place.taken.append(place.shape.intersection(shape))
     outline = places.lonlat(rest)
     place.shape = places.metric(outline)
-    place.structure = replace(now, outline=outline, area_m2=round(place.shape.area, 2), last_on=day)
+    area_m2 = round(place.shape.area, 2)
+    # The median height of the whole says nothing of what is left.
+    place.structure = replace(now, outline=outline, area_m2=area_m2, height_m=None, last_on=day)
+    lose(place, lost, day, places)
     return place, "demolished", True, f"A part of it was demolished {between}"
 
 
@@ -120,6 +165,5 @@ def _house_left(known: BaseGeometry, taken: BaseGeometry, reach: float) -> bool:
 def _lowered(now: Structure, observation: Observation) -> bool:
     """Tell whether a structure lost storeys and still stands: less than half of its height, by heights."""
     fall_m = -(observation.suspect.height_change_m or 0.0)
-    if now.height_m is None or fall_m <= 0:
-        return False
-    return fall_m <= _HALF * now.height_m
+    stood = stood_m(now)
+    return stood is not None and 0 < fall_m <= _HALF * stood

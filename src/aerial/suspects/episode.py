@@ -19,6 +19,8 @@ def rebuilt(
     structure: Structure, outline: Polygon, height_m: float | None, on: date, gone: date
 ) -> Structure:
     """Return the next episode: built again by ``on`` after the former one ended by ``gone`` (复建)."""
+    ended = (structure.taken_outline, structure.outline, structure.decided_outline)
+    lost = [ground for ground in ended if ground is not None and not ground.is_empty]
     return replace(
         structure,
         episode=structure.episode + 1,
@@ -34,6 +36,8 @@ def rebuilt(
         gone_on=gone,
         case=None,
         previous=structure.case or structure.previous,
+        taken_outline=joined(lost) if lost else None,
+        taken_on=gone,
     )
 
 
@@ -46,8 +50,8 @@ def decided(
     open. Accepting sets ``case``: ``<identity>-<episode>``, or the given key where one suspect shows
     several structures and the case is another's. Rejecting what changed after an acceptance
     means that the change is nothing: the accepted case stands. A verdict on a demolition says whether it is
-    a case, not whether something stands: the state stays, and what is open waits on. Accepting what stands
-    on a place that was told to be gone begins the next episode.
+    a case, not whether something stands: the state stays, and what is open waits on. A verdict on what stands
+    on a place that was told to be gone before that day begins the next episode.
     """
     day = observation.after_on
     taken = observation.suspect.kind == "demolished"
@@ -56,7 +60,7 @@ def decided(
     if taken:
         return structure
     if structure.state == "gone":
-        if decision == "accept" and structure.gone_on is not None and day > structure.gone_on:
+        if structure.gone_on is not None and day > structure.gone_on:
             height_m = structure.height_m
             again = rebuilt(structure, structure.outline, height_m, structure.last_on, structure.gone_on)
             return decided(again, decision, observation, case=case)

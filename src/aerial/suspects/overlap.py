@@ -48,7 +48,16 @@ def solid(outline: BaseGeometry) -> BaseGeometry:
     valid = outline if outline.is_valid else make_valid(outline)
     if isinstance(valid, GeometryCollection):
         valid = union_all([part for part in valid.geoms if part.area > 0]) if valid.area else valid
-    return valid if valid.area >= _POINT_M2 else valid.buffer(_POINT_M)
+    return _closed(valid) if valid.area >= _POINT_M2 else valid.buffer(_POINT_M)
+
+
+def _closed(shape: BaseGeometry) -> BaseGeometry:
+    """Return a shape without the pinholes that unions of touching outlines leave: of no area, or nearly."""
+    parts = [part for part in getattr(shape, "geoms", [shape]) if isinstance(part, Polygon)]
+    if all(Polygon(ring).area >= _POINT_M2 for part in parts for ring in part.interiors):
+        return shape
+    kept = [[ring for ring in part.interiors if Polygon(ring).area >= _POINT_M2] for part in parts]
+    return union_all([Polygon(part.exterior, rings) for part, rings in zip(parts, kept, strict=True)])
 
 
 def share(a: BaseGeometry, b: BaseGeometry, reach: float) -> float:

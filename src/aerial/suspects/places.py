@@ -23,13 +23,15 @@ _DEGREE_M = 111_000.0
 class Place:
     """A structure while observations are added, its ``shape`` in metres.
 
-    ``base`` is the structure at the start of the day (``after_on``) that is being added, None when this
-    episode began on it; ``today`` the outlines that were shown of it on that day, ``taken`` what it lost.
+    ``lost`` is the ground on which something of it was taken down. ``base`` is the structure at the start
+    of the day (``after_on``) that is being added, None when this episode began on it; ``today`` the
+    outlines that were shown of it on that day, ``taken`` what it lost.
     """
 
     structure: Structure
     shape: BaseGeometry
     decided: BaseGeometry | None
+    lost: BaseGeometry | None = None
     day: date | None = None
     base: Structure | None = None
     base_shape: BaseGeometry | None = None
@@ -71,7 +73,7 @@ class Places:
         if len({structure.identity for structure in known}) < len(known):
             raise ValueError("an identity is given twice")
         self._names = sorted(self._known)
-        self._tree = STRtree([self._known[name].outline for name in self._names])
+        self._tree = STRtree([_extent(self._known[name]) for name in self._names])
         self._boxes = [_around(observation) for observation in new]
         self._new_tree = STRtree(self._boxes)
         self._of: dict[int, list[str]] = {}
@@ -108,17 +110,28 @@ class Places:
         """Return a structure by its identity."""
         if identity not in self.by_identity:
             structure = self._known[identity]
-            decided = structure.decided_outline
             self.by_identity[identity] = Place(
                 structure=structure,
                 shape=self.metric(structure.outline),
-                decided=None if decided is None or decided.is_empty else self.metric(decided),
+                decided=self.maybe(structure.decided_outline),
+                lost=self.maybe(structure.taken_outline),
             )
         return self.by_identity[identity]
+
+    def maybe(self, outline: Polygon | None) -> BaseGeometry | None:
+        """Return an outline (lon, lat) in the frame; None where there is none."""
+        return None if outline is None or outline.is_empty else self.metric(outline)
 
     def belongs(self, index: int, identity: str) -> None:
         """Record that a new observation is of a structure, which is then found around it too."""
         self._of.setdefault(index, []).append(identity)
+
+
+def _extent(structure: Structure) -> Polygon:
+    """Return what holds a structure with the ground that it lost."""
+    if structure.taken_outline is None or structure.taken_outline.is_empty:
+        return structure.outline
+    return box(*union_all([structure.outline.envelope, structure.taken_outline.envelope]).bounds)
 
 
 def _around(observation: Observation) -> Polygon:

@@ -3,7 +3,7 @@
 from shapely.geometry.base import BaseGeometry
 
 from aerial.records import Observation, Structure
-from aerial.suspects.overlap import covered, reach_m
+from aerial.suspects.overlap import SAME, covered, reach_m, share
 from aerial.suspects.places import Place
 
 # Height over the known that is a storey and no noise: the least that is a suspect at all (``Limits``), and
@@ -71,16 +71,29 @@ def is_higher(place: Place, observation: Observation, shape: BaseGeometry) -> bo
     return suspect.height_change_m > structure.height_m + max(_STOREY_M, _SIGMAS * noise_m)
 
 
-def was_bare(place: Place, observation: Observation, shape: BaseGeometry) -> bool:
-    """Tell whether a structure was gone before the pair began, though nobody saw it go.
+def stood_m(structure: Structure) -> float | None:
+    """Return the height of a structure, or the one decided upon where the present one is not known."""
+    return structure.height_m if structure.height_m is not None else structure.decided_height_m
 
-    "new" by height means that half of the outline was ground: where most of it lies on a structure that
-    stood higher than a room, that one was taken down.
+
+def was_bare(place: Place, observation: Observation, shape: BaseGeometry) -> bool:
+    """Tell whether no more stood on the common ground before the pair began, though nobody saw it go.
+
+    "new" by height means that the ground of the outline was bare for the most part and no building stood
+    against it: a structure that was higher than a room and shares real ground with it was not there.
     """
-    now, suspect = place.structure, observation.suspect
-    stood = now.height_m is not None and now.height_m >= _STOOD_M
-    if suspect.kind != "new" or suspect.height_change_m is None or not stood or place.base is None:
+    now, suspect, stood = place.structure, observation.suspect, stood_m(place.structure)
+    if suspect.kind != "new" or suspect.height_change_m is None or stood is None or stood < _STOOD_M:
         return False
-    return observation.before_on >= place.base.last_on and (
-        float(shape.intersection(place.shape).area) >= MOSTLY * shape.area
+    return (
+        place.base is not None
+        and observation.before_on >= place.base.last_on
+        and now.state != "gone"
+        and share(shape, place.shape, reach_m(suspect.error_m)) >= SAME
     )
+
+
+def replaced(place: Place, observation: Observation, shape: BaseGeometry) -> bool:
+    """Tell whether bare ground shows that most of a structure was gone before the pair began."""
+    reach = reach_m(observation.suspect.error_m)
+    return was_bare(place, observation, shape) and covered(place.shape, shape, reach) >= MOSTLY

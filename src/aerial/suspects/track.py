@@ -25,7 +25,7 @@ from shapely.geometry.base import BaseGeometry
 
 from aerial import geo
 from aerial.records import Observation, Relation, Sighting, Structure, Zone
-from aerial.suspects.demolition import demolition
+from aerial.suspects.demolition import demolition, lose
 from aerial.suspects.episode import decided, external_key, rebuilt, told, waits
 from aerial.suspects.overlap import (
     EMPTY,
@@ -51,6 +51,7 @@ from aerial.suspects.shows import (
     is_higher,
     may_show,
     repeats,
+    replaced,
     was_bare,
 )
 
@@ -171,8 +172,41 @@ def _begun(observation: Observation, identity: str, shape: BaseGeometry, places:
         gone_on=observation.after_on if gone else None,
     )
     place = Place(structure=structure, shape=shape, decided=None, day=observation.after_on)
+    if gone:
+        lose(place, shape, observation.after_on, places)
     places.by_identity[identity] = place
     return place, "demolished" if gone else "first", True, _first_words(observation)
+
+
+def _begun_on(
+    former: Place, observation: Observation, shape: BaseGeometry, case: str | None, places: Places
+) -> _Seen:
+    """Return a structure of its own, built where another one was taken down in part, or formerly stood."""
+    place, _, _, what = _begun(observation, identity_of(observation), shape, places)
+    identity = former.structure.identity
+    place.structure = replace(place.structure, former=identity, previous=case)
+    of = f"{identity}, case {case}" if case else identity
+    return place, "rebuilt", True, f"{what}, on ground where something of {of} stood"
+
+
+def _on_lost(
+    observation: Observation, shape: BaseGeometry, near: list[Place], reach: float, places: Places
+) -> list[_Seen]:
+    """Return what was built where another structure lost ground; nothing where none did."""
+    on = [
+        (float(shape.intersection(place.lost).area), place)
+        for place in near
+        if place.lost is not None
+        and place.structure.taken_on is not None
+        and observation.after_on >= place.structure.taken_on
+        and share(shape, place.lost, reach) >= SAME
+    ]
+    if not on:
+        return []
+    # near() is in order of identity, which settles ties.
+    _, former = max(on, key=lambda pair: pair[0])
+    now = former.structure
+    return [_begun_on(former, observation, shape, now.previous or now.case, places)]
 
 
 def _first_words(observation: Observation) -> str:
@@ -196,7 +230,8 @@ def _built(observation: Observation, shape: BaseGeometry, near: list[Place], pla
     ground = {p.structure.identity: _shared(p, shape, observation, reach) for p in near}
     matched = [p for p in near if ground[p.structure.identity] > 0]
     if not matched:
-        return _against(observation, shape, near, reach, places)
+        against = _against(observation, shape, near, reach, places)
+        return against or _on_lost(observation, shape, near, reach, places)
     # The largest common ground first; near() is in order of identity, which settles ties.
     matched.sort(key=lambda p: -ground[p.structure.identity])
     known = [part for p in matched for part in may_show(p, observation, shape)]
@@ -211,15 +246,21 @@ def _built(observation: Observation, shape: BaseGeometry, near: list[Place], pla
         on = {p.structure.identity: _ground(p, beyond, observation) for p in matched}
         main = max(fresh or matched, key=lambda p: on[p.structure.identity] * (1 if is_gone(p) else 2))
         also = [p for p in fresh if p is not main and _takes_part(p, beyond, observation, reach)]
-    elif not is_gone(best) and is_higher(best, observation, shape):
-        main, also = best, []
+    elif higher := [p for p in matched if not is_gone(p) and is_higher(p, observation, shape)]:
+        # One outline over what is known as two: each is so high now.
+        main, also = higher[0], higher[1:]
     else:
         return [_hidden(best, observation)]
     if is_earlier(main.structure, observation):
         return [_hidden(main, observation)]
     others = [p.shape for p in matched if p is not main and (p in also or not is_gone(p))]
-    part = _own(shape, beyond, others, reach)
-    seen = [_changed(main, observation, shape, part, places)]
+    part = _own(shape, beyond, others)
+    if was_bare(main, observation, shape) and not replaced(main, observation, shape):
+        # Most of what is known may stand yet; what was built on the bare part of its place is linked to it.
+        now = main.structure
+        seen = [_begun_on(main, observation, shape, now.case or now.previous, places)]
+    else:
+        seen = [_changed(main, observation, shape, part, places)]
     for place in also:
         own = beyond.intersection(place.known_on(observation.after_on))
         place, relation, _, what = _changed(place, observation, shape, own, places)
@@ -227,13 +268,12 @@ def _built(observation: Observation, shape: BaseGeometry, near: list[Place], pla
     return seen
 
 
-def _own(
-    shape: BaseGeometry, beyond: BaseGeometry, others: Sequence[BaseGeometry], reach: float
-) -> BaseGeometry:
-    """Return the excess with what lies between it and the known rim, without what is a neighbour's."""
-    part = beyond if beyond.is_empty else shape.intersection(wider(beyond, reach))
-    rest = part.difference(union_all(others)) if others else part
-    return rest if rest.area >= LEAST_M2 else part
+def _own(shape: BaseGeometry, beyond: BaseGeometry, others: Sequence[BaseGeometry]) -> BaseGeometry:
+    """Return the outline that a reviewer is shown as news, all of it, without what is a neighbour's."""
+    if beyond.is_empty:
+        return beyond
+    rest = shape.difference(union_all(others)) if others else shape
+    return rest if rest.area >= LEAST_M2 else beyond
 
 
 def _ground(place: Place, part: BaseGeometry, observation: Observation) -> float:
@@ -248,7 +288,9 @@ def _takes_part(place: Place, beyond: BaseGeometry, observation: Observation, re
 
 def _shared(place: Place, shape: BaseGeometry, observation: Observation, reach: float) -> float:
     """Return the common ground (m2) with a structure that this can be, else 0."""
-    extents = (place.shape, place.known_on(observation.after_on))
+    extents = [place.shape, place.known_on(observation.after_on)]
+    if is_gone(place) and place.lost is not None and after_gone(place, observation, shape):
+        extents.append(place.lost)
     # A narrow piece of what is known may lie beside it altogether, and still within measuring error.
     piece = repeats(place, observation, shape) and covered(shape, extents[1], 2 * reach) >= _PIECE
     if piece or any(same_place(shape, extent, reach) for extent in extents):
@@ -286,11 +328,12 @@ def _changed(
     if now.state == "gone" and not after_gone(place, observation, shape):
         # An old picture, larger than what was known of something gone: worth a look, and no new episode.
         return place, "again", True, f"Larger than what was known here before it was gone on {now.gone_on}"
-    if now.state == "gone" or was_bare(place, observation, shape):
+    if now.state == "gone" or replaced(place, observation, shape):
         gone_on = now.gone_on if now.state == "gone" and now.gone_on is not None else observation.before_on
         height_m = observation.suspect.height_change_m
         place.structure = rebuilt(now, places.lonlat(part), height_m, day, gone_on)
         place.shape, place.decided, place.base, place.base_shape = part, None, None, None
+        place.lost = places.maybe(place.structure.taken_outline)
         former = f", formerly case {place.structure.previous}" if place.structure.previous else ""
         what = f"Built again {_between(observation)} where a structure was gone by {gone_on}{former}"
         return place, "rebuilt", True, what
