@@ -8,6 +8,7 @@ import pytest
 
 from aerial.ledger.store import Ledger, open_ledger
 from tests import postgres
+from tests.system import lacking
 
 _number = itertools.count(1)
 
@@ -17,7 +18,7 @@ def postgres_server() -> Iterator[postgres.Server]:
     """A private PostgreSQL server; skips where the programs are not installed."""
     programs = postgres.binaries()
     if programs is None:
-        pytest.skip("PostgreSQL's server is not installed (Debian: postgresql); its tests need initdb")
+        lacking("PostgreSQL's server is not installed (Debian: postgresql); its tests need initdb")
     with postgres.running(programs) as server:
         yield server
 

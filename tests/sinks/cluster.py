@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-import pytest
+from tests.system import lacking
 
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
 PASSWORD = "S3cret/pass:word"  # noqa: S105 - of a database that lives for one test run
@@ -47,7 +47,7 @@ def missing() -> str | None:
 def cluster() -> Iterator[Database]:
     """Start a cluster that is thrown away; skips the test where none can be."""
     if reason := missing():
-        pytest.skip(reason)
+        lacking(reason)
     folder = Path(tempfile.mkdtemp(prefix="aerial-pg-"))
     as_user: dict[str, Any] = {"user": "postgres", "group": "postgres"} if os.geteuid() == 0 else {}
     password = folder / "password"

@@ -179,8 +179,7 @@ def package(cases: tuple[str, ...], out: Path) -> None:
         made = package_cases(town, ledger, cases, out, progress)
     if made.missing:
         console.say(
-            f"{len(made.missing)} supporting file(s) are not in it; bag-info.txt and files.json name each, why, "
-            "and its hash."
+            f"{len(made.missing)} supporting file(s) are not in it; files.json names each, why, and its hash."
         )
     console.line("package", made.path)
     console.line("root", made.root_sha256)

@@ -56,8 +56,14 @@ def carry_out_retention(
     Raises:
         EvidenceError: the plan is another one than was confirmed, or nobody's name.
     """
+    if confirm == plan.sha256 and by.strip():
+        with ledger.begin() as tx:
+            named = [f"{judged.photos.cell}/{judged.photos.survey}" for judged in plan.remove]
+            audit.append(tx, "retention.confirmed", confirm, {"by": by, "surveys": named})
+    with ledger.read() as tx:
+        now = tx.now
+    removed = carry_out(plan, town.root, confirm=confirm, by=by, at=now)
     with ledger.begin() as tx:
-        removed = carry_out(plan, town.root, confirm=confirm, by=by, at=tx.now)
         for one in removed:
             audit.append(tx, "photographs.removed", f"{one.cell}/{one.survey}", {"removal": one})
     return removed
