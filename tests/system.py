@@ -1,4 +1,4 @@
-"""Programs that are no Python packages: a test skips without the one it needs, but not where CI installs it."""
+"""Programs that are no Python packages: a test skips without its own, but not where CI installs it."""
 
 import os
 from typing import NoReturn

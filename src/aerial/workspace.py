@@ -10,7 +10,7 @@
       reports/<cell>/<after>/           report.geojson report.html
       reports/<cycle, case or all>/     report.geojson report.gpkg report.xlsx report.pdf html/
       outward/<case>/                   what leaves with a case: pictures of at least 5 cm a pixel
-      evidence/<case>/                  what supports a case, as it was when it was accepted
+      evidence/<suspect>/               what supports a case, as it was when it was accepted
       ledger.sqlite                     what people decided and what was sent
 
 Names that start with a dot are leftovers of work in progress and can be deleted at any time.
@@ -129,9 +129,9 @@ class Town:
         """Return the folder of what leaves with a case."""
         return self.root / "outward" / _safe_key(external_key)
 
-    def evidence_folder(self, external_key: str) -> Path:
-        """Return the folder of what supports a case, as it was when the case was accepted."""
-        return self.root / "evidence" / _safe_key(external_key)
+    def evidence_folder(self, suspect: str) -> Path:
+        """Return the folder of what supports an accepted suspect, as it was when it was accepted."""
+        return self.root / "evidence" / _safe_key(suspect)
 
     def report_folder(self, cell: str, after: str) -> Path:
         """Return the folder of the report on one survey."""

@@ -62,8 +62,8 @@ def supporting(town: Town, settings: Settings, cell: str, suspect: Suspect) -> S
     )
 
 
-def keep(town: Town, external_key: str, found: Supporting) -> tuple[FileRef, ...]:
-    """Copy what supports a case to its own folder, photographs aside; return the references of all of it.
+def keep(town: Town, key: str, found: Supporting) -> tuple[FileRef, ...]:
+    """Copy what supports a suspect to its own folder, photographs aside; return references of all of it.
 
     A pair may be compared anew by a later version, and its folder is then another one's; what a person
     decided on stays. Every file is compared with the hash that was recorded, photographs too.
@@ -71,7 +71,7 @@ def keep(town: Town, external_key: str, found: Supporting) -> tuple[FileRef, ...
     Raises:
         EvidenceError: a file is not what it was when it was recorded.
     """
-    folder = town.evidence_folder(external_key)
+    folder = town.evidence_folder(key)
     kept = []
     for file in found.files:
         target = folder / file.ref.path
@@ -97,7 +97,7 @@ def kept_of(town: Town, case: Case) -> Supporting:
     Raises:
         EvidenceError: the folder is not there, or not the one that the case names.
     """
-    folder = town.evidence_folder(case.external_key)
+    folder = town.evidence_folder(case.suspect.key)
     try:
         listed = read_record(KeptList, folder / _KEPT)
     except InputError as exc:
@@ -126,7 +126,7 @@ def kept_of(town: Town, case: Case) -> Supporting:
 
 def pair_of(town: Town, case: Case) -> Path:
     """Return the folder with the pictures of a case's pair as they were when it was accepted."""
-    return town.evidence_folder(case.external_key) / "pairs" / case.cell / case.suspect.pair
+    return town.evidence_folder(case.suspect.key) / "pairs" / case.cell / case.suspect.pair
 
 
 def package_cases(town: Town, ledger: Ledger, keys: Sequence[str], out: Path, progress: Progress) -> Package:

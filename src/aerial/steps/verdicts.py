@@ -15,7 +15,6 @@ from aerial.settings import Settings
 from aerial.steps.evidence import keep, supporting
 from aerial.steps.surroundings import surroundings
 from aerial.suspects.case import Surroundings, make_case
-from aerial.suspects.episode import external_key as key_of
 from aerial.workspace import Town
 
 
@@ -60,8 +59,7 @@ def accept(
         found = structures.find_suspect(tx, key)
     # Hashing may take seconds; a transaction would keep everybody else waiting.
     suspect = found.observation.suspect
-    now = found.structures[0]
-    evidence = keep(town, key_of(now), supporting(town, settings, found.row.cell, suspect))
+    evidence = keep(town, suspect.key, supporting(town, settings, found.row.cell, suspect))
     with ledger.begin() as tx:
         if not structures.find_suspect(tx, suspect.key).row.waits:
             _refuse_decided(tx, suspect.key)
