@@ -95,7 +95,8 @@ def test_a_page_asks_the_network_for_nothing(tmp_path: Path) -> None:
 
 def test_the_navigation_link_alone_is_gcj_02(tmp_path: Path) -> None:
     """Its position is 500 to 700 m off and comes back to the case's place by the inverse."""
-    link = navigation_link(entry(tmp_path).case)
+    case = entry(tmp_path).case
+    link = navigation_link(case.at, case.external_key)
     lon, lat = map(float, re.search(r"to=([\d.]+),([\d.]+),", link).groups())  # type: ignore[union-attr]
     assert abs(lon - LON) > 3e-3
     back_lon, back_lat = from_gcj02(np.array([lon]), np.array([lat]))
