@@ -18,10 +18,12 @@ import random
 import shutil
 import signal
 import sqlite3
+import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -130,7 +132,12 @@ def chain(town: Path) -> int:
         print(f"{words[0]} ({words[1] if len(words) > 1 else ''})", file=sys.stderr, flush=True)
         return run(["-C", str(town), *words])
 
-    if code := call("run", CELL):
+    return call("run", CELL) or decided_and_delivered(town, call)
+
+
+def decided_and_delivered(town: Path, call: Callable[..., int]) -> int:
+    """Accept every suspect that waits, report, and push until everything is confirmed."""
+    if code := call("suspects", "list"):
         return code
     for key in waiting(town):
         if code := call("suspects", "accept", key, "--reason", "seen", "--by", "A. Reviewer"):
@@ -202,7 +209,7 @@ def campaign(folder: Path, rounds: int, seed: int, **town_options: Any) -> Outco
         raise SystemExit("the town could not be made")
     peer = folder / "peer.jsonl"
     peer.touch()
-    with _server(peer) as port:
+    with server(peer) as port:
         town = folder / "town"
         with (town / "aerial.toml").open("a", encoding="utf-8") as file:
             file.write(_SETTINGS.format(port=port, code=credit_code("11441900007332838")))
@@ -227,8 +234,7 @@ def _prepared(folder: Path, **options: Any) -> None:
 
 
 @contextlib.contextmanager
-def _server(peer: Path):
-    import subprocess
+def server(peer: Path):
 
     process = subprocess.Popen([sys.executable, "-c", _SERVER, str(peer)], stdout=subprocess.PIPE, text=True)
     try:

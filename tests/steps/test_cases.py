@@ -41,7 +41,6 @@ def push(town: Town, settings: Settings, ledger: Ledger) -> dict[str, str]:
     """Deliver what is due; return what became of each case."""
     turns: list[deliver.Turn] = []
     deliver.push(town, settings, ledger, None, {}, turns.append)
-    print(*turns, sep="\n")
     return {turn.external_key: turn.done for turn in turns}
 
 
