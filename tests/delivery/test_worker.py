@@ -389,6 +389,16 @@ def test_waits_grow_and_are_spread(ledger: Ledger, clock: Clock) -> None:
     assert len(set(waits[-3:])) == 3
 
 
+def test_nothing_is_acknowledged_that_was_not_sent(ledger: Ledger) -> None:
+    """A row whose request never went out cannot become sent."""
+    case = add_case(ledger)
+    with ledger.begin() as tx:
+        held = outbox.claim(tx, NAME, "w1", 60)
+        assert held is not None
+        assert not outbox.sent(tx, held)
+    assert row(ledger, case.external_key).state == "pending"
+
+
 @pytest.mark.parametrize("idempotent", [True, False])
 @pytest.mark.parametrize("seed", range(20))
 def test_no_case_is_lost_or_doubled_by_us(ledger: Ledger, clock: Clock, seed: int, idempotent: bool) -> None:

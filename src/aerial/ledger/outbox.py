@@ -156,9 +156,11 @@ def sending(tx: Tx, row: Row) -> Row:
 def sent(tx: Tx, row: Row) -> bool:
     """Note that the peer took it; that is no receipt, so the worker keeps the lease and reads back.
 
-    False: the lease was lost, and nothing changed.
+    False: the lease was lost, or no request went out, and nothing changed.
     """
-    done = _update_mine(tx, row, row.worker, {"state": "sent", "sent_at": tx.now})
+    here = sa.and_(_mine(tx, row, row.worker), outbox.c.sent_at.is_not(None))
+    statement = outbox.update().where(here).values(state="sent", sent_at=tx.now)
+    done = tx.connection.execute(statement).rowcount == 1
     if done:
         audit.append(tx, "case.sent", row.external_key, {"sink": row.sink})
     return done
