@@ -304,6 +304,55 @@ def test_what_both_sent_is_told(ledger: Ledger, tmp_path: Path) -> None:
     (told,) = report.doubles
     assert all(case.external_key in told for case in made)
     assert set(states(ledger).values()) == {"confirmed"}
+    with ledger.begin() as tx:
+        assert cases.address(tx, "later") == 1  # a destination of later gets one of them
+
+
+def test_two_cases_that_left_for_two_places_stay_there(ledger: Ledger, tmp_path: Path) -> None:
+    """Where each of two destinations holds one of the cases, neither is sent the other."""
+    with laptop(tmp_path, 1) as one, laptop(tmp_path, 2) as two:
+        first = made_case(one, observation(1), sinks=("city", "gis"))
+        second = made_case(two, elsewhere(1), sinks=("city", "gis"))
+        delivered(one, first, "city")
+        delivered(two, second, "gis")
+        merge(ledger, one)
+        assert len(merge(ledger, two).doubles) == 1
+    assert states(ledger) == {
+        f"{first.external_key}@city": "confirmed",
+        f"{first.external_key}@gis": "dead",
+        f"{second.external_key}@city": "dead",
+        f"{second.external_key}@gis": "confirmed",
+    }
+
+
+def test_what_headquarters_confirmed_stays_confirmed(ledger: Ledger, tmp_path: Path) -> None:
+    """A person revives a row at the laptop that headquarters has delivered meanwhile: it is confirmed."""
+    with laptop(tmp_path, 1) as source:
+        case = made_case(source, observation(1))
+        merge(ledger, source)
+        delivered(ledger, case)
+        with open_ledger(source.url, clock=lambda: datetime.now().astimezone() + timedelta(days=9)) as later:
+            with later.begin() as tx:
+                outbox.revive(tx, case.external_key, "city")
+            requested(later)
+            merge(ledger, later)
+    assert states(ledger) == {f"{case.external_key}@city": "confirmed"}
+
+
+def test_two_stories_of_a_third_device_are_refused(ledger: Ledger, tmp_path: Path) -> None:
+    """A chain that came by another ledger must be the one that headquarters knows."""
+    with laptop(tmp_path, 1) as source:
+        made_case(source, observation(1))
+    copy = tmp_path / "copy.sqlite"
+    shutil.copy(tmp_path / "laptop1.sqlite", copy)
+    with open_ledger(copy, clock=Clock(40)) as other:
+        made_case(other, observation(2))
+        merge(ledger, other)
+    with laptop(tmp_path, 1) as source, laptop(tmp_path, 2) as district:
+        made_case(source, observation(3))
+        merge(district, source)
+        with pytest.raises(LedgerError, match=f"of device {source.device} is another one"):
+            merge(ledger, district)
 
 
 def test_what_was_built_again_is_no_double(ledger: Ledger, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import sqlalchemy as sa
 
@@ -10,7 +10,7 @@ from aerial.codec import to_plain
 from aerial.ledger import merge_cases, schema
 from aerial.ledger.merge_cases import Done
 from aerial.ledger.merge_cells import groups
-from aerial.ledger.merge_facts import Facts, facts_of
+from aerial.ledger.merge_facts import Facts, Stint, facts_of
 from aerial.ledger.merge_replay import Whole, replayed
 from aerial.ledger.merge_rows import chunks
 from aerial.ledger.structures import save_structure
@@ -43,13 +43,25 @@ def reconcile(tx: Tx, cells: Iterable[str], touched: Iterable[str], done: Done) 
         for one in group or (identity,):
             wholes[one] = group or (identity,)
     facts = facts_of(tx, wholes)
-    new = 0
-    for group in sorted(set(wholes.values())):
-        if all(facts.versions.get(identity) for identity in group):
-            whole = replayed(group, facts)
-            new += _alias(tx, whole, before)
-            _keep(tx, whole, facts, done)
-    return new
+    groups_of_all = sorted({group for group in wholes.values() if all(map(facts.versions.get, group))})
+    changed = _Changed()
+    for group in groups_of_all:
+        whole = replayed(group, facts)
+        changed.aliases.update(dict.fromkeys(whole.members[1:], whole.members[0]))
+        changed.kept.append(whole.members[0])
+        _keep(tx, whole, facts, changed, done)
+    _write(tx, changed, facts)
+    return _write_aliases(tx, changed, before)
+
+
+@dataclass(slots=True)
+class _Changed:
+    """What is written together: one round trip a structure would be thousands."""
+
+    kept: list[str] = field(default_factory=list)
+    aliases: dict[str, str] = field(default_factory=dict)
+    structures: list[Structure] = field(default_factory=list)
+    suspects: dict[str, Stint] = field(default_factory=dict)
 
 
 def _of_cells(tx: Tx, cells: Iterable[str]) -> set[str]:
@@ -63,51 +75,52 @@ def _of_cells(tx: Tx, cells: Iterable[str]) -> set[str]:
     }
 
 
-def _alias(tx: Tx, whole: Whole, before: dict[str, str]) -> int:
-    table = schema.aliases
-    kept, *others = whole.members
-    if kept in before:
-        tx.connection.execute(table.delete().where(table.c.identity == kept))
-    new = 0
-    for identity in others:
-        if before.get(identity) == kept:
-            continue
-        tx.connection.execute(table.delete().where(table.c.identity == identity))
-        values = {"identity": identity, "same_as": kept, "reason": _SAME, "at": tx.now, "device": tx.device}
-        tx.connection.execute(table.insert().values(values))
-        new += identity not in before
-    return new
-
-
-def _keep(tx: Tx, whole: Whole, facts: Facts, done: Done) -> None:
+def _keep(tx: Tx, whole: Whole, facts: Facts, changed: _Changed, done: Done) -> None:
     kept = whole.members[0]
-    for era in sorted(set(whole.eras.values())):
-        keys = {
-            version.key
-            for identity in whole.members
-            for version in facts.versions[identity]
-            if version.first and whole.eras[version.stint] == era
-        }
-        suspects = schema.suspects
-        for part in chunks(sorted(keys)):
-            moved = sa.or_(suspects.c.identity != kept, suspects.c.episode != era)
-            tx.connection.execute(
-                suspects.update().where(suspects.c.key.in_(part), moved).values(identity=kept, episode=era)
-            )
+    for identity in whole.members:
+        for version in facts.versions[identity]:
+            if version.first:
+                era = max(whole.eras[version.stint], changed.suspects.get(version.key, (kept, 0))[1])
+                changed.suspects[version.key] = (kept, era)
     present = merge_cases.settle(tx, whole, facts, done)
     # A case that the structure speaks of and that is not there (another laptop has it) stays named.
-    _save(tx, replace(whole.structure, case=present or whole.structure.case))
-    for identity in whole.members[1:]:
-        _save(tx, facts.versions[identity][-1].structure)
-    known = sorted(case.key for case in facts.cases.values() if case.stint in whole.eras)
-    results = schema.results
-    for part in chunks(known):
-        waiting = results.c.external_key.in_(part) & results.c.applied.is_(False)
+    changed.structures.append(replace(whole.structure, case=present or whole.structure.case))
+    changed.structures += [facts.versions[identity][-1].structure for identity in whole.members[1:]]
+
+
+def _write(tx: Tx, changed: _Changed, facts: Facts) -> None:
+    table, suspects, results = schema.structures, schema.suspects, schema.results
+    for part in chunks(changed.structures):
+        query = sa.select(table.c.identity, table.c.record).where(
+            table.c.identity.in_([now.identity for now in part])
+        )
+        held = {row.identity: row.record for row in tx.connection.execute(query)}
+        for now in part:
+            if held.get(now.identity) != json.loads(json.dumps(to_plain(now))):
+                save_structure(tx, now)
+    moved = []
+    for keys in chunks(sorted(changed.suspects)):
+        columns = (suspects.c.key, suspects.c.identity, suspects.c.episode)
+        for row in tx.connection.execute(sa.select(*columns).where(suspects.c.key.in_(keys))):
+            identity, era = changed.suspects[row.key]
+            if (row.identity, row.episode) != (identity, era):
+                moved.append({"its_key": row.key, "identity": identity, "episode": era})
+    if moved:
+        tx.connection.execute(suspects.update().where(suspects.c.key == sa.bindparam("its_key")), moved)
+    for keys in chunks(sorted(facts.cases)):
+        waiting = results.c.external_key.in_(keys) & results.c.applied.is_(False)
         tx.connection.execute(results.update().where(waiting).values(applied=True))
 
 
-def _save(tx: Tx, now: Structure) -> None:
-    table = schema.structures
-    held = tx.connection.execute(sa.select(table.c.record).where(table.c.identity == now.identity)).scalar()
-    if held != json.loads(json.dumps(to_plain(now))):
-        save_structure(tx, now)
+def _write_aliases(tx: Tx, changed: _Changed, before: dict[str, str]) -> int:
+    """Write the aliases that are not as they were; return how many identities had none."""
+    table = schema.aliases
+    new = {name: same_as for name, same_as in changed.aliases.items() if before.get(name) != same_as}
+    gone = sorted(name for name in (*new, *changed.kept) if name in before)
+    for part in chunks(gone):
+        tx.connection.execute(table.delete().where(table.c.identity.in_(part)))
+    values = {"reason": _SAME, "at": tx.now, "device": tx.device}
+    made = [{"identity": name, "same_as": same_as, **values} for name, same_as in sorted(new.items())]
+    if made:
+        tx.connection.execute(table.insert(), made)
+    return sum(name not in before for name in new)
