@@ -1,5 +1,9 @@
 """What a pair can show of a structure, by the days between which it looks, and by heights."""
 
+import math
+from collections.abc import Sequence
+
+from shapely import union_all
 from shapely.geometry.base import BaseGeometry
 
 from aerial.records import Observation, Structure
@@ -9,6 +13,7 @@ from aerial.suspects.places import Place
 # Height over the known that is a storey and no noise: the least that is a suspect at all (``Limits``), and
 # three times the noise of the difference of two such heights.
 _STOREY_M, _SIGMAS, _NOISE_M = 1.6, 3 * 2**0.5, 0.3
+_MOST_GROUND = 2 / 3
 # Where the middle of an outline was bare ground, what stood on most of it is gone.
 _STOOD_M, MOSTLY = 2.2, 0.6
 
@@ -34,6 +39,9 @@ def after_gone(place: Place, observation: Observation, shape: BaseGeometry) -> b
     if observation.after_on < now.gone_on:
         return False
     reach = reach_m(observation.suspect.error_m)
+    if now.episode == 1 and now.first_on >= now.gone_on:
+        # It is known by its demolition alone: no rise of it can be shown again.
+        return True
     return observation.before_on >= (now.decided_on or now.first_on) or (
         covered(place.shape, shape, reach) >= MOSTLY
     )
@@ -59,16 +67,29 @@ def may_show(place: Place, observation: Observation, shape: BaseGeometry) -> lis
     return [place.known_on(observation.after_on) if place.base is not None else place.shape, *place.today]
 
 
-def is_higher(place: Place, observation: Observation, shape: BaseGeometry) -> bool:
-    """Tell whether a pair shows more height than is known, beyond noise."""
-    suspect, structure = observation.suspect, place.structure
-    if suspect.height_change_m is None or structure.height_m is None:
+def is_higher(places: Sequence[Place], observation: Observation, shape: BaseGeometry) -> bool:
+    """Tell whether a pair shows more height than is known of what lies in its outline, beyond noise.
+
+    Heights are medians: one of a piece says nothing against that of the whole, and over several structures
+    the known one is what two thirds of their ground do not exceed. Whatever came over a pit is higher.
+    """
+    suspect, reach = observation.suspect, reach_m(observation.suspect.error_m)
+    known = [(place, place.structure.height_m) for place in places]
+    if suspect.kind != "excavation" and any(high is not None and high <= 0 for _, high in known):
+        return True
+    if suspect.height_change_m is None or covered(union_all([p.shape for p in places]), shape, reach) < MOSTLY:
         return False
-    # Heights are medians: one of a piece says nothing against that of the whole.
-    if covered(place.shape, shape, reach_m(suspect.error_m)) < MOSTLY:
-        return False
+    ground = sorted(
+        (math.inf if high is None else high, float(place.shape.intersection(shape).area))
+        for place, high in known
+    )
+    least, reached = _MOST_GROUND * sum(area for _, area in ground), 0.0
+    for known_m, area in ground:
+        reached += area
+        if reached >= least:
+            break
     noise_m = _NOISE_M if suspect.height_noise_m is None else suspect.height_noise_m
-    return suspect.height_change_m > structure.height_m + max(_STOREY_M, _SIGMAS * noise_m)
+    return suspect.height_change_m > known_m + max(_STOREY_M, _SIGMAS * noise_m)
 
 
 def stood_m(structure: Structure) -> float | None:

@@ -166,7 +166,7 @@ def _begun(observation: Observation, identity: str, shape: BaseGeometry, places:
         state="gone" if gone else "open",
         outline=suspect.outline if whole else places.lonlat(shape),
         area_m2=suspect.area_m2,
-        height_m=height_m if height_m is not None and height_m > 0 else None,
+        height_m=min(height_m or 0.0, 0.0) if suspect.kind == "excavation" else _rise(height_m),
         first_on=observation.after_on,
         last_on=observation.after_on,
         gone_on=observation.after_on if gone else None,
@@ -209,6 +209,10 @@ def _on_lost(
     return [_begun_on(former, observation, shape, now.previous or now.case, places)]
 
 
+def _rise(height_m: float | None) -> float | None:
+    return height_m if height_m is not None and height_m > 0 else None
+
+
 def _first_words(observation: Observation) -> str:
     what = {
         "demolished": "A building that was not known before was demolished",
@@ -240,15 +244,16 @@ def _built(observation: Observation, shape: BaseGeometry, near: list[Place], pla
         known += [p.shape for p in near if not is_gone(p) and repeats(p, observation, shape)]
     beyond = excess(shape, union_all(known), reach) if known else shape
     old = [p for p in matched if repeats(p, observation, shape)]
+    standing = [p for p in matched if not is_gone(p)]
     best = (old or matched)[0]
     if not beyond.is_empty:
         fresh = [p for p in matched if p not in old]
         on = {p.structure.identity: _ground(p, beyond, observation) for p in matched}
         main = max(fresh or matched, key=lambda p: on[p.structure.identity] * (1 if is_gone(p) else 2))
         also = [p for p in fresh if p is not main and _takes_part(p, beyond, observation, reach)]
-    elif higher := [p for p in matched if not is_gone(p) and is_higher(p, observation, shape)]:
-        # One outline over what is known as two: each is so high now.
-        main, also = higher[0], higher[1:]
+    elif standing and is_higher(standing, observation, shape):
+        # One outline over what is known as several: each is so high now.
+        main, also = standing[0], standing[1:]
     else:
         return [_hidden(best, observation)]
     if is_earlier(main.structure, observation):
@@ -368,7 +373,7 @@ def grow(
         # A second suspect of the day, or the same one once more, is no further storey.
         base = place.base
         first = base is not None and observation.before_on >= base.last_on < observation.after_on
-        on_top = first and not place.today and share(shape, place.shape, reach) >= SAME
+        on_top = first and not place.today and covered(place.shape, shape, reach) >= MOSTLY
         if height_m is not None:
             height_m = height_m + rise_m if on_top else max(height_m, rise_m)
         elif observation.before_on < now.first_on and covered(place.shape, shape, reach) >= MOSTLY:
