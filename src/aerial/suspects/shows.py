@@ -77,16 +77,19 @@ def is_higher(places: Sequence[Place], observation: Observation, shape: BaseGeom
     known = [(place, place.structure.height_m) for place in places]
     if suspect.kind != "excavation" and any(high is not None and high <= 0 for _, high in known):
         return True
-    if suspect.height_change_m is None or covered(union_all([p.shape for p in places]), shape, reach) < MOSTLY:
+    ground_known = union_all([place.shape for place in places])
+    if suspect.height_change_m is None or covered(ground_known, shape, reach) < MOSTLY:
         return False
     ground = sorted(
         (math.inf if high is None else high, float(place.shape.intersection(shape).area))
         for place, high in known
     )
     least, reached = _MOST_GROUND * sum(area for _, area in ground), 0.0
-    for known_m, area in ground:
+    known_m = math.inf
+    for high, area in ground:
         reached += area
         if reached >= least:
+            known_m = high
             break
     noise_m = _NOISE_M if suspect.height_noise_m is None else suspect.height_noise_m
     return suspect.height_change_m > known_m + max(_STOREY_M, _SIGMAS * noise_m)
@@ -97,21 +100,23 @@ def stood_m(structure: Structure) -> float | None:
     return structure.height_m if structure.height_m is not None else structure.decided_height_m
 
 
-def was_bare(place: Place, observation: Observation, shape: BaseGeometry) -> bool:
-    """Tell whether no more stood on the common ground before the pair began, though nobody saw it go.
+def may_be_bare(place: Place, observation: Observation) -> bool:
+    """Tell whether a pair that begins after all that is known of a building shows bare ground there.
 
     "new" by height means that the ground of the outline was bare for the most part and no building stood
-    against it: a structure that was higher than a room and shares real ground with it was not there.
+    against it; a structure counts as a building where it was higher than a room.
     """
-    now, suspect, stood = place.structure, observation.suspect, stood_m(place.structure)
-    if suspect.kind != "new" or suspect.height_change_m is None or stood is None or stood < _STOOD_M:
+    suspect, base = observation.suspect, place.base
+    if suspect.kind != "new" or suspect.height_change_m is None or base is None or is_gone(place):
         return False
-    return (
-        place.base is not None
-        and observation.before_on >= place.base.last_on
-        and now.state != "gone"
-        and share(shape, place.shape, reach_m(suspect.error_m)) >= SAME
-    )
+    stood = stood_m(base)
+    return stood is not None and stood >= _STOOD_M and observation.before_on >= base.last_on
+
+
+def was_bare(place: Place, observation: Observation, shape: BaseGeometry) -> bool:
+    """Tell whether a known building no more stood on the common ground, though nobody saw it go."""
+    reach = reach_m(observation.suspect.error_m)
+    return may_be_bare(place, observation) and share(shape, place.shape, reach) >= SAME
 
 
 def replaced(place: Place, observation: Observation, shape: BaseGeometry) -> bool:
