@@ -24,9 +24,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shapely import union_all
+from shapely.geometry.base import BaseGeometry
 
+from aerial import geo
 from aerial.records import Result
-from aerial.simulate.cycles import LEAST_M2, CyclesTown, Glimpse, changes
+from aerial.simulate.cycles import FRAME, LEAST_M2, CyclesTown, Glimpse, changes
 from benchmarks.identity_engines import Key, Related, Seen
 
 # 复建 covers so much of the smaller of both, the old ground and the new.
@@ -41,6 +43,7 @@ class Judge:
     count: Counter[str] = field(default_factory=Counter)
     # Of each site: (day, ground) of what was shown, the day decided upon, identities, the day last seen.
     shown: dict[int, list[tuple[int, Any]]] = field(default_factory=lambda: defaultdict(list))
+    drawn: dict[int, list[tuple[int, Any]]] = field(default_factory=lambda: defaultdict(list))
     settled: dict[int, int] = field(default_factory=dict)
     ever_settled: set[int] = field(default_factory=set)
     names: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
@@ -89,7 +92,12 @@ class Judge:
         if fresh or not all(s in self.settled for s in g.sites):
             return
         known = [ground for s in g.sites for day, ground in self.shown[s] if day <= self.settled[s]]
-        if g.ground.difference(union_all(known).buffer(1.0)).area >= LEAST_M2:
+        drawn = [seen for s in g.sites for day, seen in self.drawn[s] if day <= self.settled[s]]
+        reach = 1.0 + 2 * (g.observation.suspect.error_m or 0.0)
+        if (
+            g.ground.difference(union_all(known).buffer(1.0)).area >= LEAST_M2
+            or outline_of(g).difference(union_all(drawn).buffer(reach)).area >= LEAST_M2
+        ):
             self.count["never_decided_part"] += 1
             return
         self.count["decided_again"] += 1
@@ -128,7 +136,11 @@ class Judge:
             if own.clutter or since is None or not own.bare_between(since, g.after) or not own.on(g.after):
                 continue
             old = union_all(self.risen[s])
-            if old.intersection(g.ground).area < SUBSTANTIAL * min(old.area, g.ground.area):
+            whole = union_all([ground for ground, _ in own.on(g.after)])
+            if any(
+                old.intersection(one).area < SUBSTANTIAL * min(old.area, one.area)
+                for one in (whole, g.ground)
+            ):
                 continue
             number = sum(not state for day, state in own.history if day <= g.after)
             # Its demolition was seen or told, or the pair began when nothing stood there.
@@ -148,6 +160,7 @@ class Judge:
         for s in g.sites:
             if shown and g.rises:
                 self.shown[s].append((g.after, g.ground))
+                self.drawn[s].append((g.after, outline_of(g)))
             if g.rises:
                 self.last_rise[s] = max(self.last_rise.get(s, -999), g.after)
                 self.risen[s].append(g.ground)
@@ -168,7 +181,7 @@ class Judge:
             self.reopened.discard(s)
 
     def told(self, g: Glimpse, result: Result, day: int) -> None:
-        """An officer came back: what he told to be gone is known to be, what he told to be built again is due."""
+        """An officer came back: what he told to be built again is due, whatever was decided."""
         for s in g.sites if g.rises else ():
             if result == "demolished":
                 self.told_gone[s] = max(self.told_gone.get(s, -999), day)
@@ -204,6 +217,11 @@ class Judge:
         total["sites"] = len(leaders)
         total["split"] = sum(len(names) > 1 for names in leaders.values())
         return total
+
+
+def outline_of(g: Glimpse) -> BaseGeometry:
+    """Return the outline that a reviewer saw, in metres."""
+    return geo.reproject(g.observation.suspect.outline, geo.WGS84, FRAME)
 
 
 def key_of(g: Glimpse) -> Key:

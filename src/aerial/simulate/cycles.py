@@ -26,7 +26,7 @@ CYCLE_DAYS, BASELINE_DAYS = 14, 90
 STOREY_M, LEAST_M2 = 1.6, 5.0
 _START = date(2026, 1, 5)
 _ORIGIN = LonLat(lon_deg=113.8, lat_deg=22.8)
-_FRAME = geo.local_frame(_ORIGIN)
+FRAME = geo.local_frame(_ORIGIN)
 
 # What stands on a site: disjoint pieces of ground (metres) and how high they reach.
 State = tuple[tuple[Polygon, float], ...]
@@ -286,7 +286,7 @@ class CyclesTown:
         corners = [(x + rng.gauss(0, 0.15), y + rng.gauss(0, 0.15)) for x, y in sized.exterior.coords[:-1]]
         rough = Polygon(corners)
         shape = rough if rough.is_valid else sized
-        return geo.reproject(affinity.rotate(shape, self._turn, origin=(0, 0)), _FRAME, geo.WGS84)
+        return geo.reproject(affinity.rotate(shape, self._turn, origin=(0, 0)), FRAME, geo.WGS84)
 
     def _suspect(
         self,

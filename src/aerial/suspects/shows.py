@@ -1,5 +1,9 @@
 """What a pair can show of a structure, by the days between which it looks, and by heights."""
 
+import math
+from collections.abc import Sequence
+
+from shapely import union_all
 from shapely.geometry.base import BaseGeometry
 
 from aerial.records import Observation, Structure
@@ -9,6 +13,7 @@ from aerial.suspects.places import Place
 # Height over the known that is a storey and no noise: the least that is a suspect at all (``Limits``), and
 # three times the noise of the difference of two such heights.
 _STOREY_M, _SIGMAS, _NOISE_M = 1.6, 3 * 2**0.5, 0.3
+_MOST_GROUND = 2 / 3
 # Where the middle of an outline was bare ground, what stood on most of it is gone.
 _STOOD_M, MOSTLY = 2.2, 0.6
 
@@ -34,6 +39,9 @@ def after_gone(place: Place, observation: Observation, shape: BaseGeometry) -> b
     if observation.after_on < now.gone_on:
         return False
     reach = reach_m(observation.suspect.error_m)
+    if now.episode == 1 and now.first_on >= now.gone_on:
+        # It is known by its demolition alone: no rise of it can be shown again.
+        return True
     return observation.before_on >= (now.decided_on or now.first_on) or (
         covered(place.shape, shape, reach) >= MOSTLY
     )
@@ -59,16 +67,32 @@ def may_show(place: Place, observation: Observation, shape: BaseGeometry) -> lis
     return [place.known_on(observation.after_on) if place.base is not None else place.shape, *place.today]
 
 
-def is_higher(place: Place, observation: Observation, shape: BaseGeometry) -> bool:
-    """Tell whether a pair shows more height than is known, beyond noise."""
-    suspect, structure = observation.suspect, place.structure
-    if suspect.height_change_m is None or structure.height_m is None:
+def is_higher(places: Sequence[Place], observation: Observation, shape: BaseGeometry) -> bool:
+    """Tell whether a pair shows more height than is known of what lies in its outline, beyond noise.
+
+    Heights are medians: one of a piece says nothing against that of the whole, and over several structures
+    the known one is what two thirds of their ground do not exceed. Whatever came over a pit is higher.
+    """
+    suspect, reach = observation.suspect, reach_m(observation.suspect.error_m)
+    known = [(place, place.structure.height_m) for place in places]
+    if suspect.kind != "excavation" and any(high is not None and high <= 0 for _, high in known):
+        return True
+    ground_known = union_all([place.shape for place in places])
+    if suspect.height_change_m is None or covered(ground_known, shape, reach) < MOSTLY:
         return False
-    # Heights are medians: one of a piece says nothing against that of the whole.
-    if covered(place.shape, shape, reach_m(suspect.error_m)) < MOSTLY:
-        return False
+    ground = sorted(
+        (math.inf if high is None else high, float(place.shape.intersection(shape).area))
+        for place, high in known
+    )
+    least, reached = _MOST_GROUND * sum(area for _, area in ground), 0.0
+    known_m = math.inf
+    for high, area in ground:
+        reached += area
+        if reached >= least:
+            known_m = high
+            break
     noise_m = _NOISE_M if suspect.height_noise_m is None else suspect.height_noise_m
-    return suspect.height_change_m > structure.height_m + max(_STOREY_M, _SIGMAS * noise_m)
+    return suspect.height_change_m > known_m + max(_STOREY_M, _SIGMAS * noise_m)
 
 
 def stood_m(structure: Structure) -> float | None:
@@ -76,21 +100,23 @@ def stood_m(structure: Structure) -> float | None:
     return structure.height_m if structure.height_m is not None else structure.decided_height_m
 
 
-def was_bare(place: Place, observation: Observation, shape: BaseGeometry) -> bool:
-    """Tell whether no more stood on the common ground before the pair began, though nobody saw it go.
+def may_be_bare(place: Place, observation: Observation) -> bool:
+    """Tell whether a pair that begins after all that is known of a building shows bare ground there.
 
     "new" by height means that the ground of the outline was bare for the most part and no building stood
-    against it: a structure that was higher than a room and shares real ground with it was not there.
+    against it; a structure counts as a building where it was higher than a room.
     """
-    now, suspect, stood = place.structure, observation.suspect, stood_m(place.structure)
-    if suspect.kind != "new" or suspect.height_change_m is None or stood is None or stood < _STOOD_M:
+    suspect, base = observation.suspect, place.base
+    if suspect.kind != "new" or suspect.height_change_m is None or base is None or is_gone(place):
         return False
-    return (
-        place.base is not None
-        and observation.before_on >= place.base.last_on
-        and now.state != "gone"
-        and share(shape, place.shape, reach_m(suspect.error_m)) >= SAME
-    )
+    stood = stood_m(base)
+    return stood is not None and stood >= _STOOD_M and observation.before_on >= base.last_on
+
+
+def was_bare(place: Place, observation: Observation, shape: BaseGeometry) -> bool:
+    """Tell whether a known building no more stood on the common ground, though nobody saw it go."""
+    reach = reach_m(observation.suspect.error_m)
+    return may_be_bare(place, observation) and share(shape, place.shape, reach) >= SAME
 
 
 def replaced(place: Place, observation: Observation, shape: BaseGeometry) -> bool:

@@ -49,6 +49,7 @@ from aerial.suspects.shows import (
     is_earlier,
     is_gone,
     is_higher,
+    may_be_bare,
     may_show,
     repeats,
     replaced,
@@ -166,7 +167,7 @@ def _begun(observation: Observation, identity: str, shape: BaseGeometry, places:
         state="gone" if gone else "open",
         outline=suspect.outline if whole else places.lonlat(shape),
         area_m2=suspect.area_m2,
-        height_m=height_m if height_m is not None and height_m > 0 else None,
+        height_m=min(height_m or 0.0, 0.0) if suspect.kind == "excavation" else _rise(height_m),
         first_on=observation.after_on,
         last_on=observation.after_on,
         gone_on=observation.after_on if gone else None,
@@ -209,6 +210,10 @@ def _on_lost(
     return [_begun_on(former, observation, shape, now.previous or now.case, places)]
 
 
+def _rise(height_m: float | None) -> float | None:
+    return height_m if height_m is not None and height_m > 0 else None
+
+
 def _first_words(observation: Observation) -> str:
     what = {
         "demolished": "A building that was not known before was demolished",
@@ -240,15 +245,18 @@ def _built(observation: Observation, shape: BaseGeometry, near: list[Place], pla
         known += [p.shape for p in near if not is_gone(p) and repeats(p, observation, shape)]
     beyond = excess(shape, union_all(known), reach) if known else shape
     old = [p for p in matched if repeats(p, observation, shape)]
+    standing = [p for p in matched if not is_gone(p)]
     best = (old or matched)[0]
     if not beyond.is_empty:
         fresh = [p for p in matched if p not in old]
         on = {p.structure.identity: _ground(p, beyond, observation) for p in matched}
         main = max(fresh or matched, key=lambda p: on[p.structure.identity] * (1 if is_gone(p) else 2))
         also = [p for p in fresh if p is not main and _takes_part(p, beyond, observation, reach)]
-    elif higher := [p for p in matched if not is_gone(p) and is_higher(p, observation, shape)]:
-        # One outline over what is known as two: each is so high now.
-        main, also = higher[0], higher[1:]
+    elif again := [p for p in matched if _built_on(p, observation, shape, known)]:
+        main, also, beyond = again[0], [], shape
+    elif standing and is_higher(standing, observation, shape):
+        # One outline over what is known as several: each is so high now.
+        main, also = standing[0], standing[1:]
     else:
         return [_hidden(best, observation)]
     if is_earlier(main.structure, observation):
@@ -261,6 +269,8 @@ def _built(observation: Observation, shape: BaseGeometry, near: list[Place], pla
         seen = [_begun_on(main, observation, shape, now.case or now.previous, places)]
     else:
         seen = [_changed(main, observation, shape, part, places)]
+        if seen[0][1] == "rebuilt":
+            _link(main, observation, shape, near)
     for place in also:
         own = beyond.intersection(place.known_on(observation.after_on))
         place, relation, _, what = _changed(place, observation, shape, own, places)
@@ -274,6 +284,38 @@ def _own(shape: BaseGeometry, beyond: BaseGeometry, others: Sequence[BaseGeometr
         return beyond
     rest = shape.difference(union_all(others)) if others else shape
     return rest if rest.area >= LEAST_M2 else beyond
+
+
+def _built_on(
+    place: Place, observation: Observation, shape: BaseGeometry, known: Sequence[BaseGeometry]
+) -> bool:
+    """Tell whether the place of something gone is built on again, and by nothing that is known."""
+    if not is_gone(place) or repeats(place, observation, shape):
+        return False
+    reach = reach_m(observation.suspect.error_m)
+    explained = known and covered(place.shape, union_all(known), reach) > 1 - MOSTLY
+    return not explained and covered(place.shape, shape, reach) >= MOSTLY
+
+
+def _link(place: Place, observation: Observation, shape: BaseGeometry, near: Sequence[Place]) -> None:
+    """Give what was built again the case of another structure that stood on its ground, where it has none."""
+    if place.structure.previous is not None:
+        return
+    found: list[tuple[bool, float, Place]] = []
+    for other in near:
+        gone_on = other.structure.taken_on if other.lost is not None else None
+        ground = other.lost if gone_on is not None and gone_on <= observation.after_on else None
+        if ground is None and not may_be_bare(other, observation):
+            continue
+        ground = other.shape if ground is None else ground
+        common = float(ground.intersection(shape).area)
+        if other is not place and common >= SAME * min(ground.area, shape.area):
+            case = other.structure.case or other.structure.previous
+            found.append((case is not None, common, other))
+    if found:
+        # near() is in order of identity, which settles ties.
+        now = max(found, key=lambda one: one[:2])[2].structure
+        place.structure = replace(place.structure, former=now.identity, previous=now.case or now.previous)
 
 
 def _ground(place: Place, part: BaseGeometry, observation: Observation) -> float:
@@ -364,15 +406,22 @@ def grow(
     if rise_m is None and share(shape, place.shape, reach) >= SAME:
         # It may have grown upward by any height.
         height_m = None
-    if rise_m is not None and rise_m > 0:
-        # A second suspect of the day, or the same one once more, is no further storey.
+    if height_m is not None and height_m <= 0:
+        # Over a pit: as high as over its bottom; on a building that nobody saw come, by any height.
+        height_m = rise_m if rise_m is not None and suspect.kind != "rooftop" else None
+    elif rise_m is not None and rise_m > 0:
         base = place.base
         first = base is not None and observation.before_on >= base.last_on < observation.after_on
-        on_top = first and not place.today and share(shape, place.shape, reach) >= SAME
-        if height_m is not None:
-            height_m = height_m + rise_m if on_top else max(height_m, rise_m)
-        elif observation.before_on < now.first_on and covered(place.shape, shape, reach) >= MOSTLY:
-            height_m = rise_m
+        # Suspects of one day on one structure are one storey, not several.
+        parts = union_all([*place.today, shape])
+        if height_m is None:
+            if observation.before_on < now.first_on and covered(place.shape, shape, reach) >= MOSTLY:
+                height_m = rise_m
+        elif first and base is not None and covered(place.shape, parts, reach) >= MOSTLY / 2:
+            # So large a part can be the median of a piece that counts as the whole.
+            height_m = max(height_m, (base.height_m or 0.0) + rise_m)
+        else:
+            height_m = max(height_m, rise_m)
     outline, area_m2 = now.outline, now.area_m2
     if not outside.is_empty:
         place.shape = union_all([place.shape, outside])
