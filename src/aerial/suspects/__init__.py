@@ -20,4 +20,11 @@ And from suspects to structures over the cycles::
     episode     what verdicts and officers make of a structure
     rank        order, and the zones that explain
     track       all of it in order
+
+And from an accepted suspect to a case::
+
+    codes       code tables of matters, as data
+    deadline    working days and hours
+    shares      in which unit grid and community a position with its error lies
+    case        all of it; what is missing holds the case
 """
