@@ -58,7 +58,7 @@ class Tracked:
         self.of: dict[Key, list[Sighting]] = {}
         self.seen: dict[Key, Observation] = {}
         self.cases: dict[Key, tuple[str, int]] = {}
-        self.unstable = 0
+        self.by_order = self.by_repetition = 0
         self.seconds = 0.0
 
     def see(self, observations: Sequence[Observation]) -> Seen:
@@ -71,7 +71,7 @@ class Tracked:
         sightings = track(observations, tuple(before.values()), ())
         self.seconds += time.perf_counter() - began
         shuffled = random.Random(len(before)).sample(list(observations), len(observations))
-        self.unstable += track(shuffled, tuple(reversed(before.values())), ()) != sightings
+        self.by_order += track(shuffled, tuple(reversed(before.values())), ()) != sightings
         told_of: Seen = defaultdict(list)
         for one in sightings:
             key = (next(iter(cells)), one.key)
@@ -89,7 +89,7 @@ class Tracked:
         self.seen |= {(one.cell, one.suspect.key): one for one in observations}
         again = track(observations, tuple(self.structures.values()), ())
         known = {one.structure.identity: one.structure for one in again}
-        self.unstable += any(self.structures.get(name) != now for name, now in known.items())
+        self.by_repetition += any(self.structures.get(name) != now for name, now in known.items())
         return told_of
 
     def waiting(self, key: Key) -> bool:

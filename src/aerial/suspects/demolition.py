@@ -43,7 +43,7 @@ def demolition(
         if not same_place(shape, ever, reach) and not _replaced(place, observation, shape):
             continue
         ground = float(shape.intersection(ever).area)
-        why = _known_already(place.structure, observation)
+        why = _known_already(place, observation)
         if why is None:
             beside = [p.shape for p in near if p is not place and p.structure.state != "gone"]
             ground_lost = shape.difference(union_all(beside)) if beside else shape
@@ -88,8 +88,9 @@ def lose(place: Place, ground: BaseGeometry, day: date, places: Places) -> None:
     place.structure = replace(place.structure, taken_outline=outline, taken_on=day)
 
 
-def _known_already(now: Structure, observation: Observation) -> str | None:
+def _known_already(place: Place, observation: Observation) -> str | None:
     """Return why a demolition on the ground of a structure is no news; None: it is."""
+    now, base = place.structure, place.base
     before, after = observation.before_on, observation.after_on
     if now.state == "gone" and now.gone_on is not None:
         known = before < now.gone_on or after <= now.gone_on
@@ -97,7 +98,7 @@ def _known_already(now: Structure, observation: Observation) -> str | None:
     stood_from = now.gone_on if now.episode > 1 and now.gone_on is not None else now.first_on
     if before < stood_from:
         return f"Something older than what stands here since {now.last_on} was demolished"
-    if after < now.last_on:
+    if after < now.last_on or (base is not None and after <= base.last_on):
         return f"An older picture than that of {now.last_on}, on which it stands"
     return None
 

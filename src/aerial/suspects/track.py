@@ -27,8 +27,8 @@ from aerial import geo
 from aerial.records import Observation, Relation, Sighting, Structure, Zone
 from aerial.suspects.demolition import demolition, lose
 from aerial.suspects.episode import decided, external_key, rebuilt, told, waits
+from aerial.suspects.growth import built_on, grow, link
 from aerial.suspects.overlap import (
-    EMPTY,
     LEAST_M2,
     SAME,
     contact_m,
@@ -40,16 +40,13 @@ from aerial.suspects.overlap import (
     share,
     solid,
 )
-from aerial.suspects.overlap import grown as wider
 from aerial.suspects.places import Place, Places
 from aerial.suspects.rank import ZoneMap, rank_of, sentence
 from aerial.suspects.shows import (
-    MOSTLY,
     after_gone,
     is_earlier,
     is_gone,
     is_higher,
-    may_be_bare,
     may_show,
     repeats,
     replaced,
@@ -62,9 +59,6 @@ __all__ = ["decided", "external_key", "identity_of", "same_structure", "told", "
 _AGAINST, _SMALLER = 0.25, 0.6
 # An outline is a piece of what is known where so much of it lies within reach of that.
 _PIECE = 0.9
-_CRUMB_M2 = 1.0
-# So much of an outline outside of the known one is added as drawn; less is the drawing's own error.
-_OUTSIDE = 0.3
 
 
 def track(
@@ -252,7 +246,7 @@ def _built(observation: Observation, shape: BaseGeometry, near: list[Place], pla
         on = {p.structure.identity: _ground(p, beyond, observation) for p in matched}
         main = max(fresh or matched, key=lambda p: on[p.structure.identity] * (1 if is_gone(p) else 2))
         also = [p for p in fresh if p is not main and _takes_part(p, beyond, observation, reach)]
-    elif again := [p for p in matched if _built_on(p, observation, shape, known)]:
+    elif again := [p for p in matched if built_on(p, observation, shape, known)]:
         main, also, beyond = again[0], [], shape
     elif standing and is_higher(standing, observation, shape):
         # One outline over what is known as several: each is so high now.
@@ -270,7 +264,7 @@ def _built(observation: Observation, shape: BaseGeometry, near: list[Place], pla
     else:
         seen = [_changed(main, observation, shape, part, places)]
         if seen[0][1] == "rebuilt":
-            _link(main, observation, shape, near)
+            link(main, observation, shape, near)
     for place in also:
         own = beyond.intersection(place.known_on(observation.after_on))
         place, relation, _, what = _changed(place, observation, shape, own, places)
@@ -284,38 +278,6 @@ def _own(shape: BaseGeometry, beyond: BaseGeometry, others: Sequence[BaseGeometr
         return beyond
     rest = shape.difference(union_all(others)) if others else shape
     return rest if rest.area >= LEAST_M2 else beyond
-
-
-def _built_on(
-    place: Place, observation: Observation, shape: BaseGeometry, known: Sequence[BaseGeometry]
-) -> bool:
-    """Tell whether the place of something gone is built on again, and by nothing that is known."""
-    if not is_gone(place) or repeats(place, observation, shape):
-        return False
-    reach = reach_m(observation.suspect.error_m)
-    explained = known and covered(place.shape, union_all(known), reach) > 1 - MOSTLY
-    return not explained and covered(place.shape, shape, reach) >= MOSTLY
-
-
-def _link(place: Place, observation: Observation, shape: BaseGeometry, near: Sequence[Place]) -> None:
-    """Give what was built again the case of another structure that stood on its ground, where it has none."""
-    if place.structure.previous is not None:
-        return
-    found: list[tuple[bool, float, Place]] = []
-    for other in near:
-        gone_on = other.structure.taken_on if other.lost is not None else None
-        ground = other.lost if gone_on is not None and gone_on <= observation.after_on else None
-        if ground is None and not may_be_bare(other, observation):
-            continue
-        ground = other.shape if ground is None else ground
-        common = float(ground.intersection(shape).area)
-        if other is not place and common >= SAME * min(ground.area, shape.area):
-            case = other.structure.case or other.structure.previous
-            found.append((case is not None, common, other))
-    if found:
-        # near() is in order of identity, which settles ties.
-        now = max(found, key=lambda one: one[:2])[2].structure
-        place.structure = replace(place.structure, former=now.identity, previous=now.case or now.previous)
 
 
 def _ground(place: Place, part: BaseGeometry, observation: Observation) -> float:
@@ -389,53 +351,6 @@ def _grown_words(before: Structure, observation: Observation) -> str:
     if observation.before_on >= before.decided_on:
         return f"It changed {_between(observation)}, after it was {_verdict(before)}"
     return f"It is larger or higher than what was {_verdict(before)}"
-
-
-def grow(
-    place: Place, observation: Observation, part: BaseGeometry, shape: BaseGeometry, places: Places
-) -> None:
-    """Add a change to a structure: ``part`` of its outline ``shape`` (metres) that is the change."""
-    now, suspect = place.structure, observation.suspect
-    outside = part.difference(place.shape)
-    reach = reach_m(suspect.error_m)
-    if outside.area < _OUTSIDE * part.area:
-        # Added from half of the reach on, shown again from the whole of it on: what lies between is not news.
-        beyond = part.difference(wider(place.shape, reach / 2))
-        outside = outside.intersection(wider(beyond, reach)) if beyond.area >= _CRUMB_M2 else EMPTY
-    height_m, rise_m = now.height_m, suspect.height_change_m
-    if rise_m is None and share(shape, place.shape, reach) >= SAME:
-        # It may have grown upward by any height.
-        height_m = None
-    if height_m is not None and height_m <= 0:
-        # Over a pit: as high as over its bottom; on a building that nobody saw come, by any height.
-        height_m = rise_m if rise_m is not None and suspect.kind != "rooftop" else None
-    elif rise_m is not None and rise_m > 0:
-        base = place.base
-        first = base is not None and observation.before_on >= base.last_on < observation.after_on
-        # Suspects of one day on one structure are one storey, not several.
-        parts = union_all([*place.today, shape])
-        if height_m is None:
-            if observation.before_on < now.first_on and covered(place.shape, shape, reach) >= MOSTLY:
-                height_m = rise_m
-        elif first and base is not None and covered(place.shape, parts, reach) >= MOSTLY / 2:
-            # So large a part can be the median of a piece that counts as the whole.
-            height_m = max(height_m, (base.height_m or 0.0) + rise_m)
-        else:
-            height_m = max(height_m, rise_m)
-    outline, area_m2 = now.outline, now.area_m2
-    if not outside.is_empty:
-        place.shape = union_all([place.shape, outside])
-        outline = places.lonlat(place.shape)
-        place.shape = places.metric(outline)
-        area_m2 = round(place.shape.area, 2)
-    place.today.append(shape)
-    place.structure = replace(
-        now,
-        outline=outline,
-        area_m2=area_m2,
-        height_m=height_m,
-        last_on=max(now.last_on, observation.after_on),
-    )
 
 
 def _against(
