@@ -75,8 +75,8 @@ def _folders(town: Town) -> list[PhotoFolder]:
         surveys = surveys_of(town, cell.id)
         reference = reference_of(surveys)
         for survey in surveys:
-            folder = town.survey_folder(cell.id, survey.survey) / "photos"
-            size = sum(path.stat().st_size for path in folder.glob("*") if path.is_file())
+            folder = town.survey_folder(cell.id, survey.survey)
+            size = sum(path.stat().st_size for path in (folder / "photos").glob("*") if path.is_file())
             if size == 0:
                 continue
             found.append(
