@@ -39,6 +39,9 @@ def test_the_wheel_holds_the_three_packages_and_the_data_that_they_read(wheel: P
     assert cameras
     assert {f"aerial/_data/flightplans/cameras/{name}" for name in cameras} <= names
     assert {f"aerial/_data/casetables/{name}.toml" for name in ("gbt47678-5", "gbt30428-2")} <= names
+    report = ("fonts/NotoSansSC-Regular.woff", "fonts/OFL.txt", "cycle.css", "cycle.html.j2", "cases.html.j2")
+    assert {f"aerial/report/{name}" for name in report} <= names
+    assert "aerial/ledger/migrations/versions/v0001_first.py" in names
 
 
 @pytest.mark.timeout(900)
