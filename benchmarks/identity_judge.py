@@ -13,14 +13,16 @@ gone: its demolition was seen or told, or the pair with the new one began on bar
 Linked: shown, as the old identity or as ``former`` of it. Where nothing of this could be
 known (gone and built again within every pair: an old building and another height),
 it is counted apart (``rebuilt_unknowable``).
-new             sites whose first change a detector saw: shown on that day, or hidden by anything else.
+new             sites whose first change a detector saw: shown on that day, or hidden by anything else; apart
+                where the newest pair saw it. Where only the baseline pair did, on ground where something was
+                decided without a height (a false alarm), no record tells the one from the other.
 split, merged   sites with several identities, identities that are first of several sites.
 """
 
-import itertools
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from shapely import union_all
@@ -28,7 +30,7 @@ from shapely.geometry.base import BaseGeometry
 
 from aerial import geo
 from aerial.records import Result
-from aerial.simulate.cycles import FRAME, LEAST_M2, CyclesTown, Glimpse, changes
+from aerial.simulate.cycles import BASELINE_DAYS, FRAME, LEAST_M2, CyclesTown, Glimpse, changes
 from benchmarks.identity_engines import Key, Related, Seen
 
 # 复建 covers so much of the smaller of both, the old ground and the new.
@@ -83,8 +85,9 @@ class Judge:
             event["last_pair"] = event.get("last_pair", False) or g.before >= self.settled[s]
         for s in g.sites:
             if s not in self.last_rise and not self.town.sites[s].clutter:
-                event = self.events.setdefault(("new", s, g.after), {"shown": False})
+                event = self.events.setdefault(("new", s, g.after), {"shown": False, "last_pair": False})
                 event["shown"] |= shown
+                event["last_pair"] |= g.after - g.before < BASELINE_DAYS
         if any(s in self.reopened for s in g.sites):
             self.count["reopened"] += 1
             self.count["reopened_shown"] += shown
@@ -111,8 +114,14 @@ class Judge:
             return False
         if own.bare_between(day, g.after) and own.on(g.after):
             return True
-        rose = [piece[0] for piece in changes(own.on(day), own.on(g.after), rises=True)]
+        rose = self._pieces(site, day, g.after, rises=True)
         return bool(rose) and union_all(rose).intersection(g.ground).area >= LEAST_M2
+
+    def _pieces(self, site: int, first: int, last: int, *, rises: bool) -> list[BaseGeometry]:
+        """Return the ground that rose, or fell, at any moment after a day until another."""
+        own = self.town.sites[site]
+        states = [own.on(first), *(state for day, state in own.history if first < day <= last)]
+        return [piece[0] for a, b in pairwise(states) for piece in changes(a, b, rises=rises)]
 
     def _version(self, site: int, day: int) -> int:
         return sum(since <= day for since, _ in self.town.sites[site].history)
@@ -121,10 +130,7 @@ class Judge:
         for s in g.sites:
             if s not in self.fell:
                 return
-            states = [self.town.sites[s].on(self.fell[s])]
-            states += [state for day, state in self.town.sites[s].history if self.fell[s] < day <= g.after]
-            pairs = itertools.pairwise(states)
-            fell = [piece[0] for a, b in pairs for piece in changes(a, b, rises=False)]
+            fell = self._pieces(s, self.fell[s], g.after, rises=False)
             if fell and union_all(fell).intersection(g.ground).area >= LEAST_M2:
                 return
         self.count["demolition_again"] += 1
@@ -205,9 +211,9 @@ class Judge:
                 total["rebuilt_decided"] += event["decided"]
                 total["rebuilt_decided_linked"] += event["decided"] and event["linked"]
                 total["rebuilt_new_episode"] += event["episode"]
-            if kind == "changed":
-                total["changed_by_newest_pair"] += event["last_pair"]
-                total["changed_by_newest_pair_shown"] += event["last_pair"] and event["shown"]
+            if kind != "rebuilt":
+                total[f"{kind}_by_newest_pair"] += event["last_pair"]
+                total[f"{kind}_by_newest_pair_shown"] += event["last_pair"] and event["shown"]
         leaders: dict[int, set[str]] = defaultdict(set)
         for name, sites in self.led.items():
             total["identities"] += 1

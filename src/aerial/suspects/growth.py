@@ -29,12 +29,16 @@ def grow(
         beyond = part.difference(wider(place.shape, reach / 2))
         outside = outside.intersection(wider(beyond, reach)) if beyond.area >= _CRUMB_M2 else EMPTY
     height_m, rise_m = now.height_m, suspect.height_change_m
-    if rise_m is None and share(shape, place.shape, reach) >= SAME:
+    pit = height_m is not None and height_m <= 0
+    if rise_m is None and not pit and share(shape, place.shape, reach) >= SAME:
         # It may have grown upward by any height.
         height_m = None
-    if height_m is not None and height_m <= 0:
-        # Over a pit: as high as over its bottom; on a building that nobody saw come, by any height.
-        height_m = rise_m if rise_m is not None and suspect.kind != "rooftop" else None
+    if pit:
+        # Over a pit: as high as over its bottom; on a building that nobody saw come, by any height. What
+        # covers a part only leaves the rest a pit, on which something is still to come.
+        told = rise_m is not None and suspect.kind != "rooftop"
+        if told or covered(place.shape, shape, reach) >= MOSTLY:
+            height_m = rise_m if told else None
     elif rise_m is not None and rise_m > 0:
         base = place.base
         first = base is not None and observation.before_on >= base.last_on < observation.after_on
