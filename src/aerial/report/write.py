@@ -3,6 +3,7 @@
 import secrets
 import shutil
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,6 +17,7 @@ from aerial.report.html import write_html
 from aerial.report.layers import write_geojson, write_geopackage
 from aerial.report.pdf import PdfReport
 from aerial.report.record import CaseEntry, CycleReport
+from aerial.report.summary import PART
 from aerial.report.table import columns, write_table
 from aerial.report.view import ordered
 
@@ -50,6 +52,24 @@ def write_reports(
     _require_distinct(report)
     entries = ordered(report)
     out.mkdir(parents=True, exist_ok=True)
+    # Volumes of pages are written by other processes, while this one writes the rest.
+    with ThreadPoolExecutor(1) as beside:
+        many = "pdf" in formats and len(entries) > PART
+        volumes = beside.submit(_write_pdf, report, entries, out, SILENT) if many else None
+        files, missing = _write_each(report, entries, out, formats, volumes, progress)
+    if missing:
+        progress.say(f"The font lacks {missing} character(s) of the PDF; each is shown as 〓.")
+    return Written(files=tuple(files), missing_characters=missing)
+
+
+def _write_each(
+    report: CycleReport,
+    entries: Sequence[CaseEntry],
+    out: Path,
+    formats: Sequence[Format],
+    volumes: Future[int] | None,
+    progress: Progress,
+) -> tuple[list[Path], int]:
     files: list[Path] = []
     missing = 0
     for name in FORMATS:
@@ -64,7 +84,7 @@ def write_reports(
         path = out / f"report.{name}"
         files.append(path)
         if name == "pdf":
-            missing = _write_pdf(report, entries, out, progress)
+            missing = volumes.result() if volumes else _write_pdf(report, entries, out, progress)
             continue
         write = {"geojson": write_geojson, "gpkg": write_geopackage, "xlsx": write_table}[name]
         with replacing(path) as part:
@@ -75,9 +95,7 @@ def write_reports(
                 whole.replace(part)
             finally:
                 whole.unlink(missing_ok=True)
-    if missing:
-        progress.say(f"The font lacks {missing} character(s) of the PDF; each is shown as 〓.")
-    return Written(files=tuple(files), missing_characters=missing)
+    return files, missing
 
 
 def _write_pdf(report: CycleReport, entries: Sequence[CaseEntry], out: Path, progress: Progress) -> int:
