@@ -33,7 +33,6 @@ from benchmarks.identity_engines import Engine, Key, Peer, Tracked
 from benchmarks.identity_judge import Judge, key_of
 from benchmarks.machine import emit
 
-
 # Of so many cycles the figures are claimed.
 CLAIMED_CYCLES = 6
 
