@@ -29,10 +29,11 @@ class Structure:
     ``identity`` is given once, derived from the first observation's key, and stays while the structure
     grows, is decided, demolished, or built again; ``episode`` counts from 1 and rises with a 复建.
     ``outline`` (lon, lat), ``area_m2`` and ``height_m`` (None: unknown; 0 and less: a pit) are the newest
-    known extent; ``decided_*`` the same at the last verdict, with the ``after`` day of what was decided upon. ``state``
-    is of the present episode: "gone" after its demolition was seen or told. ``case``: external key of
-    the episode's case, ``previous`` of the newest earlier episode that had one. ``taken_outline`` is the
-    ground on which something of it was taken down by ``taken_on``: parts, and whole former episodes.
+    known extent; ``decided_*`` the same at the last verdict, with the ``after`` day of what was decided
+    upon. ``state`` is of the present episode: "gone" after its demolition was seen or told. ``case``:
+    external key of the episode's case, ``previous`` of the newest earlier episode that had one.
+    ``taken_outline`` is the ground on which something of it was taken down by ``taken_on``: parts, and
+    whole former episodes.
     ``former``: identity of another structure on whose taken ground this one was built.
     """
 
