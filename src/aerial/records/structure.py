@@ -33,8 +33,8 @@ class Structure:
     upon. ``state`` is of the present episode: "gone" after its demolition was seen or told. ``case``:
     external key of the episode's case, ``previous`` of the newest earlier episode that had one.
     ``taken_outline`` is the ground on which something of it was taken down by ``taken_on``: parts, and
-    whole former episodes. ``former``: identity of another structure on whose taken ground this one was
-    built.
+    whole former episodes.
+    ``former``: identity of another structure on whose taken ground this one was built.
     """
 
     identity: str
