@@ -73,16 +73,20 @@ def copy(here: Tx, there: Tx, table: sa.Table, join: Join, *, keep: Sequence[str
         if new:
             here.connection.execute(texts.insert(), new)
         done.new += [_some(row, keep) for row in new]
+        changed = []
         for row in part:
             present = mine.get(_key(row, keys))
             if present is None or present == row:
                 continue
             joined = join(present, row)
             if joined != present:
-                here.connection.execute(
-                    texts.update().where(*(texts.c[name] == present[name] for name in keys)).values(**joined)
-                )
-                done.changed.append(_some(joined, keep))
+                changed.append(joined)
+        if changed:
+            same = [texts.c[name] == sa.bindparam(f"its_{name}") for name in keys]
+            columns: dict[str, Any] = {name: sa.bindparam(name) for name in changed[0] if name not in keys}
+            rows = [{**row, **{f"its_{name}": row[name] for name in keys}} for row in changed]
+            here.connection.execute(texts.update().where(*same).values(columns), rows)
+        done.changed += [_some(row, keep) for row in changed]
     return done
 
 

@@ -95,16 +95,21 @@ def structure(tx: Tx, identity: str) -> Structure:
 def save_structure(tx: Tx, changed: Structure) -> None:
     """Keep a structure as it is known now; the act that changed it writes the audit row."""
     table = schema.structures
-    values = {
+    values = values_of(changed)
+    here = table.c.identity == changed.identity
+    if not tx.connection.execute(table.update().where(here).values(values)).rowcount:
+        tx.connection.execute(table.insert().values(identity=changed.identity, **values))
+
+
+def values_of(changed: Structure) -> dict[str, Any]:
+    """Return the columns of a structure, its identity apart."""
+    return {
         "episode": changed.episode,
         "cell": changed.cell,
         "state": changed.state,
         "decided_on": changed.decided_on,
         "record": changed,
     }
-    here = table.c.identity == changed.identity
-    if not tx.connection.execute(table.update().where(here).values(values)).rowcount:
-        tx.connection.execute(table.insert().values(identity=changed.identity, **values))
 
 
 def add_sightings(
