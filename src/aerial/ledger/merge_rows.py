@@ -186,11 +186,8 @@ def _known(row: Row) -> tuple[Any, ...]:
 
 
 def _present(tx: Tx, texts: sa.Table, keys: Sequence[str], rows: Sequence[Row]) -> list[Row]:
-    if len(keys) == 1:
-        where = texts.c[keys[0]].in_([row[keys[0]] for row in rows])
-    else:
-        columns = [texts.c[name] for name in keys]
-        where = sa.tuple_(*columns).in_([tuple(row[name] for name in keys) for row in rows])
+    # A list for each column finds a few rows too many; a list of tuples would be compared with every row.
+    where = sa.and_(*(texts.c[name].in_(sorted({row[name] for row in rows})) for name in keys))
     return [dict(row) for row in tx.connection.execute(sa.select(texts).where(where)).mappings()]
 
 
