@@ -73,16 +73,20 @@ def copy(here: Tx, there: Tx, table: sa.Table, join: Join, *, keep: Sequence[str
         if new:
             here.connection.execute(texts.insert(), new)
         done.new += [_some(row, keep) for row in new]
+        changed = []
         for row in part:
             present = mine.get(_key(row, keys))
             if present is None or present == row:
                 continue
             joined = join(present, row)
             if joined != present:
-                here.connection.execute(
-                    texts.update().where(*(texts.c[name] == present[name] for name in keys)).values(**joined)
-                )
-                done.changed.append(_some(joined, keep))
+                changed.append(joined)
+        if changed:
+            same = [texts.c[name] == sa.bindparam(f"its_{name}") for name in keys]
+            columns: dict[str, Any] = {name: sa.bindparam(name) for name in changed[0] if name not in keys}
+            rows = [{**row, **{f"its_{name}": row[name] for name in keys}} for row in changed]
+            here.connection.execute(texts.update().where(*same).values(columns), rows)
+        done.changed += [_some(row, keep) for row in changed]
     return done
 
 
@@ -182,11 +186,8 @@ def _known(row: Row) -> tuple[Any, ...]:
 
 
 def _present(tx: Tx, texts: sa.Table, keys: Sequence[str], rows: Sequence[Row]) -> list[Row]:
-    if len(keys) == 1:
-        where = texts.c[keys[0]].in_([row[keys[0]] for row in rows])
-    else:
-        columns = [texts.c[name] for name in keys]
-        where = sa.tuple_(*columns).in_([tuple(row[name] for name in keys) for row in rows])
+    # A list for each column finds a few rows too many; a list of tuples would be compared with every row.
+    where = sa.and_(*(texts.c[name].in_(sorted({row[name] for row in rows})) for name in keys))
     return [dict(row) for row in tx.connection.execute(sa.select(texts).where(where)).mappings()]
 
 

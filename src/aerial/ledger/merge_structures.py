@@ -13,7 +13,7 @@ from aerial.ledger.merge_cells import groups
 from aerial.ledger.merge_facts import Facts, Stint, facts_of
 from aerial.ledger.merge_replay import Whole, replayed
 from aerial.ledger.merge_rows import chunks
-from aerial.ledger.structures import save_structure
+from aerial.ledger.structures import values_of
 from aerial.ledger.transaction import Tx
 from aerial.records import Structure
 
@@ -95,9 +95,14 @@ def _write(tx: Tx, changed: _Changed, facts: Facts) -> None:
             table.c.identity.in_([now.identity for now in part])
         )
         held = {row.identity: row.record for row in tx.connection.execute(query)}
-        for now in part:
-            if held.get(now.identity) != json.loads(json.dumps(to_plain(now))):
-                save_structure(tx, now)
+        changed_now = [now for now in part if held.get(now.identity) != json.loads(json.dumps(to_plain(now)))]
+        if changed_now:
+            here = table.c.identity == sa.bindparam("its_identity")
+            names = ("episode", "cell", "state", "decided_on", "record")
+            statement = table.update().where(here).values({name: sa.bindparam(name) for name in names})
+            tx.connection.execute(
+                statement, [{"its_identity": now.identity, **values_of(now)} for now in changed_now]
+            )
     moved = []
     for keys in chunks(sorted(changed.suspects)):
         columns = (suspects.c.key, suspects.c.identity, suspects.c.episode)

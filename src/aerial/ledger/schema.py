@@ -54,9 +54,13 @@ class Moment(TypeDecorator[datetime]):
         if dialect.name != "sqlite":
             return cast("datetime", value.astimezone(UTC))
         try:
-            return datetime.fromisoformat(value).astimezone(UTC)
-        except (TypeError, ValueError) as exc:
-            raise LedgerError(f"The ledger holds {value!r} for a time.", hint=_DAMAGED) from exc
+            # Thirty times as fast as strptime; what is not in UTC was not written here.
+            found = datetime.fromisoformat(value)
+        except (TypeError, ValueError):
+            found = None
+        if found is None or found.tzinfo is not UTC:
+            raise LedgerError(f"The ledger holds {value!r} for a time.", hint=_DAMAGED)
+        return found
 
 
 class Day(TypeDecorator[date]):
@@ -177,6 +181,8 @@ structures = Table(
     Column("decided_on", Day),
     Column("record", Plain, nullable=False),
     Index("structures_cell", "cell"),
+    # All that the count of waiting suspects needs: no record is read for it.
+    Index("structures_decided", "identity", "episode", "decided_on"),
 )
 # An identity that turned out to be another one's; a merge makes them.
 aliases = Table(
@@ -216,6 +222,7 @@ suspects = Table(
     Index("suspects_identity", "identity", "episode"),
     Index("suspects_cell", "cell", "after_on"),
     Index("suspects_after", "after_on"),
+    Index("suspects_waiting", "shown", "cell", "identity", "episode", "after_on"),
 )
 # What a suspect is to each structure that it shows; ``first``: the one that stands in ``suspects``.
 sightings = Table(
@@ -265,7 +272,9 @@ cases = Table(
     Index("cases_identity", "identity", "episode"),
     Index("cases_cell", "cell"),
     Index("cases_after", "after_on"),
-    Index("cases_stage", "stage", "deadline"),
+    Index("cases_stage", "stage", "deadline", "held", "external_key", "cell"),
+    Index("cases_held", "held", "external_key"),
+    Index("cases_double", "double_of"),
 )
 outbox = Table(
     "outbox",

@@ -94,10 +94,23 @@ def structure(tx: Tx, identity: str) -> Structure:
 
 
 def save_structure(tx: Tx, changed: Structure) -> None:
-    """Keep what became of a known structure; the act that changed it writes the audit row."""
+    """Keep a structure as it is known now; the act that changed it writes the audit row."""
     table = schema.structures
+    values = values_of(changed)
     here = table.c.identity == changed.identity
-    tx.connection.execute(table.update().where(here).values(_structure_values(changed)))
+    if not tx.connection.execute(table.update().where(here).values(values)).rowcount:
+        tx.connection.execute(table.insert().values(identity=changed.identity, **values))
+
+
+def values_of(changed: Structure) -> dict[str, Any]:
+    """Return the columns of a structure, its identity apart."""
+    return {
+        "episode": changed.episode,
+        "cell": changed.cell,
+        "state": changed.state,
+        "decided_on": changed.decided_on,
+        "record": changed,
+    }
 
 
 def move_to_episode(tx: Tx, key: str, identity: str, episode: int) -> None:
@@ -261,14 +274,7 @@ def _structure(identity: str, data: object) -> Structure:
 
 
 def _structure_values(structure: Structure) -> dict[str, Any]:
-    return {
-        "identity": structure.identity,
-        "episode": structure.episode,
-        "cell": structure.cell,
-        "state": structure.state,
-        "decided_on": structure.decided_on,
-        "record": structure,
-    }
+    return {"identity": structure.identity, **values_of(structure)}
 
 
 def known_keys(tx: Tx, keys: list[str]) -> set[str]:
@@ -301,7 +307,9 @@ def _each(tx: Tx, query: sa.Select[Any], column: sa.Column[Any], values: list[st
 
 def _require_undecided_since(now: Structure, new: Structure) -> None:
     same = (now.decided_on, now.case) == (new.decided_on, new.case)
-    if new.episode < now.episode or (new.episode == now.episode and not same):
+    # A next episode names the case of the one before it, so a case that came in between is missed.
+    follows = new.previous == (now.case or now.previous)
+    if new.episode < now.episode or not (same if new.episode == now.episode else follows):
         raise LedgerError(
             f"The structure {new.identity} was decided while new suspects were compared with it.",
             hint="Run the same again.",

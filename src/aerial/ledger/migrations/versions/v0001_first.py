@@ -78,6 +78,7 @@ def upgrade() -> None:
         sa.Column("record", sa.Text, nullable=False),
     )
     op.create_index("structures_cell", "structures", ["cell"])
+    op.create_index("structures_decided", "structures", ["identity", "episode", "decided_on"])
     op.create_table(
         "aliases",
         sa.Column("identity", sa.Text, primary_key=True),
@@ -114,6 +115,7 @@ def upgrade() -> None:
     op.create_index("suspects_identity", "suspects", ["identity", "episode"])
     op.create_index("suspects_cell", "suspects", ["cell", "after_on"])
     op.create_index("suspects_after", "suspects", ["after_on"])
+    op.create_index("suspects_waiting", "suspects", ["shown", "cell", "identity", "episode", "after_on"])
     op.create_table(
         "sightings",
         sa.Column("key", sa.Text, sa.ForeignKey("suspects.key"), primary_key=True),
@@ -157,7 +159,9 @@ def upgrade() -> None:
     op.create_index("cases_identity", "cases", ["identity", "episode"])
     op.create_index("cases_cell", "cases", ["cell"])
     op.create_index("cases_after", "cases", ["after_on"])
-    op.create_index("cases_stage", "cases", ["stage", "deadline"])
+    op.create_index("cases_stage", "cases", ["stage", "deadline", "held", "external_key", "cell"])
+    op.create_index("cases_held", "cases", ["held", "external_key"])
+    op.create_index("cases_double", "cases", ["double_of"])
     op.create_table(
         "outbox",
         sa.Column("external_key", sa.Text, sa.ForeignKey("cases.external_key"), primary_key=True),
