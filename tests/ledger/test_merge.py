@@ -435,7 +435,7 @@ def test_a_result_that_came_before_its_case_counts(ledger: Ledger, tmp_path: Pat
 
 def test_a_known_building_that_grew_elsewhere_is_the_same(ledger: Ledger, tmp_path: Path) -> None:
     """A laptop without the first picture gave the growth another name; the shared suspect unites both."""
-    first, grown = observation(1), observation(1, after_on=LATER, size=1.6)
+    first, grown = observation(1), observation(1, after_on=LATER, size=1.6, kind="rooftop")
     with laptop(tmp_path, 1) as one, laptop(tmp_path, 2) as two:
         case = made_case(one, first)
         with one.begin() as tx:
