@@ -1,6 +1,6 @@
 """Claim: no case is lost on its way, none is doubled by us, and what the way doubled is shown.
 
-    python -m benchmarks.delivery [--faults 10000] [--peers a,b] [--seed 611] [--at-once 2]
+    python -m benchmarks.delivery [--faults 10000] [--peers a,b] [--seed 6126] [--at-once 3]
 
 Destinations that no one here wrote are started (``python -m benchmarks.peers.install`` gets them): PostGIS,
 pygeoapi over PostgreSQL (PUT), QGIS Server (WFS-T), Redmine and Roundup; a running Open311 server joins in
@@ -10,7 +10,8 @@ answer after a commit, resets before and after one, 5xx in place of a request an
 answers, commits below and above the quiet time after the client was cut off, one request delivered twice,
 429. Two workers at once share one ledger, with the worker and the sinks as they are shipped; in some runs
 they are two processes, and in one the ledger is a PostgreSQL server. Only the waits are short: the quiet
-time stated for a peer is 2 s (6 s for the slow ones), and delays are drawn against it.
+time stated for a peer is 2 s (6 s for the slow ones), delays are drawn against it, and no more than 16 cases
+wait at once, so that each comes back as soon as the rules let it.
 
 Counted in the peer's own storage by external key, past its interface: every case is there and confirmed;
 at idempotent destinations once; elsewhere the copies are laid at the door of single requests by the proxy's
@@ -37,6 +38,8 @@ from benchmarks.machine import emit
 PROCESSES = ("pygeoapi", "qgis")
 ON_POSTGRESQL = ("pygeoapi",)
 LEAST_DESTINATIONS = 5
+# What we wrote ourselves counts for none of the claim's faults.
+OURS = {"folder"}
 
 
 def shortfalls(name: str, figures: dict[str, Any]) -> list[str]:
@@ -66,10 +69,12 @@ def shortfalls(name: str, figures: dict[str, Any]) -> list[str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--faults", type=int, default=10_000, help="injected in all, the folder's included")
+    parser.add_argument(
+        "--faults", type=int, default=10_000, help="injected in all; those of our own folder come on top"
+    )
     parser.add_argument("--peers", help=f"of {', '.join(PLACES)}; default: all that are here")
-    parser.add_argument("--seed", type=int, default=611)
-    parser.add_argument("--at-once", type=int, default=2, help="destinations that are tried at the same time")
+    parser.add_argument("--seed", type=int, default=6126)
+    parser.add_argument("--at-once", type=int, default=3, help="destinations that are tried at the same time")
     asked = parser.parse_args()
     names = asked.peers.split(",") if asked.peers else list(PLACES)
     if unknown := sorted(set(names) - set(PLACES)):
@@ -77,7 +82,7 @@ def main() -> int:
     places = {name: PLACES[name]() for name in PLACES if name in names}
     absent = {name: reason for name, place in places.items() if (reason := place.peer.available())}
     here = {name: place for name, place in places.items() if name not in absent}
-    shares = sum(place.share for place in here.values())
+    shares = sum(place.share for name, place in here.items() if name not in OURS) or 1.0
     began = time.monotonic()
     with ThreadPoolExecutor(asked.at_once) as pool:
         runs = {
@@ -113,15 +118,15 @@ def main() -> int:
             "reconcile_doubles",
         )
     }
-    totals["faults"] = sum(sum(one["faults"].values()) for one in figures.values())
+    totals["faults"] = sum(sum(one["faults"].values()) for name, one in figures.items() if name not in OURS)
     totals |= {
         f"plain_{what}": sum(one["plain_client"][what] for one in figures.values() if "plain_client" in one)
         for what in ("lost", "doubles")
     }
-    if totals["faults"] < asked.faults:
+    if totals["faults"] < asked.faults and set(here) - OURS:
         failed.append(f"only {totals['faults']} faults were injected")
-    if asked.peers is None and len(set(figures) - {"folder"}) < LEAST_DESTINATIONS:
-        failed.append(f"only {len(set(figures) - {'folder'})} destinations that no one here wrote")
+    if asked.peers is None and len(set(figures) - OURS) < LEAST_DESTINATIONS:
+        failed.append(f"only {len(set(figures) - OURS)} destinations that no one here wrote")
     trapped = swapped.result() if swapped else None
     if trapped and trapped["refused_naming_the_swap"] != trapped["cases"]:
         failed.append("a swapped position was not refused by name")

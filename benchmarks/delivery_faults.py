@@ -29,9 +29,9 @@ READS: Rates = {
 }
 # PostgreSQL has no status 500, no 429, and no second delivery: what they stood for goes to broken commits.
 COMMITS: Rates = {
-    "timeout_after": 0.06,
-    "reset_before": 0.16,
-    "reset_after": 0.18,
+    "timeout_after": 0.04,
+    "reset_before": 0.17,
+    "reset_after": 0.19,
     "slow": 0.04,
     "late_below": 0.07,
     "late_above": 0.04,

@@ -109,7 +109,7 @@ class Place(ABC):
 class PostgisPlace(Place):
     """A table with a unique key."""
 
-    name, kind, share, takes_files = "postgis", "postgis", 2.8, True
+    name, kind, share, takes_files = "postgis", "postgis", 3.6, True
     key_in = "password"
 
     def __init__(self) -> None:
@@ -164,7 +164,7 @@ class PostgisPlace(Place):
 class PyGeoApiPlace(Place):
     """OGC API Features with PUT; the plain client posts."""
 
-    name, kind, share = "pygeoapi", "ogc", 1.2
+    name, kind, share = "pygeoapi", "ogc", 0.8
 
     def __init__(self, *, trap: bool = False) -> None:
         super().__init__()
@@ -192,7 +192,7 @@ class PyGeoApiPlace(Place):
 class QgisPlace(Place):
     """WFS-T over a table with numbers of its own."""
 
-    name, kind, share = "qgis", "wfst", 3.4
+    name, kind, share = "qgis", "wfst", 4.3
 
     def __init__(self) -> None:
         super().__init__()
@@ -222,7 +222,7 @@ class QgisPlace(Place):
 class RedminePlace(Place):
     """Issues with custom fields."""
 
-    name, kind, share, pace, takes_files = "redmine", "redmine", 1.0, SLOW, True
+    name, kind, share, pace, takes_files = "redmine", "redmine", 0.9, SLOW, True
     key_in = "api_key"
 
     def __init__(self) -> None:
@@ -319,7 +319,7 @@ class Open311Place(Place):
 class FolderPlace(Place):
     """Our own drop on a failing disk; nobody posts to a folder."""
 
-    name, kind, share, takes_files, has_plain = "folder", "folder", 1.2, True, False
+    name, kind, share, takes_files, has_plain = "folder", "folder", 0.8, True, False
 
     def __init__(self) -> None:
         super().__init__()

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,60 +31,49 @@ from benchmarks.peers.proxy import Proxy
 
 WORKERS = 2
 BACKOFF_S, MOST_S = 0.3, 3.0
-# How many faults hit a case, as a first guess; what is short is made up by further cases.
-FAULTS_A_CASE = 4.0
+# So few wait at once that a case comes back as soon as it may: a long queue would hide a blind resend
+# behind waits much longer than the quiet time.
+OPEN_AT_ONCE = 16
 LIMIT_S = 2400.0
-TRIES = 3
+# The plain client has nothing to wait for but answers, and keeps no order: more threads do the same sooner.
+PLAIN_THREADS, TRIES = 4, 3
 PICTURE = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 4 + b"\xff\xd9"
 
 
+def carries(case: Case) -> bool:
+    """Whether a case has a picture; every other one."""
+    return int(case.external_key[2], 16) % 2 == 0
+
+
 def work(
-    ledger: Ledger, sink: CaseSink, config: SinkConfig, files: Sequence[Path], name: str, until_s: float
+    ledger: Ledger, sink: CaseSink, config: SinkConfig, files: Sequence[Path], name: str, stop: Path
 ) -> None:
-    """One worker, as `aerial case push --watch` runs it, until nothing is open any more."""
+    """One worker, as `aerial case push --watch` runs it, until there is `stop` and nothing is open."""
     worker = Worker(
         ledger=ledger,
         sink=sink,
         config=config,
-        prepare=lambda _: files,
+        prepare=lambda case: files if carries(case) else (),
         name=name,
         rng=random.Random(name),
         backoff_s=BACKOFF_S,
         most_s=MOST_S,
     )
-    while time.time() < until_s:
+    until_s = time.monotonic() + LIMIT_S
+    while time.monotonic() < until_s:
         if worker.turn() is None:
-            if not open_rows(ledger, config.name):
+            if stop.exists() and not open_rows(ledger, config.name):
                 return
             time.sleep(0.05)
 
 
 def work_alone(
-    url: str, config: SinkConfig, secret: str | None, files: Sequence[Path], name: str, until_s: float
+    url: str, config: SinkConfig, secret: str | None, files: Sequence[Path], name: str, stop: Path
 ) -> None:
     """The same in a process of its own, with a sink and a connection of its own."""
     with open_ledger(url) as ledger:
         sink: CaseSink = plugins.load("aerial.sinks", config.kind)(config, secret)
-        work(ledger, sink, config, files, name, until_s)
-
-
-def in_parallel(targets: Sequence[Callable[[], None]]) -> None:
-    """Runs each in a thread; the first exception comes out."""
-    failures: list[BaseException] = []
-
-    def run(target: Callable[[], None]) -> None:
-        try:
-            target()
-        except BaseException as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=run, args=(target,)) for target in targets]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failures:
-        raise failures[0]
+        work(ledger, sink, config, files, name, stop)
 
 
 @contextmanager
@@ -102,32 +92,48 @@ def a_ledger(kind: str, folder: Path) -> Iterator[str]:
 
 
 def deliver(
-    place: Place, url: str, proxy: Proxy | PgProxy | Disk, files: Sequence[Path], *, processes: bool
+    place: Place,
+    url: str,
+    proxy: Proxy | PgProxy | Disk,
+    files: Sequence[Path],
+    stop: Path,
+    feed: Callable[[Callable[[], bool]], None],
+    *,
+    processes: bool,
 ) -> None:
-    """Two workers at once on one ledger, in two threads with one sink or in two processes with two."""
+    """Two workers at once on one ledger, in two threads with one sink or in two processes with two.
+
+    `feed` is run beside them and asks whether both still work; behind it they end what is open.
+    """
     behind = place.by_way_of(proxy)
-    config, until_s = place.config(behind), time.time() + LIMIT_S
-    if not processes:
-        sink = place.sink(behind, proxy)
-        with open_ledger(url) as ledger:
-            in_parallel(
-                [
-                    lambda n=n: work(ledger, sink, config, files, f"w{n}", until_s)  # type: ignore[misc]
-                    for n in range(WORKERS)
-                ]
-            )
-        return
-    context = multiprocessing.get_context("spawn")
-    others = [
-        context.Process(target=work_alone, args=(url, config, place.secret, files, f"w{n}", until_s))
-        for n in range(WORKERS)
-    ]
-    for process in others:
-        process.start()
-    for process in others:
-        process.join()
-    if any(process.exitcode for process in others):
-        raise RuntimeError(f"{place.name}: a worker ended with {[p.exitcode for p in others]}")
+    config = place.config(behind)
+    with contextlib.ExitStack() as stack:
+        if processes:
+            context = multiprocessing.get_context("spawn")
+
+            def run(name: str) -> None:
+                arguments = (url, config, place.secret, files, name, stop)
+                process = context.Process(target=work_alone, args=arguments)
+                process.start()
+                process.join()
+                if process.exitcode:
+                    raise RuntimeError(f"{place.name}: worker {name} ended with {process.exitcode}")
+
+        else:
+            ledger = stack.enter_context(open_ledger(url))
+            sink = place.sink(behind, proxy)
+
+            def run(name: str) -> None:
+                work(ledger, sink, config, files, name, stop)
+
+        pool = stack.enter_context(ThreadPoolExecutor(WORKERS))
+        runs = [pool.submit(run, f"w{number}") for number in range(WORKERS)]
+        try:
+            feed(lambda: not any(run.done() for run in runs))
+        finally:
+            stop.touch()
+        for one in runs:
+            one.result()
 
 
 def campaign(place: Place, faults: int, seed: int, *, processes: bool, ledger_kind: str) -> dict[str, Any]:
@@ -144,14 +150,15 @@ def campaign(place: Place, faults: int, seed: int, *, processes: bool, ledger_ki
         url = stack.enter_context(a_ledger(ledger_kind, folder))
         ledger = stack.enter_context(open_ledger(url, device_name="benchmark"))
         known: list[Case] = []
+
+        def feed(working: Callable[[], bool]) -> None:
+            while working() and injected(proxy) < faults:
+                if (room := OPEN_AT_ONCE - open_rows(ledger, place.name)) > 0:
+                    known.extend(add_cases(ledger, len(known), room, place.name, seed))
+                time.sleep(0.1)
+
         with place.proxy(seed) as proxy:
-            while (short := faults - injected(proxy)) > 0:
-                each = injected(proxy) / len(known) if known else FAULTS_A_CASE
-                wave = max(5, round(short / each))
-                known += add_cases(ledger, len(known), wave, place.name, seed)
-                deliver(place, url, proxy, files, processes=processes)
-                if open_rows(ledger, place.name):
-                    break
+            deliver(place, url, proxy, files, folder / "stop", feed, processes=processes)
             proxy.drain()
         events = proxy.log.events
         figures = counted(place, ledger, known, events, files)
@@ -183,7 +190,7 @@ def counted(
     keys = {case.external_key for case in known}
     lost = sorted(k for k in keys if not stored.get(k) or rows[k].state != "confirmed")
     doubles = {key: n for key, n in stored.items() if n > 1}
-    ours, theirs = attributed(events, place)
+    ours, late, twice = attributed(events, place)
     with place.calm() as url:
         found = reconcile(ledger, place.name, place.sink(url, None))
     shown = {one.external_key: len(one.remote_ids) for one in found if one.what == "double"}
@@ -193,10 +200,14 @@ def counted(
         if case.external_key in stored:
             lon, lat = place.peer.position(case.external_key)
             worst_m = max(worst_m, geo.distance_m(case.at, LonLat(lon_deg=lon, lat_deg=lat)))
-            bare += bool(files) and not place.peer.files(case.external_key)
+            bare += bool(files) and carries(case) and not place.peer.files(case.external_key)
+
+    def copies(made: Counter[str]) -> int:
+        return 0 if place.peer.idempotent else sum(max(0, made[key] - 1) for key in keys)
+
     acts, took_s, wrong = told_by_the_log(ledger)
     unexplained = (
-        [] if place.peer.idempotent else [k for k in keys if stored.get(k, 0) != ours[k] + theirs[k]]
+        [] if place.peer.idempotent else [k for k in keys if stored.get(k, 0) != ours[k] + late[k] + twice[k]]
     )
     return {
         "idempotent": place.peer.idempotent,
@@ -208,9 +219,9 @@ def counted(
         "strangers": len(set(stored) - keys),
         "without_picture": bare,
         "doubled_cases": len(doubles),
-        "doubles_ours": 0 if place.peer.idempotent else sum(max(0, ours[key] - 1) for key in keys),
-        "doubles_of_the_way": sum(n - 1 for n in doubles.values())
-        - (0 if place.peer.idempotent else sum(max(0, ours[key] - 1) for key in keys)),
+        "doubles_ours": copies(ours),
+        "doubles_of_the_way": sum(n - 1 for n in doubles.values()) - copies(ours),
+        "of_these_delivered_twice": 0 if place.peer.idempotent else twice.total(),
         "unexplained": len(unexplained),
         "reconcile_shows_exactly_these": shown == doubles,
         "reconcile_doubles": len(shown),
@@ -223,14 +234,13 @@ def counted(
     }
 
 
-def attributed(events: Sequence[Event], place: Place) -> tuple[Counter[str], Counter[str]]:
-    """Copies that the peer accepted by the key, those of our own requests and those of the way to it.
+def attributed(events: Sequence[Event], place: Place) -> tuple[Counter[str], Counter[str], Counter[str]]:
+    """Copies that the peer accepted, by key: of our own requests, and the two kinds of the way to it.
 
-    Of the way are the second time of a request that it delivered twice, and one that reached the peer, or was
-    answered there, only after the quiet time that is stated for it.
+    Of the way are a request that reached the peer, or was answered there, only after the quiet time that is
+    stated for it, and the second time of one that was delivered twice.
     """
-    ours: Counter[str] = Counter()
-    theirs: Counter[str] = Counter()
+    ours, late, twice = Counter[str](), Counter[str](), Counter[str]()
     for event in events:
         if not event.writes:
             continue
@@ -240,10 +250,9 @@ def attributed(events: Sequence[Event], place: Place) -> tuple[Counter[str], Cou
             at for status, at in zip(event.statuses, event.answered_s, strict=True) if 200 <= status < 300
         ]
         for number, at_s in enumerate(sorted(accepted)):
-            late = at_s > cut_s + place.pace.quiet_s
-            for key in event.keys:
-                (theirs if late or number else ours)[key] += 1
-    return ours, theirs
+            kind = late if at_s > cut_s + place.pace.quiet_s else twice if number else ours
+            kind.update(event.keys)
+    return ours, late, twice
 
 
 def plainly(place: Place, known: Sequence[Case], seed: int) -> dict[str, Any]:
@@ -265,7 +274,8 @@ def plainly(place: Place, known: Sequence[Case], seed: int) -> dict[str, Any]:
                 break
 
     with place.proxy(seed) as proxy:
-        in_parallel([lambda n=n: send(known[n::WORKERS]) for n in range(WORKERS)])  # type: ignore[misc]
+        with ThreadPoolExecutor(PLAIN_THREADS) as pool:
+            list(pool.map(send, [known[number::PLAIN_THREADS] for number in range(PLAIN_THREADS)]))
         proxy.drain()
         sent = len(proxy.log.events)
     stored = place.peer.counts()
@@ -285,8 +295,9 @@ def trap(place: Place, seed: int) -> dict[str, Any]:
         stack.enter_context(place.peer)
         ledger = stack.enter_context(open_ledger(Path(temporary) / "ledger.sqlite", device_name="benchmark"))
         known = add_cases(ledger, 0, 20, place.name, seed)
+        stop = Path(temporary) / "stop"
         with place.proxy(seed) as proxy:
-            deliver(place, ledger.url, proxy, [], processes=False)
+            deliver(place, ledger.url, proxy, [], stop, lambda _: None, processes=False)
             proxy.drain()
         with ledger.read() as tx:
             rows = outbox.rows(tx, sink=place.name)
