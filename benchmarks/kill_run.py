@@ -127,7 +127,11 @@ def run_and_kill(
         if done:
             return os.waitstatus_to_exitcode(status), told.read_text()
         time.sleep(0.005)
-    os.killpg(child, signal.SIGKILL)
+    try:
+        os.killpg(child, signal.SIGKILL)
+    except ProcessLookupError:
+        # Killed before it led a group of its own.
+        os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     phases = [line.split(" (")[0] for line in told.read_text().splitlines() if line.endswith(")")]
     return os.waitstatus_to_exitcode(status), phases[-1] if phases else "start"
