@@ -4,8 +4,10 @@ from pathlib import Path
 
 import click
 
+from aerial.records import Preset
 from aerial_cli import console
 
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 
 
@@ -15,9 +17,43 @@ _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 @click.option("--engine", type=click.Choice(["local", "odm"]), default="local", show_default=True)
 @click.option("--node", "nodes", multiple=True, metavar="URL", help="Stitching node of the odm engine.")
 @click.option("--previous", type=_FOLDER, help="Mosaic folder of the reference survey, whose frame is kept.")
+@click.option(
+    "--preset",
+    type=click.Choice(["fast", "quality"]),
+    default="quality",
+    show_default=True,
+    help="fast: to look at in the field; quality: to compare.",
+)
+@click.option("--gcp", type=_FILE, help="Ground control points (gcp_list.txt) that the survey stands on.")
+@click.option(
+    "--reference",
+    "reference_ortho",
+    type=_FILE,
+    help="Georeferenced orthomosaic from elsewhere that the survey is laid on.",
+)
+@click.option("--positions", type=_FILE, help="Positions of the photographs (geo.txt), instead of EXIF.")
+@click.option("--calibration", type=_FILE, help="Camera file: focal length and distortion are taken from it.")
+@click.option(
+    "--option",
+    "options",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Option of the odm engine's node, as its own list names it.",
+)
 @click.option("--strict", is_flag=True, help="Exit with 1 when a photograph is left out.")
 def command(
-    folder: Path, out: Path, engine: str, nodes: tuple[str, ...], previous: Path | None, strict: bool
+    folder: Path,
+    out: Path,
+    engine: str,
+    nodes: tuple[str, ...],
+    previous: Path | None,
+    preset: Preset,
+    gcp: Path | None,
+    reference_ortho: Path | None,
+    positions: Path | None,
+    calibration: Path | None,
+    options: tuple[str, ...],
+    strict: bool,
 ) -> int:
     """Stitch the photographs in DIR into ortho.tif, dsm.tif and quality.json.
 
@@ -28,7 +64,20 @@ def command(
     from aerial.steps.stitch import stitch_folder
 
     with console.progress() as progress:
-        quality = stitch_folder(folder, out, engine=engine, nodes=nodes, previous=previous, progress=progress)
+        quality = stitch_folder(
+            folder,
+            out,
+            engine=engine,
+            nodes=nodes,
+            previous=previous,
+            preset=preset,
+            gcp=gcp,
+            reference_ortho=reference_ortho,
+            positions=positions,
+            calibration=calibration,
+            options=tuple(_name_and_value(option) for option in options),
+            progress=progress,
+        )
     for file, reason in quality.rejected.items():
         console.say(f"{file}: {reason}")
     residual = "-" if quality.residual_median_m is None else f"{quality.residual_median_m:.2f} m"
@@ -37,3 +86,10 @@ def command(
         f"{quality.seconds:.0f} s; cameras agree with GPS to {residual} (median). {out / 'ortho.tif'}"
     )
     return int(strict and bool(quality.rejected))
+
+
+def _name_and_value(option: str) -> tuple[str, str]:
+    name, equals, value = option.partition("=")
+    if not name or not equals:
+        raise click.BadParameter(f"{option!r} is not NAME=VALUE.", param_hint="--option")
+    return name, value

@@ -19,7 +19,6 @@ Floats = NDArray[np.float64]
 MAX_OFF_NADIR_DEG = 40.0
 # The best ratio of base to height: larger is more exact and harder to match.
 BEST_BASE_TO_HEIGHT = 0.25
-PAIRS_PER_PHOTO = 3
 # Bays of the outline narrower than twice this share of the flying height are closed.
 BAY = 0.15
 # The edge of the frame is left out: there the lens model is least certain.
@@ -158,8 +157,8 @@ def grid_for(block: Block, gsd: float) -> Grid:
     return north_up(block.crs, (west, south, east, north), gsd)
 
 
-def stereo_pairs(block: Block) -> tuple[StereoPair, ...]:
-    """Return the pairs to match: for each photograph its three best partners, one across the others.
+def stereo_pairs(block: Block, per_photo: int = 3) -> tuple[StereoPair, ...]:
+    """Return the pairs to match: for each photograph its ``per_photo`` best partners, one across the others.
 
     Best: much common ground, base near a quarter of the height. A base in another direction sees
     behind the walls that the first ones hide.
@@ -186,7 +185,7 @@ def stereo_pairs(block: Block) -> tuple[StereoPair, ...]:
             if 0.05 <= ratio <= 0.8 and common >= 0.25 and not climbs:
                 worth = common * ratio / (ratio**2 + BEST_BASE_TO_HEIGHT**2)
                 candidates.append((worth, j, ratio, np.arctan2(base_3[1], base_3[0])))
-        for j, ratio in _varied(sorted(candidates, reverse=True)):
+        for j, ratio in _varied(sorted(candidates, reverse=True), per_photo):
             left, right = min(i, j), max(i, j)
             chosen[left, right] = StereoPair(left=left, right=right, base_to_height=ratio)
     return tuple(chosen[key] for key in sorted(chosen))
@@ -199,10 +198,10 @@ def in_frame(camera: Camera, column: NDArray[Any], row: NDArray[Any]) -> NDArray
     return np.asarray(inside)
 
 
-def _varied(candidates: list[tuple[float, int, float, float]]) -> list[tuple[int, float]]:
-    best = candidates[: PAIRS_PER_PHOTO - 1]
+def _varied(candidates: list[tuple[float, int, float, float]], count: int) -> list[tuple[int, float]]:
+    best = candidates[: max(count - 1, 1)]
     across = [c for c in candidates[len(best) :] if abs(np.sin(c[3] - best[0][3])) > 0.7]
-    rest = (across + candidates[len(best) :])[:1]
+    rest = (across + candidates[len(best) :])[: count - len(best)]
     return [(j, ratio) for _, j, ratio, _ in best + rest]
 
 

@@ -8,11 +8,12 @@ from aerial.codec import read_record, sha256_file, write_json
 from aerial.errors import InputError
 from aerial.ortho.block import Block
 from aerial.ortho.cover import grid_for, photo_gsd_m
-from aerial.ortho.rectify import build_ortho
+from aerial.ortho.presets import effort_of
+from aerial.ortho.rectify import OrthoResult, build_ortho
 from aerial.ortho.solve import MIN_PHOTOS, Solution, solve
-from aerial.ortho.surface import build_surface
+from aerial.ortho.surface import SurfaceResult, build_surface
 from aerial.progress import Progress
-from aerial.records import FileRef, Finding, Mosaic, StitchJob, StitchQuality
+from aerial.records import FileRef, Finding, HeightsQuality, Mosaic, StitchJob, StitchQuality
 
 # What may leave the bureau.
 FINEST_GSD_M = 0.05
@@ -65,14 +66,15 @@ class LocalEngine:
         gsd = _gsd_m(job, block)
         grid = grid_for(block, gsd)
         started = monotonic()
-        surface = build_surface(block, job.folder, grid, work, progress)
+        effort = effort_of(job.preset)
+        surface = build_surface(block, job.folder, grid, work, progress, effort=effort)
         between = monotonic()
         ortho = build_ortho(block, job.folder, surface.path, grid, work / "ortho.tif", progress)
         seconds = solution.seconds_by_stage | {
             "surface": round(between - started, 3),
             "ortho": round(monotonic() - between, 3),
         }
-        write_json(work / "quality.json", _quality(job, block, solution, gsd, seconds, ortho.coverage))
+        write_json(work / "quality.json", _quality(job, block, solution, gsd, seconds, surface, ortho))
         return Mosaic(
             ortho=_ref(work, ortho.path),
             dsm=_ref(work, surface.path),
@@ -102,7 +104,8 @@ def _quality(
     solution: Solution,
     gsd_m: float,
     seconds: dict[str, float],
-    coverage: float,
+    surface: SurfaceResult,
+    ortho: OrthoResult,
 ) -> StitchQuality:
     return StitchQuality(
         engine=LocalEngine.name,
@@ -117,9 +120,20 @@ def _quality(
         residual_median_m=solution.residual_median_m,
         residual_p95_m=solution.residual_p95_m,
         reprojection_px=solution.reprojection_px,
-        coverage=round(coverage, 4),
+        coverage=round(ortho.coverage, 4),
         height_check=solution.height_check,
         remarks=solution.remarks,
+        preset=job.preset,
+        basis=solution.basis,
+        by_photo=solution.by_photo,
+        parts=solution.parts,
+        holes=ortho.holes,
+        seam_step=ortho.seam_step,
+        heights=HeightsQuality(
+            measured=round(surface.measured, 4),
+            spread_median_m=surface.spread_median_m,
+            spread_p95_m=surface.spread_p95_m,
+        ),
     )
 
 

@@ -16,6 +16,7 @@ from aerial.progress import Progress
 from aerial.raster.grid import Grid
 from aerial.raster.read import open_raster, read_on_grid
 from aerial.raster.write import CogWriter
+from aerial.records import Hole, SeamStep
 
 Reals = NDArray[np.float32]
 
@@ -33,6 +34,8 @@ class OrthoResult:
 
     path: Path
     coverage: float
+    holes: tuple[Hole, ...] = ()
+    seam_step: SeamStep | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +65,12 @@ class _Wide:
 
 
 def build_ortho(
-    block: Block, folder: Path, dsm_path: Path, grid: Grid, out: Path, progress: Progress
+    block: Block,
+    folder: Path,
+    dsm_path: Path,
+    grid: Grid,
+    out: Path,
+    progress: Progress,
 ) -> OrthoResult:
     """Write the orthomosaic of ``block`` on ``grid`` to ``out``: RGB and alpha, COG.
 

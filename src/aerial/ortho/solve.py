@@ -21,7 +21,7 @@ from aerial.ortho.block import Block, BlockPhoto
 from aerial.ortho.judge import Candidate, choose, judge
 from aerial.ortho.keep import keep
 from aerial.progress import Progress
-from aerial.records import Georef, Photo, StitchJob
+from aerial.records import Basis, BlockPart, Georef, Photo, PhotoResidual, StitchJob
 from aerial.records.record import record
 
 Floats = NDArray[np.float64]
@@ -48,6 +48,9 @@ class Solution:
     height_check: float | None
     remarks: tuple[str, ...]
     seconds_by_stage: dict[str, float]
+    basis: Basis | None = None
+    by_photo: tuple[PhotoResidual, ...] = ()
+    parts: tuple[BlockPart, ...] = ()
 
 
 @dataclass(slots=True)
@@ -196,6 +199,11 @@ def _inputs(job: StitchJob) -> str:
             "photos": job.photos,
             "files": [sha256_file(path) for path in present],
             "reference": sha256_file(stored) if stored and stored.is_file() else None,
+            "preset": job.preset,
+            "beside": [
+                sha256_file(path) if path and path.is_file() else None
+                for path in (job.gcp, job.reference_ortho, job.calibration)
+            ],
         }
     )
 

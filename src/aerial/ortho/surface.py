@@ -15,6 +15,7 @@ from aerial.errors import StitchError
 from aerial.ortho import cover, fuse, stereo
 from aerial.ortho.block import Block
 from aerial.ortho.pictures import Pictures
+from aerial.ortho.presets import QUALITY, Effort
 from aerial.progress import Progress
 from aerial.raster.grid import Grid, scaled, world_to_pixel
 from aerial.raster.write import CogWriter
@@ -25,7 +26,7 @@ Heights = NDArray[np.float32]
 VERSION = 2
 # Cells of the DSM are two pixels of the ortho wide, or more where the photographs are coarser than
 # the ortho: matching cannot tell finer.
-DSM_PIXELS, CELL_TO_PHOTO = (2, 4, 8), 1.1
+CELL_TO_PHOTO = 1.1
 # Pictures to be matched stay at least so wide.
 MATCHED_WIDTH_PX = 600
 TILE_CELLS, HALO_CELLS = 512, 96
@@ -48,6 +49,8 @@ class SurfaceResult:
     grid: Grid
     pairs: int
     measured: float
+    spread_median_m: float | None = None
+    spread_p95_m: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +65,9 @@ class _HeightMap:
     weight: float
 
 
-def build_surface(block: Block, folder: Path, grid: Grid, work: Path, progress: Progress) -> SurfaceResult:
+def build_surface(
+    block: Block, folder: Path, grid: Grid, work: Path, progress: Progress, *, effort: Effort = QUALITY
+) -> SurfaceResult:
     """Write the DSM of ``block`` to ``work/dsm.tif`` over the extent of the ortho's ``grid``.
 
     ``folder`` holds the photographs. Height maps of pairs are kept in ``work/dense``: killed and
@@ -75,8 +80,9 @@ def build_surface(block: Block, folder: Path, grid: Grid, work: Path, progress: 
         PhotoError: a photograph cannot be decoded.
     """
     least = CELL_TO_PHOTO * cover.photo_gsd_m(block) / grid.affine[0]
-    dsm_grid = scaled(grid, next((n for n in DSM_PIXELS if n >= least), DSM_PIXELS[-1]))
-    pairs = cover.stereo_pairs(block)
+    sizes = effort.dsm_pixels
+    dsm_grid = scaled(grid, next((n for n in sizes if n >= least), sizes[-1]))
+    pairs = cover.stereo_pairs(block, effort.pairs_per_photo)
     if not pairs:
         raise StitchError(
             "No two photographs overlap enough to measure heights.",

@@ -51,7 +51,17 @@ from aerial.records.plan import (
 )
 from aerial.records.shot import ShotRecord
 from aerial.records.signoff import Signoff, SignoffKind
-from aerial.records.stitch import StitchJob, StitchQuality
+from aerial.records.stitch import (
+    Basis,
+    BlockPart,
+    HeightsQuality,
+    Hole,
+    PhotoResidual,
+    Preset,
+    SeamStep,
+    StitchJob,
+    StitchQuality,
+)
 from aerial.records.structure import Observation, Relation, Sighting, State, Structure
 from aerial.records.survey import Survey, SurveyPhoto
 from aerial.records.suspect import Kind, Suspect
@@ -64,6 +74,8 @@ __all__ = [
     "Aircraft",
     "Alignment",
     "Authority",
+    "Basis",
+    "BlockPart",
     "CameraProfile",
     "Case",
     "CaseSettings",
@@ -77,6 +89,8 @@ __all__ = [
     "Finding",
     "Georef",
     "Grid",
+    "HeightsQuality",
+    "Hole",
     "Kind",
     "Late",
     "Leg",
@@ -95,13 +109,16 @@ __all__ = [
     "PathPoint",
     "Photo",
     "PhotoCheck",
+    "PhotoResidual",
     "Place",
     "Plan",
+    "Preset",
     "Receipt",
     "Relation",
     "Replan",
     "Result",
     "Retention",
+    "SeamStep",
     "Secrecy",
     "Shift",
     "ShotRecord",

@@ -11,12 +11,14 @@ from aerial.records.record import record
 class Georef:
     """How positions became known, and how well.
 
-    ``reference``: laid on an earlier survey of the cell; ``gps``: camera positions of metre class;
+    ``reference``: in one block with an earlier survey of the cell; ``ortho``: laid on a georeferenced
+    orthomosaic from elsewhere; ``gcp``: on ground control points; ``rtk``: on camera positions of
+    centimetre class; ``gps``: of metre class;
     ``declared``: the file says so and nothing else is known. ``ce95_m``: 95 % of positions err
     less, horizontally, in metres; None where nobody knows.
     """
 
-    how: Literal["reference", "rtk", "gcp", "gps", "declared"]
+    how: Literal["reference", "ortho", "rtk", "gcp", "gps", "declared"]
     ce95_m: float | None
 
 

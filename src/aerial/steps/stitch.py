@@ -11,7 +11,7 @@ from aerial.evidence.hashes import note_hashes
 from aerial.ortho.engine import StitchEngine
 from aerial.photos import check_photos, usable_photos
 from aerial.progress import SILENT, Progress
-from aerial.records import Mosaic, StitchJob, StitchQuality
+from aerial.records import Mosaic, Preset, StitchJob, StitchQuality
 
 JOURNAL = ".work"
 
@@ -23,11 +23,18 @@ def stitch_folder(
     engine: str = "local",
     nodes: tuple[str, ...] = (),
     previous: Path | None = None,
+    preset: Preset = "quality",
+    gcp: Path | None = None,
+    reference_ortho: Path | None = None,
+    positions: Path | None = None,
+    calibration: Path | None = None,
+    options: tuple[tuple[str, str], ...] = (),
     progress: Progress = SILENT,
 ) -> StitchQuality:
     """Stitch the usable photographs below ``folder`` into the mosaic folder ``out``.
 
-    Photographs that the check finds bad are left out and named in ``quality.json``.
+    Photographs that the check finds bad are left out and named in ``quality.json``. The rest as in
+    ``StitchJob``.
 
     Raises:
         PhotoError: fewer than three photographs are usable, or they are of two places.
@@ -36,7 +43,18 @@ def stitch_folder(
     checks = check_photos(folder, progress)
     photos = usable_photos(checks)
     bad = {c.file: "; ".join(c.reasons) for c in checks if not c.ok}
-    job = StitchJob(folder=folder, photos=photos, previous=previous, nodes=nodes)
+    job = StitchJob(
+        folder=folder,
+        photos=photos,
+        previous=previous,
+        nodes=nodes,
+        preset=preset,
+        gcp=gcp,
+        reference_ortho=reference_ortho,
+        positions=positions,
+        calibration=calibration,
+        options=options,
+    )
     return stitch(job, out, engine=engine, bad=bad, progress=progress)
 
 
@@ -97,6 +115,12 @@ def _inputs(engine: StitchEngine, job: StitchJob) -> str:
             "gsd_m": job.gsd_m,
             "crs": job.crs,
             "reference": sha256_file(reference) if reference and reference.is_file() else None,
+            "preset": job.preset,
+            "beside": [
+                sha256_file(path) if path and path.is_file() else None
+                for path in (job.gcp, job.reference_ortho, job.positions, job.calibration)
+            ],
+            "options": job.options,
         }
     )
 
