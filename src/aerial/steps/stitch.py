@@ -40,9 +40,10 @@ def stitch_folder(
         PhotoError: fewer than three photographs are usable, or they are of two places.
         StitchError: those that are usable do not make one block.
     """
-    checks = check_photos(folder, progress)
+    checks = check_photos(folder, progress, positions)
     photos = usable_photos(checks)
-    bad = {c.file: "; ".join(c.reasons) for c in checks if not c.ok}
+    used = {photo.file for photo in photos}
+    bad = {c.file: "; ".join(c.reasons) for c in checks if c.file not in used}
     job = StitchJob(
         folder=folder,
         photos=photos,
