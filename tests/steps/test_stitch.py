@@ -180,7 +180,7 @@ def test_an_old_mosaic_never_stands_beside_new_pixels(
             mosaic = read_record(Mosaic, out / "mosaic.json")
             assert all(sha256_file(out / r.path) == r.sha256 for r in (mosaic.ortho, mosaic.block) if r)
     assert unfinished >= 4
-    assert len(engine.runs) < unfinished
+    assert len(engine.runs) <= unfinished
     assert sorted(p.name for p in out.iterdir()) == [
         ".lock",
         "block",

@@ -13,7 +13,7 @@ from aerial.ortho.engine import StitchEngine
 from aerial.ortho.originals import Originals
 from aerial.photos import check_photos, usable_photos
 from aerial.progress import SILENT, Progress
-from aerial.records import Mosaic, Preset, StitchJob, StitchQuality
+from aerial.records import Preset, StitchJob, StitchQuality
 from aerial.steps import stitched
 from aerial.steps.stitched import JOURNAL
 from aerial.workspace import locked
