@@ -184,6 +184,9 @@ def read_record(cls: type[T], path: Path) -> T:
 def replacing(path: Path, *, sync: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on success it is synced and renamed over ``path``.
 
+    With ``sync`` the folder is synced too: of two files that are written one after the other, the
+    second is never there without the first, not even after a power cut.
+
     On an exception the temporary file is removed and ``path`` stays as it was. After a kill the
     leftover is named ``.<name>.<hex>.part`` and can be deleted at any time. ``sync=False`` is for what
     one command makes anew: it survives a kill, not a power cut.
@@ -199,6 +202,22 @@ def replacing(path: Path, *, sync: bool = True) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    if sync:
+        sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in ``folder`` outlast a power cut: renames and removals until now, in their order.
+
+    Windows keeps the order of names by itself and opens no folder.
+    """
+    if os.name == "nt":
+        return
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def sha256_file(path: Path) -> str:
