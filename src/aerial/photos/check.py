@@ -17,10 +17,12 @@ from aerial.errors import PhotoError
 from aerial.photos.content import Content, measure
 from aerial.photos.metadata import list_photos, read_photo
 from aerial.photos.places import distance_km, group_places, is_stray, local_metres, require_one_place
+from aerial.photos.positions import read_positions, require_named, with_position
 from aerial.progress import Progress
 from aerial.records import Photo, PhotoCheck
 from aerial.records.record import record
 
+_NO_POSITION = "no GPS position"
 # An orthomosaic is made of views from above; beyond this a picture shows walls and horizon.
 _MOST_OFF_NADIR_DEG = 30.0
 _SMALLEST_PX = 640
@@ -45,13 +47,19 @@ class _Entry:
     remarks: list[str]
 
 
-def check_photos(folder: Path, progress: Progress) -> tuple[PhotoCheck, ...]:
+def check_photos(folder: Path, progress: Progress, positions: Path | None = None) -> tuple[PhotoCheck, ...]:
     """Return the verdict on every photograph below ``folder``, sorted by file name.
 
+    ``positions``: a file (``geo.txt``) whose positions stand in for those of the EXIF.
+
     Raises:
-        PhotoError: no photograph is there.
+        PhotoError: no photograph is there, or ``positions`` is of others.
+        InputError: ``positions`` cannot be read.
     """
     names = list_photos(folder)
+    told = read_positions(positions) if positions else {}
+    if positions:
+        require_named(names, told, positions)
     progress.phase("Checking photographs", len(names))
     entries: dict[str, _Entry] = {}
     broken: dict[str, str] = {}
@@ -59,6 +67,8 @@ def check_photos(folder: Path, progress: Progress) -> tuple[PhotoCheck, ...]:
     def look(name: str) -> None:
         try:
             photo = read_photo(folder, name)
+            if positions:
+                photo = with_position(photo, told)
             entries[name] = _Entry(photo=photo, content=measure(folder / name), bad=[], remarks=[])
         except PhotoError as error:
             broken[name] = str(error)
@@ -84,11 +94,18 @@ def check_photos(folder: Path, progress: Progress) -> tuple[PhotoCheck, ...]:
 def usable_photos(checks: Sequence[PhotoCheck]) -> tuple[Photo, ...]:
     """Return the photographs that a mosaic can be made of.
 
+    Those of which nothing is wrong but that they have no position are among them: overlap places
+    them, and control points or a reference place them all.
+
     Raises:
         PhotoError: they are of two places, or fewer than three are usable.
     """
     require_one_place([check.photo for check in checks if check.photo is not None])
-    usable = tuple(check.photo for check in checks if check.ok and check.photo is not None)
+    usable = tuple(
+        check.photo
+        for check in checks
+        if check.photo is not None and (check.ok or check.only_unplaced)
+    )
     if len(usable) < _FEWEST:
         reasons = Counter(check.reasons[0].removeprefix(check.file) for check in checks if not check.ok)
         told = "; ".join(f"{count} x {reason.strip()}" for reason, count in reasons.most_common(3))
@@ -106,6 +123,7 @@ def _verdict(entry: _Entry) -> PhotoCheck:
         ok=not entry.bad,
         reasons=(*entry.bad, *entry.remarks),
         photo=entry.photo,
+        only_unplaced=entry.bad == [_NO_POSITION],
     )
 
 
@@ -114,7 +132,7 @@ def _judge_alone(entries: Sequence[_Entry]) -> None:
     for entry in entries:
         photo, content = entry.photo, entry.content
         if photo.at is None:
-            entry.bad.append("no GPS position")
+            entry.bad.append(_NO_POSITION)
         if max(photo.width_px, photo.height_px) < _SMALLEST_PX:
             entry.bad.append(f"only {photo.width_px} x {photo.height_px} pixels: a thumbnail")
         if content.bright < 30:

@@ -119,7 +119,8 @@ def _stitch(
         previous=previous,
         nodes=settings.nodes,
     )
-    bad = {check.file: "; ".join(check.reasons) for check in checks if not check.ok}
+    used = {photo.file for photo in usable}
+    bad = {check.file: "; ".join(check.reasons) for check in checks if check.file not in used}
     stitch(job, folder, engine=settings.engine, bad=bad, progress=progress)
     done = Survey(
         cell=survey.cell,
