@@ -5,11 +5,14 @@ from pathlib import Path
 from time import monotonic
 
 from aerial.codec import read_record, sha256_file, write_json
-from aerial.errors import InputError
+from aerial.errors import InputError, PhotoError, StitchError
+from aerial.ortho import seal
 from aerial.ortho.block import Block
 from aerial.ortho.cover import grid_for, photo_gsd_m
+from aerial.ortho.originals import Originals
 from aerial.ortho.presets import effort_of
 from aerial.ortho.rectify import OrthoResult, build_ortho
+from aerial.ortho.room import require_room
 from aerial.ortho.solve import MIN_PHOTOS, Solution, solve
 from aerial.ortho.surface import SurfaceResult, build_surface
 from aerial.progress import Progress
@@ -61,15 +64,25 @@ class LocalEngine:
         return findings
 
     def stitch(self, job: StitchJob, work: Path, progress: Progress) -> Mosaic:
-        """Stitch the photographs of ``job``; ``work`` is the journal."""
-        block, solution = solve(job, work, progress)
+        """Stitch the photographs of ``job``; ``work`` is the journal.
+
+        Raises:
+            StitchError: the photographs do not make one block, or the disk has no room for it.
+            PhotoError: a photograph vanished or changed meanwhile.
+        """
+        effort = effort_of(job.preset)
+        work.mkdir(parents=True, exist_ok=True)
+        require_room(job, effort, work)
+        originals = Originals(job.folder, job.photos)
+        block, solution = _solved(job, work, originals, progress)
         gsd = _gsd_m(job, block)
         grid = grid_for(block, gsd)
         started = monotonic()
-        effort = effort_of(job.preset)
         surface = build_surface(block, job.folder, grid, work, progress, effort=effort)
+        originals.require()
         between = monotonic()
         ortho = build_ortho(block, job.folder, surface.path, grid, work / "ortho.tif", progress)
+        originals.require()
         seconds = solution.seconds_by_stage | {
             "surface": round(between - started, 3),
             "ortho": round(monotonic() - between, 3),
@@ -82,6 +95,28 @@ class LocalEngine:
             georef=solution.georef,
             block=_ref(work, work / "block" / "block.json"),
         )
+
+
+def _solved(job: StitchJob, work: Path, originals: Originals, progress: Progress) -> tuple[Block, Solution]:
+    """Return the block of photographs that stayed what they were while it was made."""
+    try:
+        solved = solve(job, work, progress)
+    except (StitchError, PhotoError):
+        _forget_changed(job, work, originals)
+        raise
+    _forget_changed(job, work, originals)
+    return solved
+
+
+def _forget_changed(job: StitchJob, work: Path, originals: Originals) -> None:
+    """Drop what may have been made of other photographs than the job's, and name those."""
+    changed = set(originals.changed())
+    if not changed:
+        return
+    (work / "solution.json").unlink(missing_ok=True)
+    if (work / "block.db").exists():
+        seal.forget(work / "block.db", (n for n, p in enumerate(job.photos, 1) if p.file in changed))
+    originals.require()
 
 
 def _gsd_m(job: StitchJob, block: Block) -> float:
