@@ -102,6 +102,8 @@ def solve(job: StitchJob, work: Path, progress: Progress) -> tuple[Block, Soluti
     with clock.stage("matching"):
         usable = [n for n, p in numbered if p.file not in rejected]
         matching.match(database, _pairs(job, usable, gps_N3, reference), progress)
+    # COLMAP does not say what is wrong where it finds the disk full.
+    room.require_free(work, 0, "adjusting the block")
     with clock.stage("adjustment"):
         progress.phase("Adjusting the block", 1)
         if reference:

@@ -248,7 +248,13 @@ def _fuse_all(block: Block, grid: Grid, maps: list[_HeightMap], target: Path, pr
     ]
     progress.phase("Joining heights", len(tiles))
     with CogWriter(
-        target, grid, bands=2, dtype="float32", nodata=NODATA, descriptions=("height_m", "spread_m")
+        target,
+        grid,
+        bands=2,
+        dtype="float32",
+        nodata=NODATA,
+        descriptions=("height_m", "spread_m"),
+        unit="metre",
     ) as cog:
         for row, column in tiles:
             h, w = min(TILE_CELLS, grid.height_px - row), min(TILE_CELLS, grid.width_px - column)
