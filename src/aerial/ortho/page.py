@@ -151,7 +151,7 @@ def _common_shift(arrows: Sequence[tuple[Floats, Floats]]) -> Floats:
 
 
 def _pixels(at_2: Floats, grid: Grid) -> Floats:
-    return np.round(world_to_pixel(grid, np.asarray(at_2, float)[None])[0], 1)
+    return np.asarray(np.round(world_to_pixel(grid, np.asarray(at_2, float)[None])[0], 1))
 
 
 def _scale_bar(grid: Grid) -> tuple[int, float]:
