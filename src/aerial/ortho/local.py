@@ -1,9 +1,11 @@
 """The engine that needs nothing but this machine: COLMAP's mapper, our own surface and ortho."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic
 
+from aerial import geo
 from aerial.codec import read_record, sha256_file, write_json
 from aerial.errors import InputError, PhotoError, StitchError
 from aerial.ortho import seal
@@ -16,12 +18,15 @@ from aerial.ortho.room import require_room
 from aerial.ortho.solve import MIN_PHOTOS, Solution, solve
 from aerial.ortho.surface import SurfaceResult, build_surface
 from aerial.progress import Progress
+from aerial.raster.grid import bounds
 from aerial.records import FileRef, Finding, HeightsQuality, Mosaic, StitchJob, StitchQuality
 
 # What may leave the bureau.
 FINEST_GSD_M = 0.05
 # A repeat survey takes the reference's pixel size unless its photographs are this much coarser.
 SAME_GSD = 1.25
+# Receivers err by metres, rarely by tens; a mosaic farther away is not of the same cell.
+OTHER_PLACE_M = 500.0
 
 
 class LocalEngine:
@@ -32,7 +37,16 @@ class LocalEngine:
 
     def check(self, job: StitchJob) -> Sequence[Finding]:
         """Return what speaks against the job, without doing it."""
-        findings = []
+        findings = [
+            Finding(
+                level="fail",
+                code="not_used",
+                message=f"The local engine has no use for {what}.",
+                hint="Leave it out, or choose --engine odm.",
+            )
+            for what, given in (("a node", job.nodes), ("options of a node", job.options))
+            if given
+        ]
         placed = sum(p.at is not None for p in job.photos)
         if placed < MIN_PHOTOS:
             findings.append(
@@ -59,6 +73,16 @@ class LocalEngine:
                     code="previous",
                     message=f"{job.previous} holds no block/.",
                     hint="Give the output folder of `aerial stitch --engine local` as --previous.",
+                )
+            )
+        if job.previous and (away_m := _away_m(job, job.previous)) > OTHER_PLACE_M:
+            findings.append(
+                Finding(
+                    level="fail",
+                    code="other_place",
+                    message=f"{job.previous} is of another place: the nearest photograph is "
+                    f"{away_m / 1000:.1f} km away from it.",
+                    hint="Give the mosaic of the same cell as --previous, or stitch without it.",
                 )
             )
         return findings
@@ -117,6 +141,19 @@ def _forget_changed(job: StitchJob, work: Path, originals: Originals) -> None:
     if (work / "block.db").exists():
         seal.forget(work / "block.db", (n for n, p in enumerate(job.photos, 1) if p.file in changed))
     originals.require()
+
+
+def _away_m(job: StitchJob, previous: Path) -> float:
+    """Return how far the nearest photograph is from the extent of a mosaic, 0 where nobody can tell."""
+    try:
+        grid = read_record(Mosaic, previous / "mosaic.json").grid
+    except InputError:
+        return 0.0
+    placed = [geo.from_lonlat(grid.crs, photo.at) for photo in job.photos if photo.at is not None]
+    x0, y0, x1, y1 = bounds(grid)
+    return min(
+        (math.hypot(max(x0 - x, x - x1, 0.0), max(y0 - y, y - y1, 0.0)) for x, y in placed), default=0.0
+    )
 
 
 def _gsd_m(job: StitchJob, block: Block) -> float:

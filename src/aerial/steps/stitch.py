@@ -45,7 +45,10 @@ def stitch_folder(
     Raises:
         PhotoError: fewer than three photographs are usable, or they are of two places.
         StitchError: those that are usable do not make one block.
+        The rest as ``stitch``.
     """
+    # Looked at first: photographs take minutes.
+    _require_folder(out)
     checks = check_photos(folder, progress)
     photos = usable_photos(checks)
     bad = {c.file: "; ".join(c.reasons) for c in checks if not c.ok}
