@@ -4,11 +4,11 @@
 
 One survey is stitched undisturbed, then again and again in one folder that holds an earlier mosaic, each
 run meeting one mishap: SIGKILL at a random moment, in each named stage, or between two renames; a
-power cut, that is a kill after which the files that were written last are cut short, zeroed in part, emptied or
-gone (harsher than a disk, which loses what was not synced); a full disk; a photograph deleted, cut
-short, replaced by another or its whole folder gone. After each: no traceback, a message with a hint where
-it ended by itself, the earlier mosaic whole or gone, the originals untouched. Whatever finishes must
-equal the undisturbed mosaic byte by byte (times apart), with no file more.
+power cut, that is a kill after which the files that were written last are cut short, zeroed in part,
+emptied or gone (harsher than a disk, which loses what was not synced); a full disk; a photograph
+deleted, cut short, replaced by another or its whole folder gone. After each: no traceback, a message
+with a hint where it ended by itself, the earlier mosaic whole or gone, the originals untouched.
+Whatever finishes must equal the undisturbed mosaic byte by byte (times apart), with no file more.
 """
 
 import argparse
@@ -117,7 +117,7 @@ def attempt(job: StitchJob, out: Path, mishap: Mishap | None) -> tuple[int, str,
             for stream in (1, 2):
                 os.dup2(log, stream)
             code = _work(job, out, mishap, phases)
-        except BaseException:  # noqa: BLE001  # it ends here, in a fork, whatever it is
+        except BaseException:  # it ends here, in a fork, whatever it is
             # The end of it: a file may not grow any more, this log least of all.
             os.write(2, traceback.format_exc()[-_FULL_BYTES // 2 :].encode())
         finally:
@@ -239,10 +239,11 @@ def mishaps(
     phases: list[tuple[str, int]], renames: int, longest_s: float, rounds: int, rng: random.Random
 ) -> list[Mishap]:
     """Return ``rounds`` mishaps: those of every phase in the order of the phases, random ones between."""
-    named = []
-    for name, total in phases:
-        for kind in ("kill", "power", "full", rng.choice(_LOSSES)):
-            named.append(Mishap(kind, phase=name, after=rng.randrange(max(total, 1))))
+    named = [
+        Mishap(kind, phase=name, after=rng.randrange(max(total, 1)))
+        for name, total in phases
+        for kind in ("kill", "power", "full", rng.choice(_LOSSES))
+    ]
     chosen = sorted(rng.sample(range(len(named)), min(len(named), round(0.6 * rounds))))
     # Every kind at every phase in a long campaign; a draw of them in a short one.
     some = [named[index] for index in chosen]
@@ -281,25 +282,16 @@ def campaign(job: StitchJob, folder: Path, rounds: int, seed: int) -> Outcome:
             shutil.copytree(wanted_folder, out)
             write_json(out / "inputs.json", {"inputs": "another"})
         mishap = plan.pop(0) if plan else None
-        since = time.time() - 0.05
+        since, was_whole = time.time() - 0.05, earlier_is_whole(out)
         code, text, _ = attempt(job, out, mishap)
-        happened = mishap is not None and code != 0
-        if mishap and happened:
-            outcome.met[f"{mishap.kind} in {mishap.where}"] += 1
-        if code == -signal.SIGKILL and mishap:
-            if not earlier_is_whole(out):
-                outcome.differences.append(f"a mosaic that is not whole after {mishap}")
-            if mishap.kind == "power":
-                tear(out, since, rng)
-        elif code == 1 and mishap and mishap.kind in ("full", *_LOSSES) and "NO HINT" not in text:
-            outcome.messages[_without_numbers(text.strip().splitlines()[-1], folder)] += 1
-        elif code != 0:
-            outcome.differences.append(f"exit code {code} after {mishap}: {text[-800:]}")
-        if mishap and mishap.kind in _LOSSES:
-            _restore(kept, job.folder)
-        elif contents(job.folder) != originals:
+        _judge(outcome, mishap, code, text, folder)
+        if was_whole and not earlier_is_whole(out):
+            outcome.differences.append(f"a mosaic that is not whole after {mishap}")
+        if code == -signal.SIGKILL and mishap and mishap.kind == "power":
+            tear(out, since, rng)
+        if contents(job.folder) != originals and not (mishap and mishap.kind in _LOSSES):
             outcome.differences.append(f"an original changed after {mishap}")
-            _restore(kept, job.folder)
+        _restore(kept, job.folder)
         if code != 0 and mishap is not None:
             continue
         outcome.finished += 1
@@ -310,6 +302,16 @@ def campaign(job: StitchJob, folder: Path, rounds: int, seed: int) -> Outcome:
         shutil.rmtree(out)
         if not plan:
             return outcome
+
+
+def _judge(outcome: Outcome, mishap: Mishap | None, code: int, text: str, folder: Path) -> None:
+    """Note what a run did about its mishap, and whether that was right."""
+    if mishap and code != 0:
+        outcome.met[f"{mishap.kind} in {mishap.where}"] += 1
+    if code == 1 and mishap and mishap.kind in ("full", *_LOSSES) and "NO HINT" not in text:
+        outcome.messages[_without_numbers(text.strip().splitlines()[-1], folder)] += 1
+    elif code not in (0, -signal.SIGKILL) or (mishap is None and code != 0):
+        outcome.differences.append(f"exit code {code} after {mishap}: {text[-800:]}")
 
 
 def _restore(kept: Path, folder: Path) -> None:
@@ -344,7 +346,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--seed", type=int, default=2026)
-    parser.add_argument("--photos", type=int, default=12, help="how many photographs of the town are stitched")
+    parser.add_argument("--photos", type=int, default=12, help="how many of the town are stitched")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -354,7 +356,7 @@ def main() -> int:
         maker.join()
         if maker.exitcode != 0:
             raise SystemExit("the survey could not be made")
-        job: StitchJob = pickle.loads((folder / "job.pickle").read_bytes())
+        job: StitchJob = pickle.loads((folder / "job.pickle").read_bytes())  # noqa: S301  # our own
         job = replace(job, photos=job.photos[: given.photos])
         outcome = campaign(job, folder, given.rounds, given.seed)
     figures = {

@@ -20,6 +20,7 @@ from aerial.ortho.archive import StoredBlock, read_archive, read_features
 from aerial.ortho.block import Block, BlockPhoto
 from aerial.ortho.judge import Candidate, choose, judge
 from aerial.ortho.keep import keep
+from aerial.ortho.originals import Originals
 from aerial.progress import Progress
 from aerial.records import Basis, BlockPart, Georef, Photo, PhotoResidual, StitchJob
 from aerial.records.record import record
@@ -72,10 +73,12 @@ def solve(job: StitchJob, work: Path, progress: Progress) -> tuple[Block, Soluti
 
     Raises:
         StitchError: fewer than three photographs, no positions, no overlap, or a geometry that
-            contradicts the positions.
+            contradicts the positions; or the disk is full.
+        PhotoError: a photograph is not there.
         CrsError: ``job.crs`` is not that of the reference.
     """
     _require_positions(job)
+    Originals(job.folder, job.photos)  # all are there
     work.mkdir(parents=True, exist_ok=True)
     inputs = _inputs(job)
     try:
@@ -93,9 +96,9 @@ def solve(job: StitchJob, work: Path, progress: Progress) -> tuple[Block, Soluti
     crs = reference.crs if reference else job.crs or geo.metric_crs_at(_middle(job.photos))
     clock = _Clock()
     database = work / "block.db"
-    rejected = {p.file: "is not there" for p in job.photos if not (job.folder / p.file).is_file()}
+    rejected: dict[str, str] = {}
     _open(job, database, inputs, reference)
-    numbered = [(n, p) for n, p in enumerate(job.photos, 1) if p.file not in rejected]
+    numbered = list(enumerate(job.photos, 1))
     with clock.stage("features"):
         rejected |= features.extract(database, job.folder, numbered, progress)
     gps_N3 = positions(job.photos, crs)
@@ -194,7 +197,6 @@ def _middle(photos: tuple[Photo, ...]) -> geo.LonLat:
 
 
 def _inputs(job: StitchJob) -> str:
-    present = [job.folder / p.file for p in job.photos if (job.folder / p.file).is_file()]
     stored = job.previous / "block" / "block.json" if job.previous else None
     return sha256_json(
         {
@@ -202,7 +204,7 @@ def _inputs(job: StitchJob) -> str:
             "pycolmap": pycolmap.__version__,
             "crs": job.crs,
             "photos": job.photos,
-            "files": [sha256_file(path) for path in present],
+            "files": [sha256_file(job.folder / photo.file) for photo in job.photos],
             "reference": sha256_file(stored) if stored and stored.is_file() else None,
             "preset": job.preset,
             "beside": [
