@@ -8,13 +8,12 @@ from time import monotonic
 from aerial import geo
 from aerial.codec import read_record, sha256_file, write_json
 from aerial.errors import InputError, PhotoError, StitchError
-from aerial.ortho import seal
+from aerial.ortho import room, seal
 from aerial.ortho.block import Block
 from aerial.ortho.cover import grid_for, photo_gsd_m
 from aerial.ortho.originals import Originals
 from aerial.ortho.presets import effort_of
 from aerial.ortho.rectify import OrthoResult, build_ortho
-from aerial.ortho.room import require_room
 from aerial.ortho.solve import MIN_PHOTOS, Solution, solve
 from aerial.ortho.surface import SurfaceResult, build_surface
 from aerial.progress import Progress
@@ -96,7 +95,7 @@ class LocalEngine:
         """
         effort = effort_of(job.preset)
         work.mkdir(parents=True, exist_ok=True)
-        require_room(job, effort, work)
+        room.require_room(job, effort, work)
         originals = Originals(job.folder, job.photos)
         block, solution = _solved(job, work, originals, progress)
         gsd = _gsd_m(job, block)
@@ -127,6 +126,10 @@ def _solved(job: StitchJob, work: Path, originals: Originals, progress: Progress
         solved = solve(job, work, progress)
     except (StitchError, PhotoError):
         _forget_changed(job, work, originals)
+        raise
+    except RuntimeError:
+        # COLMAP does not say that the disk is full.
+        room.require_free(work, 0, "adjusting the block")
         raise
     _forget_changed(job, work, originals)
     return solved
