@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from aerial import geo
 from aerial.codec import read_json, read_record, sha256_file, sha256_json, write_json
-from aerial.errors import AerialError, StitchError
-from aerial.ortho import adjust, features, georef, join, matching
+from aerial.errors import AerialError, InputError, StitchError
+from aerial.ortho import adjust, features, georef, join, matching, room, seal
 from aerial.ortho.anchor import anchor
-from aerial.ortho.archive import StoredBlock, read_archive
+from aerial.ortho.archive import StoredBlock, read_archive, read_features
 from aerial.ortho.block import Block, BlockPhoto
 from aerial.ortho.judge import Candidate, choose, judge
 from aerial.ortho.keep import keep
@@ -81,7 +81,10 @@ def solve(job: StitchJob, work: Path, progress: Progress) -> tuple[Block, Soluti
     try:
         solution = read_record(Solution, work / "solution.json")
         if solution.inputs == inputs:
-            return block_of(read_archive(work / "block")), solution
+            stored = read_archive(work / "block")
+            for index in range(len(stored.photos)):
+                read_features(work / "block", index)  # refuses what is not whole
+            return block_of(stored), solution
     except AerialError:
         pass  # absent or not whole: it is made anew
     reference = read_archive(job.previous / "block") if job.previous else None
@@ -99,6 +102,8 @@ def solve(job: StitchJob, work: Path, progress: Progress) -> tuple[Block, Soluti
     with clock.stage("matching"):
         usable = [n for n, p in numbered if p.file not in rejected]
         matching.match(database, _pairs(job, usable, gps_N3, reference), progress)
+    # COLMAP does not say what is wrong where it finds the disk full.
+    room.require_free(work, 0, "adjusting the block")
     with clock.stage("adjustment"):
         progress.phase("Adjusting the block", 1)
         if reference:
@@ -211,11 +216,12 @@ def _inputs(job: StitchJob) -> str:
 def _open(job: StitchJob, database: Path, inputs: str, reference: StoredBlock | None) -> None:
     """Open the journal of this very job, or begin a new one."""
     stamp = database.with_suffix(".json")
-    if database.exists() and stamp.exists() and read_json(stamp) == {"inputs": inputs}:
+    if database.exists() and _read_or_none(stamp) == {"inputs": inputs} and seal.is_sound(database):
         return
     stamp.unlink(missing_ok=True)
     for leftover in database.parent.glob(f"{database.name}*"):
         leftover.unlink()
+    room.require_free(database.parent, 0, "the journal")
     found = matching.lenses(job.photos)
     if reference and job.previous:
         cameras, camera_of = join.cameras_with(found, reference)
@@ -226,7 +232,15 @@ def _open(job: StitchJob, database: Path, inputs: str, reference: StoredBlock | 
         distinct = sorted(set(found), key=found.index)
         cameras = [matching.working_camera(lens, i) for i, lens in enumerate(distinct, 1)]
         matching.create_database(database, cameras, [distinct.index(lens) + 1 for lens in found])
+    seal.seal(database)
     write_json(stamp, {"inputs": inputs})
+
+
+def _read_or_none(path: Path) -> object:
+    try:
+        return read_json(path)
+    except InputError:
+        return None
 
 
 def _pairs(
