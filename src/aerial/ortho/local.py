@@ -14,7 +14,8 @@ from aerial.ortho.cover import grid_for, photo_gsd_m
 from aerial.ortho.originals import Originals
 from aerial.ortho.presets import effort_of
 from aerial.ortho.rectify import OrthoResult, build_ortho
-from aerial.ortho.solve import MIN_PHOTOS, Solution, solve
+from aerial.ortho.solve import Solution, solve
+from aerial.ortho.stand import why_not
 from aerial.ortho.surface import SurfaceResult, build_surface
 from aerial.progress import Progress
 from aerial.raster.grid import bounds
@@ -46,16 +47,9 @@ class LocalEngine:
             for what, given in (("a node", job.nodes), ("options of a node", job.options))
             if given
         ]
-        placed = sum(p.at is not None for p in job.photos)
-        if placed < MIN_PHOTOS:
-            findings.append(
-                Finding(
-                    level="fail",
-                    code="positions",
-                    message=f"{placed} of {len(job.photos)} photographs say where they were taken.",
-                    hint="Give at least three photographs with GPS in their EXIF.",
-                )
-            )
+        refused = why_not(job)
+        if refused:
+            findings.append(Finding(level="fail", code="positions", message=refused[0], hint=refused[1]))
         if job.photos and all(p.focal_px is None for p in job.photos):
             findings.append(
                 Finding(

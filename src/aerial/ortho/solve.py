@@ -14,13 +14,17 @@ from numpy.typing import NDArray
 from aerial import geo
 from aerial.codec import read_json, read_record, sha256_file, sha256_json, write_json
 from aerial.errors import AerialError, InputError, StitchError
-from aerial.ortho import adjust, features, georef, join, matching, room, seal
+from aerial.ortho import adjust, features, georef, join, matching, room, seal, stand
+from aerial.ortho.alike import alike_pairs
 from aerial.ortho.anchor import anchor
 from aerial.ortho.archive import StoredBlock, read_archive, read_features
+from aerial.ortho.basis import photo_residuals
 from aerial.ortho.block import Block, BlockPhoto
 from aerial.ortho.judge import Candidate, choose, judge
 from aerial.ortho.keep import keep
 from aerial.ortho.originals import Originals
+from aerial.ortho.stand import MIN_PHOTOS, require_placeable
+from aerial.ortho.unplaced import level
 from aerial.progress import Progress
 from aerial.records import Basis, BlockPart, Georef, Photo, PhotoResidual, StitchJob
 from aerial.records.record import record
@@ -28,7 +32,6 @@ from aerial.records.record import record
 Floats = NDArray[np.float64]
 
 VERSION = "2"
-MIN_PHOTOS = 3
 # A block below this share of its photographs is tried again incrementally.
 POOR_SHARE = 0.9
 
@@ -77,7 +80,7 @@ def solve(job: StitchJob, work: Path, progress: Progress) -> tuple[Block, Soluti
         PhotoError: a photograph is not there.
         CrsError: ``job.crs`` is not that of the reference.
     """
-    _require_positions(job)
+    require_placeable(job)
     Originals(job.folder, job.photos)  # all are there
     work.mkdir(parents=True, exist_ok=True)
     inputs = _inputs(job)
@@ -93,7 +96,7 @@ def solve(job: StitchJob, work: Path, progress: Progress) -> tuple[Block, Soluti
     reference = read_archive(job.previous / "block") if job.previous else None
     if reference and job.crs:
         geo.require_same_crs(job.crs, reference.crs)
-    crs = reference.crs if reference else job.crs or geo.metric_crs_at(_middle(job.photos))
+    crs = reference.crs if reference else stand.crs_of(job)
     clock = _Clock()
     database = work / "block.db"
     rejected: dict[str, str] = {}
@@ -104,31 +107,36 @@ def solve(job: StitchJob, work: Path, progress: Progress) -> tuple[Block, Soluti
     gps_N3 = positions(job.photos, crs)
     with clock.stage("matching"):
         usable = [n for n, p in numbered if p.file not in rejected]
-        matching.match(database, _pairs(job, usable, gps_N3, reference), progress)
+        matching.match(database, _pairs(job, database, usable, gps_N3, reference), progress)
     # COLMAP does not say what is wrong where it finds the disk full.
     room.require_free(work, 0, "adjusting the block")
     with clock.stage("adjustment"):
         progress.phase("Adjusting the block", 1)
         if reference:
-            candidate = _joined(job, database, work, gps_N3 - reference.origin_3, reference)
+            local_N3 = gps_N3 - reference.origin_3
+            joined = _joined(job, database, work, local_N3, reference)
+            stands = stand.again(job, joined, local_N3, reference, len(job.photos) + 1)
         else:
-            candidate = anchor(job.photos, _best(job, database, work, gps_N3), gps_N3)
+            placed = anchor(job.photos, _best(job, database, work, gps_N3), gps_N3)
+            stands = stand.first(job, placed, gps_N3, crs, progress)
         progress.advance()
+    candidate = stands.candidate
     rejected |= _left_out(job, candidate, rejected)
-    placed = _georef(job, candidate, reference)
-    stored = keep(job.photos, candidate, database, work / "block", crs, reference, placed.ce95_m)
+    stored = keep(job.photos, candidate, database, work / "block", crs, reference, stands.georef.ce95_m)
     block = block_of(stored)
     residual_N = candidate.residuals_m
     solution = Solution(
         inputs=inputs,
-        georef=placed,
+        georef=stands.georef,
         rejected=rejected,
         residual_median_m=round(float(np.median(residual_N)), 3) if residual_N.size else None,
         residual_p95_m=round(float(np.percentile(residual_N, 95)), 3) if residual_N.size else None,
         reprojection_px=round(candidate.model.reprojection_px, 3),
         height_check=height_check(block, job),
-        remarks=_remarks(job),
+        remarks=(*_remarks(job), *stands.remarks),
         seconds_by_stage=clock.seconds,
+        basis=stands.basis,
+        by_photo=photo_residuals(job.photos, candidate),
     )
     write_json(work / "solution.json", solution)
     return block, solution
@@ -175,25 +183,6 @@ def height_check(block: Block, job: StitchJob) -> float | None:
     ground_m = float(np.median(block.points_N3[:, 2]))
     height_m = float(np.median([p.pose.centre_3[2] for p in block.photos])) - ground_m
     return round(height_m / float(np.median(above)), 4)
-
-
-def _require_positions(job: StitchJob) -> None:
-    if len(job.photos) < MIN_PHOTOS:
-        raise StitchError(
-            f"{len(job.photos)} photograph(s) do not make a block.",
-            hint="Give at least three photographs that overlap.",
-        )
-    if sum(p.at is not None for p in job.photos) < MIN_PHOTOS:
-        raise StitchError(
-            "Fewer than three photographs say where they were taken.",
-            hint="Give photographs with GPS in their EXIF; copies from messengers and editors lose it.",
-        )
-
-
-def _middle(photos: tuple[Photo, ...]) -> geo.LonLat:
-    known = np.array([[p.at.lon_deg, p.at.lat_deg] for p in photos if p.at is not None])
-    lon, lat = np.median(known, axis=0)
-    return geo.LonLat(lon_deg=float(lon), lat_deg=float(lat))
 
 
 def _inputs(job: StitchJob) -> str:
@@ -246,7 +235,7 @@ def _read_or_none(path: Path) -> object:
 
 
 def _pairs(
-    job: StitchJob, usable: list[int], gps_N3: Floats, reference: StoredBlock | None
+    job: StitchJob, database: Path, usable: list[int], gps_N3: Floats, reference: StoredBlock | None
 ) -> list[tuple[int, int]]:
     """Return the pairs of photograph numbers to match."""
     xy_N2 = gps_N3[np.array(usable, int) - 1, :2]
@@ -257,10 +246,15 @@ def _pairs(
 
     order = sorted(range(len(usable)), key=when)
     pairs = [(usable[a], usable[b]) for a, b in matching.choose_pairs(xy_N2, order)]
+    unplaced = [n for n, xy_2 in zip(usable, xy_N2, strict=True) if not np.isfinite(xy_2).all()]
+    pairs += alike_pairs(database, unplaced, usable, matching.NEIGHBOURS)
     if reference:
-        across = join.pairs_with(xy_N2 - reference.origin_3[:2], reference, len(job.photos) + 1)
+        first = len(job.photos) + 1
+        across = join.pairs_with(xy_N2 - reference.origin_3[:2], reference, first)
         pairs += [(usable[a], number) for a, number in across]
-    return pairs
+        others = range(first, first + len(reference.photos))
+        pairs += alike_pairs(database, unplaced, others, join.REFERENCES)
+    return sorted(set(pairs))
 
 
 def _best(job: StitchJob, database: Path, work: Path, gps_N3: Floats) -> Candidate:
@@ -270,11 +264,18 @@ def _best(job: StitchJob, database: Path, work: Path, gps_N3: Floats) -> Candida
         models = mapper(database, work / ".mapping", free_focal=free_focal)
         for model in models:
             adjust.refine(model.reconstruction, free_focal=free_focal)
-        candidates += [c for c in (judge(job.photos, model, gps_N3) for model in models) if c is not None]
+        candidates += [c for c in (_judged(job, model, gps_N3) for model in models) if c is not None]
         if max((c.held for c in candidates if not c.why_not), default=0) >= POOR_SHARE * len(job.photos):
             break
     shutil.rmtree(work / ".mapping", ignore_errors=True)
     return choose(candidates)
+
+
+def _judged(job: StitchJob, model: adjust.Model, gps_N3: Floats) -> Candidate | None:
+    if np.isfinite(gps_N3[:, 0]).sum() < MIN_PHOTOS:
+        # What the job stands on will place it.
+        return level(job.photos, model)
+    return judge(job.photos, model, gps_N3)
 
 
 def _joined(job: StitchJob, database: Path, work: Path, gps_N3: Floats, reference: StoredBlock) -> Candidate:
@@ -303,15 +304,6 @@ def _left_out(job: StitchJob, candidate: Candidate, known: dict[str, str]) -> di
         else:
             reasons[photo.file] = "does not overlap the block enough to be tied to it"
     return reasons
-
-
-def _georef(job: StitchJob, candidate: Candidate, reference: StoredBlock | None) -> Georef:
-    if reference:
-        return Georef(how="reference", ce95_m=reference.ce95_m)
-    stated = [p.rtk_std_m for p in job.photos if p.rtk_std_m is not None]
-    rtk_std_m = float(np.median(stated)) if len(stated) == len(job.photos) else None
-    ce95_m = georef.ce95_m(candidate.placement.sigma_m, len(candidate.residuals_m), rtk_std_m)
-    return Georef(how="gps" if rtk_std_m is None else "rtk", ce95_m=round(ce95_m, 3))
 
 
 def _remarks(job: StitchJob) -> tuple[str, ...]:

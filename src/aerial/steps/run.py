@@ -120,7 +120,8 @@ def _stitch(
         # A town may name its nodes and stitch here nevertheless.
         nodes=settings.nodes if settings.engine == "odm" else (),
     )
-    bad = {check.file: "; ".join(check.reasons) for check in checks if not check.ok}
+    used = {photo.file for photo in usable}
+    bad = {check.file: "; ".join(check.reasons) for check in checks if check.file not in used}
     stitch(job, folder, engine=settings.engine, bad=bad, progress=progress)
     done = Survey(
         cell=survey.cell,

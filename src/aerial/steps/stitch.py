@@ -49,9 +49,10 @@ def stitch_folder(
     """
     # Looked at first: photographs take minutes.
     _require_folder(out)
-    checks = check_photos(folder, progress)
+    checks = check_photos(folder, progress, positions)
     photos = usable_photos(checks)
-    bad = {c.file: "; ".join(c.reasons) for c in checks if not c.ok}
+    used = {photo.file for photo in photos}
+    bad = {c.file: "; ".join(c.reasons) for c in checks if c.file not in used}
     job = StitchJob(
         folder=folder,
         photos=photos,
