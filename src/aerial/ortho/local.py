@@ -69,7 +69,9 @@ class LocalEngine:
         effort = effort_of(job.preset)
         surface = build_surface(block, job.folder, grid, work, progress, effort=effort)
         between = monotonic()
-        ortho = build_ortho(block, job.folder, surface.path, grid, work / "ortho.tif", progress)
+        ortho = build_ortho(
+            block, job.folder, surface.path, grid, work / "ortho.tif", progress, effort=effort
+        )
         seconds = solution.seconds_by_stage | {
             "surface": round(between - started, 3),
             "ortho": round(monotonic() - between, 3),
