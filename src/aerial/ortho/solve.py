@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from aerial import geo
 from aerial.codec import read_json, read_record, sha256_file, sha256_json, write_json
 from aerial.errors import AerialError, StitchError
-from aerial.ortho import adjust, features, georef, join, matching
+from aerial.ortho import adjust, features, georef, join, mapped, matching
 from aerial.ortho.anchor import anchor
 from aerial.ortho.archive import StoredBlock, read_archive
 from aerial.ortho.block import Block, BlockPhoto
-from aerial.ortho.judge import Candidate, choose, judge
+from aerial.ortho.judge import Candidate
 from aerial.ortho.keep import keep
+from aerial.ortho.presets import effort_of
 from aerial.progress import Progress
 from aerial.records import Basis, BlockPart, Georef, Photo, PhotoResidual, StitchJob
 from aerial.records.record import record
@@ -28,8 +29,6 @@ Floats = NDArray[np.float64]
 
 VERSION = "2"
 MIN_PHOTOS = 3
-# A block below this share of its photographs is tried again incrementally.
-POOR_SHARE = 0.9
 
 
 @record
@@ -89,24 +88,31 @@ def solve(job: StitchJob, work: Path, progress: Progress) -> tuple[Block, Soluti
         geo.require_same_crs(job.crs, reference.crs)
     crs = reference.crs if reference else job.crs or geo.metric_crs_at(_middle(job.photos))
     clock = _Clock()
+    effort = effort_of(job.preset)
     database = work / "block.db"
     rejected = {p.file: "is not there" for p in job.photos if not (job.folder / p.file).is_file()}
     _open(job, database, inputs, reference)
     numbered = [(n, p) for n, p in enumerate(job.photos, 1) if p.file not in rejected]
     with clock.stage("features"):
-        rejected |= features.extract(database, job.folder, numbered, progress)
+        rejected |= features.extract(database, job.folder, numbered, effort, progress)
     gps_N3 = positions(job.photos, crs)
     with clock.stage("matching"):
         usable = [n for n, p in numbered if p.file not in rejected]
-        matching.match(database, _pairs(job, usable, gps_N3, reference), progress)
+        matching.match(database, _pairs(job, usable, gps_N3, effort.neighbours, reference), progress)
     with clock.stage("adjustment"):
         progress.phase("Adjusting the block", 1)
         if reference:
-            candidate = _joined(job, database, work, gps_N3 - reference.origin_3, reference)
+            joined = _joined(job, database, work, gps_N3 - reference.origin_3, reference)
+            candidate, doubts = mapped.without_doubtful(
+                job.photos, joined, database, gps_N3 - reference.origin_3
+            )
+            others: tuple[Candidate, ...] = ()
         else:
-            candidate = anchor(job.photos, _best(job, database, work, gps_N3), gps_N3)
+            found = mapped.map_photos(job.photos, database, work / ".mapping", gps_N3, effort)
+            candidate = anchor(job.photos, found.main, gps_N3)
+            doubts, others = found.doubts, found.others
         progress.advance()
-    rejected |= _left_out(job, candidate, rejected)
+    rejected |= _left_out(job, candidate, others, doubts, rejected)
     placed = _georef(job, candidate, reference)
     stored = keep(job.photos, candidate, database, work / "block", crs, reference, placed.ce95_m)
     block = block_of(stored)
@@ -121,6 +127,7 @@ def solve(job: StitchJob, work: Path, progress: Progress) -> tuple[Block, Soluti
         height_check=height_check(block, job),
         remarks=_remarks(job),
         seconds_by_stage=clock.seconds,
+        parts=mapped.told(job.photos, (candidate, *others), gps_N3, crs),
     )
     write_json(work / "solution.json", solution)
     return block, solution
@@ -230,7 +237,7 @@ def _open(job: StitchJob, database: Path, inputs: str, reference: StoredBlock | 
 
 
 def _pairs(
-    job: StitchJob, usable: list[int], gps_N3: Floats, reference: StoredBlock | None
+    job: StitchJob, usable: list[int], gps_N3: Floats, neighbours: int, reference: StoredBlock | None
 ) -> list[tuple[int, int]]:
     """Return the pairs of photograph numbers to match."""
     xy_N2 = gps_N3[np.array(usable, int) - 1, :2]
@@ -240,25 +247,11 @@ def _pairs(
         return (photo.taken_at.isoformat() if photo.taken_at else "", photo.file)
 
     order = sorted(range(len(usable)), key=when)
-    pairs = [(usable[a], usable[b]) for a, b in matching.choose_pairs(xy_N2, order)]
+    pairs = [(usable[a], usable[b]) for a, b in matching.choose_pairs(xy_N2, order, neighbours)]
     if reference:
         across = join.pairs_with(xy_N2 - reference.origin_3[:2], reference, len(job.photos) + 1)
         pairs += [(usable[a], number) for a, number in across]
     return pairs
-
-
-def _best(job: StitchJob, database: Path, work: Path, gps_N3: Floats) -> Candidate:
-    free_focal = all(p.focal_px is None for p in job.photos)
-    candidates: list[Candidate] = []
-    for mapper in (adjust.map_globally, adjust.map_incrementally):
-        models = mapper(database, work / ".mapping", free_focal=free_focal)
-        for model in models:
-            adjust.refine(model.reconstruction, free_focal=free_focal)
-        candidates += [c for c in (judge(job.photos, model, gps_N3) for model in models) if c is not None]
-        if max((c.held for c in candidates if not c.why_not), default=0) >= POOR_SHARE * len(job.photos):
-            break
-    shutil.rmtree(work / ".mapping", ignore_errors=True)
-    return choose(candidates)
 
 
 def _joined(job: StitchJob, database: Path, work: Path, gps_N3: Floats, reference: StoredBlock) -> Candidate:
@@ -274,15 +267,29 @@ def _joined(job: StitchJob, database: Path, work: Path, gps_N3: Floats, referenc
     return Candidate(model=model, placement=placement, why_not="")
 
 
-def _left_out(job: StitchJob, candidate: Candidate, known: dict[str, str]) -> dict[str, str]:
+def _left_out(
+    job: StitchJob,
+    candidate: Candidate,
+    others: tuple[Candidate, ...],
+    doubts: dict[int, str],
+    known: dict[str, str],
+) -> dict[str, str]:
     """Return why each photograph is not in the block, but for those that ``known`` explains."""
     reasons = {}
     residuals = dict(zip(candidate.model.numbers, candidate.placement.residual_N, strict=True))
     held = set(candidate.numbers)
+    part_of = {n: (i, part.held) for i, part in enumerate(others, 2) for n in part.numbers}
     for number, photo in enumerate(job.photos, 1):
         if number in held or photo.file in known:
             continue
-        if number in residuals:
+        if number in part_of:
+            part, size = part_of[number]
+            reasons[photo.file] = (
+                f"belongs to part {part} ({size} photographs), which nothing ties to the mosaic"
+            )
+        elif number in doubts:
+            reasons[photo.file] = doubts[number]
+        elif number in residuals:
             reasons[photo.file] = f"stands {residuals[number]:.0f} m away from its own GPS position"
         else:
             reasons[photo.file] = "does not overlap the block enough to be tied to it"
