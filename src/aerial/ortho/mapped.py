@@ -107,8 +107,7 @@ def doubtful(
     rotations_N33 = np.array([adjust.pose_of(model.reconstruction, n).rotation_33 for n in model.numbers])
     pitch_N = [photos[n - 1].gimbal_pitch_deg for n in model.numbers]
     downs_N3 = told_downs(rotations_N33, pitch_N) @ world.rotation_33.T
-    rows = np.array(model.numbers) - 1
-    return false | trust.out_of_line(photos, model.numbers, world.apply(centres_N3), downs_N3, gps_N3[rows])
+    return false | trust.out_of_line(photos, model.numbers, world.apply(centres_N3), downs_N3, gps_N3)
 
 
 def _only(model: adjust.Model, numbers: Sequence[int]) -> adjust.Model:

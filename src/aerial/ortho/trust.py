@@ -33,11 +33,13 @@ MIN_SHARE = 0.5
 MIN_SPREAD = 0.02
 # A gimbal errs by a degree or two, and tells no more than where down is.
 MAX_GIMBAL_DEG = 12.0
-# Faster than any survey flight.
-MAX_SPEED_M_S = 40.0
+# A camera without a position stands where the flight could have been: times are of whole seconds, and
+# no photograph is taken much faster than the flight's own.
+SPEED_FACTOR, SPEED_SLACK_S, SPEED_SLACK_M = 1.5, 1.0, 5.0
 # Positions of one flight drift together; a camera that leaves its neighbours in time by this, and by
-# this many deviations of all others, is where its receiver says or where its ties say, not both.
-JUMP_M, JUMP_SIGMAS = 3.0, 8.0
+# this many times the median of all, is where its receiver says or where its ties say, not both.
+JUMP_M, JUMP_FACTOR = 3.0, 8.0
+MIN_KNOWN = 5
 FLIGHT_GAP_S = 120.0
 
 
@@ -165,78 +167,91 @@ def contradicted(evidence: Evidence, numbers: Iterable[int]) -> dict[int, str]:
 
 
 def out_of_line(
-    photos: Sequence[Photo], numbers: Sequence[int], centres_N3: Floats, downs_N3: Floats, gps_N3: Floats
+    photos: Sequence[Photo], numbers: Sequence[int], centres_N3: Floats, downs_N3: Floats, gps_M3: Floats
 ) -> dict[int, str]:
-    """Return which placed cameras contradict their own flight: gimbal, speed, height, positions around.
+    """Return which placed cameras contradict their own flight: its gimbal, positions, heights or times.
 
-    ``numbers`` names the photographs; the arrays follow it. ``centres_N3`` in the world, ``downs_N3``
-    where each gimbal says that down is (world), ``gps_N3`` NaN where unknown.
+    ``photos`` and ``gps_M3`` (NaN where unknown) are of all photographs, in order of their numbers;
+    ``centres_N3`` and ``downs_N3`` (where each gimbal says that down is), in the world, of ``numbers``.
     """
     reasons: dict[int, str] = {}
     lean_N = np.degrees(np.arccos(np.clip(-downs_N3[:, 2], -1, 1)))
-    for index, number in enumerate(numbers):
-        if photos[number - 1].gimbal_pitch_deg is not None and lean_N[index] > MAX_GIMBAL_DEG:
-            reasons[number] = f"looks {lean_N[index]:.0f} degrees beside what its gimbal says"
-    for flight in _flights(photos, numbers):
-        reasons |= _jumps(photos, numbers, flight, centres_N3, gps_N3)
+    for number, lean_deg in zip(numbers, lean_N, strict=True):
+        if photos[number - 1].gimbal_pitch_deg is not None and lean_deg > MAX_GIMBAL_DEG:
+            reasons[number] = f"looks {lean_deg:.0f} degrees beside what its gimbal says"
+    centre_of = dict(zip(numbers, centres_N3, strict=True))
+    for flight in _flights(photos):
+        held = [row for row in flight if row + 1 in centre_of]
+        reasons |= _jumps(photos, held, np.array([centre_of[row + 1] for row in held]), gps_M3)
+        reasons |= _too_far(photos, flight, centre_of, gps_M3)
     return reasons
 
 
-def _jumps(
-    photos: Sequence[Photo], numbers: Sequence[int], flight: list[int], centres_N3: Floats, gps_N3: Floats
-) -> dict[int, str]:
-    reasons = {}
-    left_N3 = centres_N3[flight] - gps_N3[flight]
-    relative = [photos[numbers[i] - 1].relative_height_m for i in flight]
+def _jumps(photos: Sequence[Photo], flight: list[int], centres_K3: Floats, gps_M3: Floats) -> dict[int, str]:
+    """Return which cameras of a flight leave their positions unlike those taken just before and after."""
+    if len(flight) < MIN_KNOWN:
+        return {}
+    left_K3 = centres_K3 - gps_M3[flight]
+    relative = [photos[row].relative_height_m for row in flight]
     if all(height is not None for height in relative):
-        left_N3[:, 2] = centres_N3[flight, 2] - np.array(relative, float)
-    jump_N, height_N = np.full(len(flight), np.nan), np.full(len(flight), np.nan)
-    for k in range(len(flight)):
-        around = [j for j in range(max(0, k - 3), min(len(flight), k + 4)) if j != k]
-        near_K3 = left_N3[around]
-        if np.isfinite(left_N3[k, :2]).all() and np.isfinite(near_K3[:, :2]).all(axis=1).sum() >= 3:
-            jump_N[k] = np.hypot(*(left_N3[k, :2] - np.nanmedian(near_K3[:, :2], axis=0)))
-        if np.isfinite(left_N3[k, 2]) and np.isfinite(near_K3[:, 2]).sum() >= 3:
-            height_N[k] = abs(left_N3[k, 2] - np.nanmedian(near_K3[:, 2]))
-    for off_N, words in ((jump_N, "beside"), (height_N, "above or below")):
-        known_N = np.isfinite(off_N)
-        if known_N.sum() < 5:
+        left_K3[:, 2] = centres_K3[:, 2] - np.array(relative, float)
+    reasons = {}
+    for columns, words in (([0, 1], "beside"), ([2], "above or below")):
+        off_K = np.full(len(flight), np.nan)
+        for k in range(len(flight)):
+            near_J3 = left_K3[[j for j in range(k - 3, k + 4) if j != k and 0 <= j < len(flight)]][:, columns]
+            near_J3 = near_J3[np.isfinite(near_J3).all(axis=1)]
+            if len(near_J3) >= 3:
+                off_K[k] = np.linalg.norm(left_K3[k, columns] - np.median(near_J3, axis=0))
+        known_K = np.isfinite(off_K)
+        if known_K.sum() < MIN_KNOWN:
             continue
-        limit_m = max(JUMP_M, JUMP_SIGMAS * 1.4826 * float(np.median(off_N[known_N])) / 1.1774)
-        for k in np.flatnonzero(off_N > limit_m).tolist():
-            reasons[numbers[flight[k]]] = (
-                f"stands {off_N[k]:.0f} m {words} where the photographs around it say that it was"
+        limit_m = max(JUMP_M, JUMP_FACTOR * float(np.median(off_K[known_K])))
+        for k in np.flatnonzero(off_K > limit_m).tolist():
+            reasons[flight[k] + 1] = (
+                f"stands {off_K[k]:.0f} m {words} where the photographs around it say that it was"
             )
-    for k in range(len(flight)):
-        fast = [
-            _speed_m_s(photos, numbers, flight[k], flight[j], centres_N3)
-            for j in (k - 1, k + 1)
-            if 0 <= j < len(flight)
-        ]
-        if len(fast) == 2 and min(fast) > MAX_SPEED_M_S:
-            reasons[numbers[flight[k]]] = f"would have been flown to at {min(fast):.0f} m/s"
     return reasons
 
 
-def _speed_m_s(photos: Sequence[Photo], numbers: Sequence[int], a: int, b: int, centres_N3: Floats) -> float:
-    one, two = photos[numbers[a] - 1].taken_at, photos[numbers[b] - 1].taken_at
-    if one is None or two is None:
-        return 0.0
-    # Times are of whole seconds in many files.
-    seconds = abs((two - one).total_seconds()) + 1.0
-    return float(np.linalg.norm(centres_N3[a] - centres_N3[b])) / seconds
+def _too_far(
+    photos: Sequence[Photo], flight: list[int], centre_of: dict[int, Floats], gps_N3: Floats
+) -> dict[int, str]:
+    """Return which cameras without a position stand where their flight could not have been by then."""
+    when = [photos[row].taken_at.timestamp() for row in flight]  # type: ignore[union-attr]  # flights are timed
+    known = [k for k, row in enumerate(flight) if np.isfinite(gps_N3[row, :2]).all()]
+    if len(known) < MIN_KNOWN:
+        return {}
+    moved_K = np.hypot(*np.diff(gps_N3[[flight[k] for k in known], :2], axis=0).T)
+    speed_m_s = float(np.percentile(moved_K / (np.diff([when[k] for k in known]) + SPEED_SLACK_S), 90))
+    reasons = {}
+    for k, row in enumerate(flight):
+        if k in known or row + 1 not in centre_of:
+            continue
+        beside = [
+            max((j for j in known if j < k), default=None),
+            min((j for j in known if j > k), default=None),
+        ]
+        beyond = []
+        for j in (j for j in beside if j is not None):
+            far_m = float(np.hypot(*(centre_of[row + 1][:2] - gps_N3[flight[j], :2])))
+            allowed_m = SPEED_FACTOR * speed_m_s * (abs(when[k] - when[j]) + SPEED_SLACK_S) + SPEED_SLACK_M
+            beyond.append(far_m - allowed_m)
+        if beyond and min(beyond) > 0:
+            reasons[row + 1] = "has no position, and stands where its flight was not at that time"
+    return reasons
 
 
-def _flights(photos: Sequence[Photo], numbers: Sequence[int]) -> list[list[int]]:
-    """Return the indices of photographs of each flight, in order of time; those without time are in none."""
-    timed = [(p.taken_at, i) for i, n in enumerate(numbers) if (p := photos[n - 1]).taken_at is not None]
+def _flights(photos: Sequence[Photo]) -> list[list[int]]:
+    """Return the rows of each flight's photographs, in order of time; what has no time is in none."""
+    timed = [(p.taken_at.timestamp(), row) for row, p in enumerate(photos) if p.taken_at is not None]
     flights: list[list[int]] = []
-    before = None
-    for when, index in sorted(timed, key=lambda item: (item[0].timestamp(), item[1])):
-        if before is None or (when - before).total_seconds() > FLIGHT_GAP_S:
+    before_s = -np.inf
+    for when_s, row in sorted(timed):
+        if when_s - before_s > FLIGHT_GAP_S:
             flights.append([])
-        flights[-1].append(index)
-        before = when
+        flights[-1].append(row)
+        before_s = when_s
     return flights
 
 
