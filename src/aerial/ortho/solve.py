@@ -263,7 +263,8 @@ def _judged(job: StitchJob, model: adjust.Model, gps_N3: Floats) -> Candidate | 
 
 
 def _joined(job: StitchJob, database: Path, work: Path, gps_N3: Floats, reference: StoredBlock) -> Candidate:
-    model = join.map_onto(database, reference, len(job.photos) + 1, work / ".mapping")
+    found = matching.lenses(job.photos)
+    model = join.map_onto(database, reference, len(job.photos) + 1, work / ".mapping", found)
     shutil.rmtree(work / ".mapping", ignore_errors=True)
     if model is None or len(model.numbers) < MIN_PHOTOS:
         raise StitchError(
