@@ -267,7 +267,8 @@ def _pairs(
 
 
 def _joined(job: StitchJob, database: Path, work: Path, gps_N3: Floats, reference: StoredBlock) -> Candidate:
-    model = join.map_onto(database, reference, len(job.photos) + 1, work / ".mapping")
+    found = matching.lenses(job.photos)
+    model = join.map_onto(database, reference, len(job.photos) + 1, work / ".mapping", found)
     shutil.rmtree(work / ".mapping", ignore_errors=True)
     if model is None or len(model.numbers) < MIN_PHOTOS:
         raise StitchError(
