@@ -92,7 +92,9 @@ class LocalEngine:
         surface = build_surface(block, job.folder, grid, work, progress, effort=effort)
         originals.require()
         between = monotonic()
-        ortho = build_ortho(block, job.folder, surface.path, grid, work / "ortho.tif", progress)
+        ortho = build_ortho(
+            block, job.folder, surface.path, grid, work / "ortho.tif", progress, effort=effort
+        )
         originals.require()
         seconds = solution.seconds_by_stage | {
             "surface": round(between - started, 3),

@@ -133,7 +133,9 @@ def _chart(checks: Sequence[PhotoCheck], plan: Plan | None) -> _Chart | None:
     )
     xy_N2 = in_frame(frame, places)
     low_2, high_2 = xy_N2.min(axis=0), xy_N2.max(axis=0)
-    around = max(_AROUND * float(max(high_2 - low_2)), 20.0)
+    heights = [check.photo.relative_height_m or 0.0 for check in checks if check.ok and check.photo]
+    # A photograph shows ground beside itself too, about two thirds of its height to either side.
+    around = max(_AROUND * float(max(high_2 - low_2)), 0.6 * float(np.median(heights or [0.0])), 20.0)
     return _Chart(frame=frame, low_2=low_2 - around, high_2=high_2 + around)
 
 

@@ -70,9 +70,11 @@ def _along_lines(steps_S2: Floats) -> NDArray[np.bool_] | None:
     """Return which steps lead along the lines; None where there are no lines."""
     length_S = np.hypot(*steps_S2.T)
     course_S = np.degrees(np.arctan2(*steps_S2.T)) % 180
-    looked = np.where(length_S > _STEP_M, length_S, 0.0)
-    if not looked.any():
+    moved_S = length_S > _STEP_M
+    if not moved_S.any():
         return None
+    # One long step, where the camera was off, tells no more of a direction than others.
+    looked = np.where(moved_S, np.minimum(length_S, 2 * np.median(length_S[moved_S])), 0.0)
     first_S = _main_direction(course_S, looked)
     others = np.where(first_S, 0.0, looked)
     second_S = _main_direction(course_S, others) if others.any() else first_S

@@ -1,12 +1,13 @@
 """What of a plan's ground the photographs cover, and which of its places must be flown again.
 
 Ground is covered where it is on as many photographs as are needed: eight tenths of those on which the
-plan puts it, and three, where the plan has so many. So overlaps of 80 and 70 % bear the loss of single
-photographs but not of a line, and those of 60 and 30 % bear no loss. Only sorties that were flown count:
-ground that is on the photographs of others alone is not missing yet.
+overlaps that were asked put it, and three, where they put it on so many. So overlaps of 80 and 70 % bear
+the loss of single photographs but not of a line, and those of 60 and 30 % bear no loss. Only sorties that
+were flown count: ground that is on the photographs of others alone is not missing yet.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -97,7 +98,9 @@ def judge_cover(plan: Plan, photos: Sequence[Photo], *, ground: Ground | None = 
             "No usable photograph with a position lies over the plan.",
             hint="Give the photographs of its flight; aerial photos geotag gives them positions.",
         )
-    planned, taken = planned_views(site, margin=_MARGIN), taken_views(site, located)
+    # What a level plan owes on a hill that it does not know is what it thought; the hill is in ``taken``.
+    planned = planned_views(replace(site, ground=None), margin=_MARGIN)
+    taken = taken_views(site, located)
     area = shapely.union_all([geo.reproject(part, geo.WGS84, site.frame) for part in plan.area])
     shapely.prepare(area)
     outside = {
@@ -115,6 +118,7 @@ def judge_cover(plan: Plan, photos: Sequence[Photo], *, ground: Ground | None = 
     cells = cells_of(site, area)
     flown_N = np.array([point.sortie not in unflown for point in site.points])
     promised_HW = count([ring for ring, on in zip(planned.rings, flown_N, strict=True) if on], cells)
+    promised_HW = np.minimum(promised_HW, _asked_views(plan)).astype(np.uint16)
     seen_HW = count(taken.rings, cells)
     needed_HW = np.maximum(
         np.ceil(_NEEDED_SHARE * promised_HW - 1e-9), np.minimum(promised_HW, _NEEDED_VIEWS)
@@ -142,6 +146,13 @@ def judge_cover(plan: Plan, photos: Sequence[Photo], *, ground: Ground | None = 
             *judge_flight(site, taken, located, outside),
         ),
     )
+
+
+def _asked_views(plan: Plan) -> int:
+    """Return on how many photographs the overlaps that were asked put ground, at the least."""
+    asked = plan.parameters
+    front, side = (int(1 / (1 - share) + 1e-6) for share in (asked.overlap_front, asked.overlap_side))
+    return front * side
 
 
 def _missing(
@@ -236,21 +247,31 @@ def _gaps(
         left, top, width, height = (int(n) for n in stats[label, :4])
         window = (slice(top, top + height), slice(left, left + width))
         mask_HW = labels_HW[window] == label
-        # Twice as fine, so that the outline runs along the cells' borders and not through their centres.
-        fine_HW = np.pad(np.kron(mask_HW, np.ones((2, 2))).astype(np.uint8), 1)
-        (outline, *_), _ = cv2.findContours(fine_HW, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-        at_K2 = (outline[:, 0].astype(float) - 0.5) / 2 + [left, top]
         views_HW = np.where(mask_HW, seen_HW[window], np.iinfo(np.uint16).max)
         worst = np.unravel_index(views_HW.argmin(), views_HW.shape)
         found.append(
             Gap(
-                outline=_lonlat(cells.origin_2 + at_K2 * cells.cell_m, frame),
+                outline=_outline(mask_HW, (left, top), cells, frame),
                 area_m2=float(mask_HW.sum()) * cells.cell_m**2,
                 views=int(views_HW[worst]),
                 needed=int(needed_HW[window][worst]),
             )
         )
     return tuple(sorted(found, key=lambda gap: -gap.area_m2))
+
+
+def _outline(mask_HW: NDArray[np.bool_], corner: tuple[int, int], cells: Cells, frame: str) -> Polygon:
+    """Return the outline of connected cells, row by row of boxes."""
+    cell_m = cells.cell_m
+    low_2 = cells.origin_2 + np.array(corner) * cell_m
+    edges_HW = np.diff(np.pad(mask_HW.astype(np.int8), ((0, 0), (1, 1))), axis=1)
+    rows, starts = np.nonzero(edges_HW == 1)
+    _, ends = np.nonzero(edges_HW == -1)
+    x0, x1, y0 = low_2[0] + starts * cell_m, low_2[0] + ends * cell_m, low_2[1] + rows * cell_m
+    whole = shapely.union_all(shapely.box(x0, y0, x1, y0 + cell_m), grid_size=cell_m * 1e-6)
+    outline: Polygon
+    (outline,) = shapely.get_parts(geo.reproject(whole, frame, geo.WGS84)).tolist()
+    return outline
 
 
 def _lonlat(ring: Floats, frame: str) -> Polygon:
@@ -280,10 +301,10 @@ def _cover_findings(
             )
         )
     if gaps:
-        blind, worst = sum(gap.views == 0 for gap in gaps), gaps[0]
+        worst = min(gaps, key=lambda gap: (gap.views / gap.needed, -gap.area_m2))
         text = f"{1 - share:.1%} of the planned ground is on too few photographs: {len(gaps)} gap(s), "
-        text += f"the largest of {worst.area_m2:.0f} m² with {worst.views} of {worst.needed} views"
-        text += f"; {blind} hold(s) ground on none." if blind else "."
+        text += f"the largest of {gaps[0].area_m2:.0f} m², the worst with {worst.views or 'none'} of the "
+        text += f"{worst.needed} views that are needed."
         hint = f"Fly {len(again)} place(s) again before leaving: --refly OUT writes the plan."
         found.append(Finding(level="warn", code="gap", message=text, hint=hint))
     else:
