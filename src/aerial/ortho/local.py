@@ -1,9 +1,10 @@
 """The engine that needs nothing but this machine: COLMAP's mapper, our own surface and ortho."""
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic
+
+from shapely.geometry import Point, box
 
 from aerial import geo
 from aerial.codec import read_record, sha256_file, write_json
@@ -11,6 +12,7 @@ from aerial.errors import InputError, PhotoError, StitchError
 from aerial.ortho import room, seal
 from aerial.ortho.block import Block
 from aerial.ortho.cover import grid_for, photo_gsd_m
+from aerial.ortho.gcp import read_control
 from aerial.ortho.originals import Originals
 from aerial.ortho.presets import effort_of
 from aerial.ortho.rectify import OrthoResult, build_ortho
@@ -18,7 +20,8 @@ from aerial.ortho.solve import Solution, solve
 from aerial.ortho.stand import why_not
 from aerial.ortho.surface import SurfaceResult, build_surface
 from aerial.progress import Progress
-from aerial.raster.grid import bounds
+from aerial.raster.grid import Grid, bounds
+from aerial.raster.read import open_raster
 from aerial.records import FileRef, Finding, HeightsQuality, Mosaic, StitchJob, StitchQuality
 
 # What may leave the bureau.
@@ -68,16 +71,7 @@ class LocalEngine:
                     hint="Give the output folder of `aerial stitch --engine local` as --previous.",
                 )
             )
-        if job.previous and (away_m := _away_m(job, job.previous)) > OTHER_PLACE_M:
-            findings.append(
-                Finding(
-                    level="fail",
-                    code="other_place",
-                    message=f"{job.previous} is of another place: the nearest photograph is "
-                    f"{away_m / 1000:.1f} km away from it.",
-                    hint="Give the mosaic of the same cell as --previous, or stitch without it.",
-                )
-            )
+        findings += _beside(job)
         return findings
 
     def stitch(self, job: StitchJob, work: Path, progress: Progress) -> Mosaic:
@@ -142,17 +136,43 @@ def _forget_changed(job: StitchJob, work: Path, originals: Originals) -> None:
     originals.require()
 
 
-def _away_m(job: StitchJob, previous: Path) -> float:
-    """Return how far the nearest photograph is from the extent of a mosaic, 0 where nobody can tell."""
+def _beside(job: StitchJob) -> list[Finding]:
+    """Return what is wrong with the files that a job names beside its photographs: unreadable, elsewhere."""
+    findings, grids = [], []
     try:
-        grid = read_record(Mosaic, previous / "mosaic.json").grid
-    except InputError:
-        return 0.0
-    placed = [geo.from_lonlat(grid.crs, photo.at) for photo in job.photos if photo.at is not None]
-    x0, y0, x1, y1 = bounds(grid)
-    return min(
-        (math.hypot(max(x0 - x, x - x1, 0.0), max(y0 - y, y - y1, 0.0)) for x, y in placed), default=0.0
-    )
+        if job.gcp:
+            read_control(job.gcp, job.photos)
+        if job.reference_ortho:
+            grids.append((job.reference_ortho, open_raster(job.reference_ortho).grid))
+    except InputError as error:
+        findings.append(Finding(level="fail", code="beside", message=str(error), hint=error.hint))
+    if job.previous and (job.previous / "mosaic.json").is_file():
+        grids.append((job.previous, read_record(Mosaic, job.previous / "mosaic.json").grid))
+    for path, grid in grids:
+        away_m = _away_m(job, grid)
+        if away_m > OTHER_PLACE_M:
+            findings.append(
+                Finding(
+                    level="fail",
+                    code="other_place",
+                    message=f"{path} is of another place: the nearest photograph is {away_m / 1000:.1f} km "
+                    "away from it.",
+                    hint="Give the one of the same place, or leave it out.",
+                )
+            )
+    return findings
+
+
+def _away_m(job: StitchJob, grid: Grid) -> float:
+    """Return how far the nearest photograph is from the extent of a mosaic, 0 where nobody can tell."""
+    outline = box(*bounds(grid)).segmentize(max(grid.width_px, grid.height_px) * abs(grid.affine[0]) / 10)
+    distances = []
+    for at in (photo.at for photo in job.photos if photo.at is not None):
+        crs = geo.metric_crs_at(at)
+        distances.append(geo.reproject(outline, grid.crs, crs).distance(Point(geo.from_lonlat(crs, at))))
+        if distances[-1] == 0:
+            break
+    return min(distances, default=0.0)
 
 
 def _gsd_m(job: StitchJob, block: Block) -> float:

@@ -147,7 +147,7 @@ def _parts(quality: StitchQuality, _: Mosaic) -> Figure | None:
     outside = sum(len(part.files) for part in quality.parts if not part.in_mosaic)
     return Figure(
         name="Parts",
-        value="one" if len(quality.parts) == 1 else f"{len(quality.parts)}; {outside} photographs outside",
+        value="one" if len(quality.parts) == 1 else f"{len(quality.parts)}; outside: {outside} photograph(s)",
         limit="one",
         level="good" if len(quality.parts) == 1 else "look",
         meaning="Photographs that fit together, but not to the mosaic, make a part of their own.",

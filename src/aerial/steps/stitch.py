@@ -48,7 +48,10 @@ def stitch_folder(
         The rest as ``stitch``.
     """
     # Looked at first: photographs take minutes.
+    made = not out.exists()
     _require_folder(out)
+    if made:
+        out.rmdir()
     checks = check_photos(folder, progress, positions)
     photos = usable_photos(checks)
     used = {photo.file for photo in photos}
@@ -94,17 +97,23 @@ def stitch(
         raise InputError(
             f"{out} is the reference itself, which is never rewritten.", hint="Give another folder as --out."
         )
+    chosen: StitchEngine = plugins.load("aerial.stitch_engines", engine)()
+    fresh = not stitched.begun(out)
+    if fresh:
+        # Before anything is made: what is refused leaves no trace.
+        _refuse(chosen, job, progress)
     _require_folder(out)
     with locked(out), _room_told(out):
         stitched.sweep(out)
         # What a killed run had whole comes first, whatever it was made of: half of it may lie in
         # ``out`` already, in the place of the mosaic before.
         stitched.hand_over(out)
-        return _stitch(job, out, engine, bad or {}, progress)
+        return _stitch(chosen, job, out, bad or {}, progress, checked=fresh)
 
 
-def _stitch(job: StitchJob, out: Path, engine: str, bad: dict[str, str], progress: Progress) -> StitchQuality:
-    chosen: StitchEngine = plugins.load("aerial.stitch_engines", engine)()
+def _stitch(
+    chosen: StitchEngine, job: StitchJob, out: Path, bad: dict[str, str], progress: Progress, *, checked: bool
+) -> StitchQuality:
     originals = Originals(job.folder, job.photos)
     inputs = _inputs(chosen, job)
     done = stitched.known(out, inputs)
@@ -112,7 +121,8 @@ def _stitch(job: StitchJob, out: Path, engine: str, bad: dict[str, str], progres
         stitched.clear(out)
         progress.say(f"{out} holds this very mosaic already.")
         return done
-    _refuse(chosen, job, progress)
+    if not checked:
+        _refuse(chosen, job, progress)
     work = out / JOURNAL
     work.mkdir(exist_ok=True)
     mosaic = chosen.stitch(job, work, progress)

@@ -42,6 +42,11 @@ def sweep(out: Path) -> None:
         _remove(leftover)
 
 
+def begun(out: Path) -> bool:
+    """Tell whether ``out`` holds a mosaic, or one that waits to be handed over."""
+    return (out / "mosaic.json").exists() or (out / JOURNAL / READY).exists()
+
+
 def known(out: Path, inputs: str) -> StitchQuality | None:
     """Return the quality of the mosaic in ``out``, if it is whole and was made of ``inputs``."""
     if not (out / "mosaic.json").is_file():
