@@ -18,6 +18,11 @@ NOT_ALONE = {
     "drone_sites",
     "machine",
     "model_card",
+    "stitch_peers",
+    "stitch_roofs",
+    "stitch_run",
+    "stitch_table",
+    "stitch_truth",
     "true_towns",
 }
 

@@ -148,7 +148,7 @@ def test_a_flight_that_follows_hills_loses_nothing_to_its_heights(real_data: Pat
             model=None,
             rtk_std_m=None,
         )
-        entries.append(_Entry(photo=photo, content=content, bad=[], remarks=[]))
+        entries.append(_Entry(photo=photo, size_bytes=1, content=content, bad=[], remarks=[]))
     for rule in (_judge_alone, _judge_places, _judge_heights, _judge_sharpness, _judge_repeats):
         rule(entries)
     bad = [entry for entry in entries if entry.bad]

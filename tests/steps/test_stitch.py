@@ -15,6 +15,7 @@ from aerial.progress import SILENT, Progress
 from aerial.raster.grid import Grid
 from aerial.raster.write import write_cog
 from aerial.records import FileRef, Finding, Georef, Mosaic, Photo, StitchJob, StitchQuality
+from aerial.steps import stitch as step
 from aerial.steps.stitch import stitch
 from aerial.workspace import locked
 
@@ -74,6 +75,8 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> type[FakeEngine]:
     """A fake in the place of the local engine."""
     monkeypatch.setattr(plugins, "load", _load)
     monkeypatch.setattr(FakeEngine, "runs", [])
+    # Its block is none that the page could draw.
+    monkeypatch.setattr(step, "write_page", lambda target, *_: target.write_text("page"))
     return FakeEngine
 
 
@@ -188,6 +191,7 @@ def test_an_old_mosaic_never_stands_beside_new_pixels(
         "inputs.json",
         "mosaic.json",
         "ortho.tif",
+        "quality.html",
         "quality.json",
     ]
 

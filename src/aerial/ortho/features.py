@@ -18,7 +18,9 @@ import pycolmap
 from numpy.typing import NDArray
 from PIL import Image
 
-from aerial.ortho.presets import Effort
+from aerial.errors import PhotoError
+from aerial.ortho import room, seal
+from aerial.ortho.presets import QUALITY, Effort
 from aerial.progress import Progress
 from aerial.records import Photo
 
@@ -27,6 +29,8 @@ from aerial.records import Photo
 WORKING_EDGE_PX = 2000
 THREADS = 2
 _AT_ONCE = 8
+# A photograph in grey, and its features in the database and its write-ahead log.
+_MOST_BYTES = WORKING_EDGE_PX**2 + 3 * QUALITY.max_features * 152
 _LOG = logging.getLogger(__name__)
 
 # COLMAP logs every step to stderr; the library never prints.
@@ -76,6 +80,10 @@ def extract(
 
     Returns:
         For each file that cannot be used, the reason.
+
+    Raises:
+        PhotoError: a photograph is not there.
+        StitchError: the disk is full.
     """
     unusable: dict[str, str] = {}
     progress.phase("Finding features", len(photos))
@@ -84,6 +92,8 @@ def extract(
             some = photos[start : start + _AT_ONCE]
             with pycolmap.Database.open(database) as opened:
                 todo = [(n, p) for n, p in some if not opened.exists_descriptors(n)]
+            # COLMAP ends the whole process where it finds the disk full.
+            room.require_free(database.parent, len(todo) * _MOST_BYTES, "finding features")
             with ThreadPoolExecutor(THREADS) as pool:
                 reasons = list(pool.map(lambda item: _stage(folder, Path(scratch), *item), todo))
             unusable |= {p.file: why for (_, p), why in zip(todo, reasons, strict=True) if why}
@@ -93,6 +103,7 @@ def extract(
                 _extract(database, Path(scratch), names, octave, effort.max_features)
             for number, _ in good:
                 (Path(scratch) / image_name(number)).unlink()
+            seal.seal(database)
             progress.advance(len(some))
     return unusable
 
@@ -109,10 +120,17 @@ def first_octave(photo: Photo, effort: Effort) -> int:
 def _stage(folder: Path, scratch: Path, number: int, photo: Photo) -> str:
     try:
         grey_HW = read_grey(folder / photo.file, photo)
+    except FileNotFoundError as exc:
+        raise PhotoError(
+            f"{folder / photo.file} is not there any more.",
+            hint="Put the originals back (the memory card, the share), then run the same command again: it "
+            "goes on where it stopped.",
+        ) from exc
     except (OSError, SyntaxError, ValueError) as exc:
         _LOG.info("%s: %s", photo.file, exc)
         return f"cannot be read: {exc}"
-    cv2.imwrite(str(scratch / image_name(number)), grey_HW)
+    # Not cv2.imwrite: it cannot open Chinese paths on Windows, and says nothing of a full disk.
+    cv2.imencode(".bmp", grey_HW)[1].tofile(scratch / image_name(number))
     return ""
 
 

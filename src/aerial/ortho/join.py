@@ -59,15 +59,14 @@ def write_reference_features(database: Path, reference: StoredBlock, folder: Pat
 def pairs_with(xy_N2: Floats, reference: StoredBlock, first: int) -> list[tuple[int, int]]:
     """Return (new index, reference number) of photographs that may share ground.
 
-    ``xy_N2`` in the reference's frame, NaN where unknown: such a photograph is tried with all.
+    ``xy_N2`` in the reference's frame, NaN where unknown: such a photograph gets none here.
     """
     centres_M2 = np.array([photo.pose.centre_3[:2] for photo in reference.photos])
     pairs = []
     for index, xy_2 in enumerate(xy_N2):
-        if np.isfinite(xy_2).all():
-            nearest = np.argsort(np.hypot(*(centres_M2 - xy_2).T), kind="stable")[:REFERENCES]
-        else:
-            nearest = np.arange(len(centres_M2))
+        if not np.isfinite(xy_2).all():
+            continue
+        nearest = np.argsort(np.hypot(*(centres_M2 - xy_2).T), kind="stable")[:REFERENCES]
         pairs += [(index, first + int(other)) for other in nearest]
     return pairs
 

@@ -1,24 +1,32 @@
 """The engine that needs nothing but this machine: COLMAP's mapper, our own surface and ortho."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic
 
+from aerial import geo
 from aerial.codec import read_record, sha256_file, write_json
-from aerial.errors import InputError
+from aerial.errors import InputError, PhotoError, StitchError
+from aerial.ortho import room, seal
 from aerial.ortho.block import Block
 from aerial.ortho.cover import grid_for, photo_gsd_m
+from aerial.ortho.originals import Originals
 from aerial.ortho.presets import effort_of
 from aerial.ortho.rectify import OrthoResult, build_ortho
-from aerial.ortho.solve import MIN_PHOTOS, Solution, solve
+from aerial.ortho.solve import Solution, solve
+from aerial.ortho.stand import why_not
 from aerial.ortho.surface import SurfaceResult, build_surface
 from aerial.progress import Progress
+from aerial.raster.grid import bounds
 from aerial.records import FileRef, Finding, HeightsQuality, Mosaic, StitchJob, StitchQuality
 
 # What may leave the bureau.
 FINEST_GSD_M = 0.05
 # A repeat survey takes the reference's pixel size unless its photographs are this much coarser.
 SAME_GSD = 1.25
+# Receivers err by metres, rarely by tens; a mosaic farther away is not of the same cell.
+OTHER_PLACE_M = 500.0
 
 
 class LocalEngine:
@@ -29,17 +37,19 @@ class LocalEngine:
 
     def check(self, job: StitchJob) -> Sequence[Finding]:
         """Return what speaks against the job, without doing it."""
-        findings = []
-        placed = sum(p.at is not None for p in job.photos)
-        if placed < MIN_PHOTOS:
-            findings.append(
-                Finding(
-                    level="fail",
-                    code="positions",
-                    message=f"{placed} of {len(job.photos)} photographs say where they were taken.",
-                    hint="Give at least three photographs with GPS in their EXIF.",
-                )
+        findings = [
+            Finding(
+                level="fail",
+                code="not_used",
+                message=f"The local engine has no use for {what}.",
+                hint="Leave it out, or choose --engine odm.",
             )
+            for what, given in (("a node", job.nodes), ("options of a node", job.options))
+            if given
+        ]
+        refused = why_not(job)
+        if refused:
+            findings.append(Finding(level="fail", code="positions", message=refused[0], hint=refused[1]))
         if job.photos and all(p.focal_px is None for p in job.photos):
             findings.append(
                 Finding(
@@ -58,18 +68,38 @@ class LocalEngine:
                     hint="Give the output folder of `aerial stitch --engine local` as --previous.",
                 )
             )
+        if job.previous and (away_m := _away_m(job, job.previous)) > OTHER_PLACE_M:
+            findings.append(
+                Finding(
+                    level="fail",
+                    code="other_place",
+                    message=f"{job.previous} is of another place: the nearest photograph is "
+                    f"{away_m / 1000:.1f} km away from it.",
+                    hint="Give the mosaic of the same cell as --previous, or stitch without it.",
+                )
+            )
         return findings
 
     def stitch(self, job: StitchJob, work: Path, progress: Progress) -> Mosaic:
-        """Stitch the photographs of ``job``; ``work`` is the journal."""
-        block, solution = solve(job, work, progress)
+        """Stitch the photographs of ``job``; ``work`` is the journal.
+
+        Raises:
+            StitchError: the photographs do not make one block, or the disk has no room for it.
+            PhotoError: a photograph vanished or changed meanwhile.
+        """
+        effort = effort_of(job.preset)
+        work.mkdir(parents=True, exist_ok=True)
+        room.require_room(job, effort, work)
+        originals = Originals(job.folder, job.photos)
+        block, solution = _solved(job, work, originals, progress)
         gsd = _gsd_m(job, block)
         grid = grid_for(block, gsd)
         started = monotonic()
-        effort = effort_of(job.preset)
         surface = build_surface(block, job.folder, grid, work, progress, effort=effort)
+        originals.require()
         between = monotonic()
         ortho = build_ortho(block, job.folder, surface.path, grid, work / "ortho.tif", progress)
+        originals.require()
         seconds = solution.seconds_by_stage | {
             "surface": round(between - started, 3),
             "ortho": round(monotonic() - between, 3),
@@ -82,6 +112,45 @@ class LocalEngine:
             georef=solution.georef,
             block=_ref(work, work / "block" / "block.json"),
         )
+
+
+def _solved(job: StitchJob, work: Path, originals: Originals, progress: Progress) -> tuple[Block, Solution]:
+    """Return the block of photographs that stayed what they were while it was made."""
+    try:
+        solved = solve(job, work, progress)
+    except (StitchError, PhotoError):
+        _forget_changed(job, work, originals)
+        raise
+    except RuntimeError:
+        # COLMAP does not say that the disk is full.
+        room.require_free(work, 0, "adjusting the block")
+        raise
+    _forget_changed(job, work, originals)
+    return solved
+
+
+def _forget_changed(job: StitchJob, work: Path, originals: Originals) -> None:
+    """Drop what may have been made of other photographs than the job's, and name those."""
+    changed = set(originals.changed())
+    if not changed:
+        return
+    (work / "solution.json").unlink(missing_ok=True)
+    if (work / "block.db").exists():
+        seal.forget(work / "block.db", (n for n, p in enumerate(job.photos, 1) if p.file in changed))
+    originals.require()
+
+
+def _away_m(job: StitchJob, previous: Path) -> float:
+    """Return how far the nearest photograph is from the extent of a mosaic, 0 where nobody can tell."""
+    try:
+        grid = read_record(Mosaic, previous / "mosaic.json").grid
+    except InputError:
+        return 0.0
+    placed = [geo.from_lonlat(grid.crs, photo.at) for photo in job.photos if photo.at is not None]
+    x0, y0, x1, y1 = bounds(grid)
+    return min(
+        (math.hypot(max(x0 - x, x - x1, 0.0), max(y0 - y, y - y1, 0.0)) for x, y in placed), default=0.0
+    )
 
 
 def _gsd_m(job: StitchJob, block: Block) -> float:

@@ -12,6 +12,7 @@ from aerial import geo
 from aerial.ortho import adjust, trust
 from aerial.ortho.judge import Candidate, choose, judge, told_downs
 from aerial.ortho.presets import Effort
+from aerial.ortho.unplaced import level
 from aerial.records import BlockPart, Photo
 
 Floats = NDArray[np.float64]
@@ -78,7 +79,7 @@ def _sound(
         if len(piece) < len(model.numbers):
             adjust.refine(part.reconstruction, free_focal=free_focal)
         doubts: dict[int, str] = {}
-        candidate = judge(photos, part, gps_N3)
+        candidate = _judged(photos, part, gps_N3)
         for _ in range(MAX_ROUNDS):
             false = doubtful(photos, part, database, gps_N3, candidate)
             if not false or len(part.numbers) - len(false) < adjust.MIN_MODEL:
@@ -86,10 +87,17 @@ def _sound(
             doubts |= false
             part = _only(part, [n for n in part.numbers if n not in false])
             adjust.refine(part.reconstruction, free_focal=free_focal)
-            candidate = judge(photos, part, gps_N3)
+            candidate = _judged(photos, part, gps_N3)
         if candidate is not None:
             found.append((candidate, doubts))
     return found
+
+
+def _judged(photos: Sequence[Photo], model: adjust.Model, gps_N3: Floats) -> Candidate | None:
+    if np.isfinite(gps_N3[:, 0]).sum() < adjust.MIN_MODEL:
+        # What the job stands on will place it.
+        return level(photos, model)
+    return judge(photos, model, gps_N3)
 
 
 def doubtful(

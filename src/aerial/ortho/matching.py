@@ -9,7 +9,8 @@ import pycolmap
 from numpy.typing import NDArray
 
 from aerial.codec import replacing
-from aerial.ortho.features import THREADS, image_name, working_size
+from aerial.ortho import room, seal
+from aerial.ortho.features import MAX_FEATURES, THREADS, image_name, working_size
 from aerial.progress import Progress
 from aerial.records import Photo
 
@@ -19,6 +20,8 @@ Floats = NDArray[np.float64]
 FOLLOWERS = 3
 SEED = 20
 _AT_ONCE = 200
+# Matches and verified matches of a pair, eight bytes each, in the database and its write-ahead log.
+_MOST_BYTES = 4 * 8 * MAX_FEATURES
 # A 24 mm (35 mm equivalent) lens, which most survey drones carry; only where no photograph says.
 _USUAL_FOCAL_PER_EDGE = 24 / 36
 
@@ -112,7 +115,11 @@ def choose_pairs(xy_N2: Floats, order: Sequence[int], neighbours: int) -> list[t
 
 
 def match(database: Path, pairs: Sequence[tuple[int, int]], progress: Progress) -> None:
-    """Match and verify pairs of photograph *numbers*; those that the database holds are skipped."""
+    """Match and verify pairs of photograph *numbers*; those that the database holds are skipped.
+
+    Raises:
+        StitchError: the disk is full.
+    """
     matching = pycolmap.FeatureMatchingOptions()
     matching.use_gpu = False
     matching.num_threads = THREADS
@@ -124,6 +131,8 @@ def match(database: Path, pairs: Sequence[tuple[int, int]], progress: Progress) 
     progress.phase("Matching photographs", len(pairs))
     for start in range(0, len(pairs), _AT_ONCE):
         some = pairs[start : start + _AT_ONCE]
+        # COLMAP ends the whole process where it finds the disk full.
+        room.require_free(database.parent, len(some) * _MOST_BYTES, "matching")
         listing.write_text("".join(f"{image_name(a)} {image_name(b)}\n" for a, b in some))
         pycolmap.match_image_pairs(
             database,
@@ -132,5 +141,6 @@ def match(database: Path, pairs: Sequence[tuple[int, int]], progress: Progress) 
             verification_options=verification,
             device=pycolmap.Device.cpu,
         )
+        seal.seal(database)
         progress.advance(len(some))
     listing.unlink(missing_ok=True)

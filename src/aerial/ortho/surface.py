@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from aerial.camera import footprint, project
-from aerial.codec import replacing, sha256_json
+from aerial.codec import sha256_json
 from aerial.errors import StitchError
-from aerial.ortho import cover, fuse, stereo
+from aerial.ortho import cover, fuse, seal, stereo
 from aerial.ortho.block import Block
+from aerial.ortho.originals import mark
 from aerial.ortho.pictures import Pictures
 from aerial.ortho.presets import QUALITY, Effort
 from aerial.progress import Progress
@@ -121,8 +122,8 @@ def _match_all(
         if box is None:
             return None
         row, column, height, width = box
-        path = store / f"{_key(block, pair, grid, box, step)}.npy"
-        if not (path.is_file() and _coarse_path(path).is_file()):
+        path = store / f"{_key(block, folder, pair, grid, box, step)}.npy"
+        if not (seal.is_whole(path) and seal.is_whole(_coarse_path(path))):
             left, right = (
                 stereo.View(grey_HW=pictures[i], camera=pictures.camera(i), pose=block.photos[i].pose)
                 for i in (pair.left, pair.right)
@@ -174,8 +175,7 @@ def _lay_levels(
         )
     both_HW = np.where(np.isfinite(middle_HW), middle_HW, coarse_HW)
     for target, map_HW in ((_coarse_path(path), both_HW), (path, fine_HW)):
-        with replacing(target) as part, part.open("wb") as file:
-            np.save(file, map_HW)
+        seal.save_array(target, map_HW)
 
 
 def _coarse_path(path: Path) -> Path:
@@ -183,11 +183,23 @@ def _coarse_path(path: Path) -> Path:
 
 
 def _key(
-    block: Block, pair: cover.StereoPair, grid: Grid, box: tuple[int, int, int, int], step: float
+    block: Block,
+    folder: Path,
+    pair: cover.StereoPair,
+    grid: Grid,
+    box: tuple[int, int, int, int],
+    step: float,
 ) -> str:
-    # A map is good only for these photographs, poses and cells.
+    # A map is good only for these photographs, poses and cells. By size and time, lest one that was
+    # made of a file put there by mistake is taken once the original is back.
     photos = [
-        [p.file, repr(p.camera), p.pose.rotation_33.tolist(), p.pose.centre_3.tolist()]
+        [
+            p.file,
+            *mark(folder / p.file),
+            repr(p.camera),
+            p.pose.rotation_33.tolist(),
+            p.pose.centre_3.tolist(),
+        ]
         for p in (block.photos[pair.left], block.photos[pair.right])
     ]
     return sha256_json([VERSION, step, list(grid.affine), list(box), block.origin_3.tolist(), photos])[:24]
@@ -236,7 +248,13 @@ def _fuse_all(block: Block, grid: Grid, maps: list[_HeightMap], target: Path, pr
     ]
     progress.phase("Joining heights", len(tiles))
     with CogWriter(
-        target, grid, bands=2, dtype="float32", nodata=NODATA, descriptions=("height_m", "spread_m")
+        target,
+        grid,
+        bands=2,
+        dtype="float32",
+        nodata=NODATA,
+        descriptions=("height_m", "spread_m"),
+        unit="metre",
     ) as cog:
         for row, column in tiles:
             h, w = min(TILE_CELLS, grid.height_px - row), min(TILE_CELLS, grid.width_px - column)

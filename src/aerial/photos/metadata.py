@@ -21,6 +21,7 @@ from aerial.progress import Progress
 from aerial.records import Photo
 
 SUFFIXES = (".jpg", ".jpeg")
+_VIDEOS = (".mp4", ".mov", ".avi", ".m4v", ".mkv", ".lrf", ".ts")
 
 _BASE, _GPS = ExifTags.Base, ExifTags.GPS
 # Both spellings of XMP: <drone-dji:Name>value</...> and drone-dji:Name="value".
@@ -47,13 +48,15 @@ def list_photos(folder: Path) -> tuple[str, ...]:
     photographs.
 
     Raises:
-        PhotoError: the folder is not there, or holds no photograph.
+        PhotoError: the folder is not there, may not be read, or holds no photograph.
     """
     if not folder.is_dir():
         raise PhotoError(f"{folder} is not a folder.", hint="Give the folder that holds the photographs.")
     found: list[str] = []
-    for parent, folders, files in os.walk(folder):
+    videos = 0
+    for parent, folders, files in os.walk(folder, onerror=_refuse_folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
+        videos += sum(name.lower().endswith(_VIDEOS) for name in files)
         found += [
             (Path(parent) / name).relative_to(folder).as_posix()
             for name in files
@@ -61,10 +64,17 @@ def list_photos(folder: Path) -> tuple[str, ...]:
         ]
     if not found:
         raise PhotoError(
-            f"{folder} holds no photographs.",
+            f"{folder} holds no photographs" + (f", only {videos} video(s)." if videos else "."),
             hint="Copy the JPEG files of the flight there; videos and raw files are not used.",
         )
     return tuple(sorted(found))
+
+
+def _refuse_folder(error: OSError) -> None:
+    raise PhotoError(
+        f"{error.filename} cannot be read: {error.strerror}.",
+        hint="Photographs in it would be passed over in silence: check the memory card and the rights.",
+    ) from error
 
 
 def read_photos(folder: Path, progress: Progress) -> tuple[Photo, ...]:

@@ -11,6 +11,7 @@ from aerial.codec import read_record, sha256_file, sha256_json
 from aerial.errors import InputError, StitchError
 from aerial.ortho.engine import StitchEngine
 from aerial.ortho.originals import Originals
+from aerial.ortho.page import write_page
 from aerial.photos import check_photos, usable_photos
 from aerial.progress import SILENT, Progress
 from aerial.records import Preset, StitchJob, StitchQuality
@@ -44,7 +45,10 @@ def stitch_folder(
     Raises:
         PhotoError: fewer than three photographs are usable, or they are of two places.
         StitchError: those that are usable do not make one block.
+        The rest as ``stitch``.
     """
+    # Looked at first: photographs take minutes.
+    _require_folder(out)
     checks = check_photos(folder, progress, positions)
     photos = usable_photos(checks)
     used = {photo.file for photo in photos}
@@ -115,6 +119,9 @@ def _stitch(job: StitchJob, out: Path, engine: str, bad: dict[str, str], progres
     originals.require()
     quality = read_record(StitchQuality, work / "quality.json")
     quality = replace(quality, photos=len(job.photos) + len(bad), rejected=bad | quality.rejected)
+    progress.phase("Writing the quality page", 1)
+    write_page(work / stitched.PAGE, work, job, mosaic, quality)
+    progress.advance()
     stitched.prepare(out, inputs, mosaic, quality)
     if not stitched.hand_over(out):
         raise StitchError(
