@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from aerial.codec import replacing
 from aerial.ortho import room, seal
-from aerial.ortho.features import MAX_FEATURES, THREADS, image_name, working_size
+from aerial.ortho.features import THREADS, image_name, working_size
+from aerial.ortho.presets import QUALITY
 from aerial.progress import Progress
 from aerial.records import Photo
 
@@ -21,7 +22,7 @@ FOLLOWERS = 3
 SEED = 20
 _AT_ONCE = 200
 # Matches and verified matches of a pair, eight bytes each, in the database and its write-ahead log.
-_MOST_BYTES = 4 * 8 * MAX_FEATURES
+_MOST_BYTES = 4 * 8 * QUALITY.max_features
 # A 24 mm (35 mm equivalent) lens, which most survey drones carry; only where no photograph says.
 _USUAL_FOCAL_PER_EDGE = 24 / 36
 
