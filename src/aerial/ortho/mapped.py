@@ -12,7 +12,6 @@ from aerial import geo
 from aerial.ortho import adjust, trust
 from aerial.ortho.judge import Candidate, choose, judge, told_downs
 from aerial.ortho.presets import Effort
-from aerial.ortho.stand import MIN_PHOTOS
 from aerial.ortho.unplaced import level
 from aerial.records import BlockPart, Photo
 
@@ -95,7 +94,7 @@ def _sound(
 
 
 def _judged(photos: Sequence[Photo], model: adjust.Model, gps_N3: Floats) -> Candidate | None:
-    if np.isfinite(gps_N3[:, 0]).sum() < MIN_PHOTOS:
+    if np.isfinite(gps_N3[:, 0]).sum() < adjust.MIN_MODEL:
         # What the job stands on will place it.
         return level(photos, model)
     return judge(photos, model, gps_N3)
