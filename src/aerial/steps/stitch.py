@@ -9,6 +9,7 @@ from aerial.codec import read_json, read_record, sha256_file, sha256_json, write
 from aerial.errors import InputError, StitchError
 from aerial.evidence.hashes import note_hashes
 from aerial.ortho.engine import StitchEngine
+from aerial.ortho.odm import OdmEngine
 from aerial.photos import check_photos, usable_photos
 from aerial.progress import SILENT, Progress
 from aerial.records import Mosaic, Preset, StitchJob, StitchQuality
@@ -102,6 +103,15 @@ def stitch(
     note_hashes(out, {name: out / name for name in ("quality.json", "inputs.json", "mosaic.json")})
     shutil.rmtree(work, ignore_errors=True)
     return quality
+
+
+def cancel(out: Path, nodes: tuple[str, ...], progress: Progress = SILENT) -> None:
+    """Cancel at its node the task that an interrupted ``stitch`` into ``out`` left there, and forget it.
+
+    Raises:
+        NodeError: there is none, its node is not among ``nodes``, or cannot be reached.
+    """
+    OdmEngine().cancel(out / JOURNAL, nodes, progress)
 
 
 def _inputs(engine: StitchEngine, job: StitchJob) -> str:
