@@ -10,6 +10,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from aerial import geo
@@ -76,10 +77,10 @@ def test_strangers_doubles_and_wrong_tags_are_no_false_cameras(solved: Any, tmp_
     assert [(len(part.files), part.in_mosaic) for part in solution.parts] == [(11, True)]
 
 
-def test_a_site_that_looks_the_same_is_not_folded_onto_the_first(
-    solved: Any, make_survey: Callable[..., Any], tmp_path: Path
+def test_look_alikes_and_another_site_are_not_folded_onto_the_mosaic(
+    solved: Any, make_survey: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Identical rows 60 m on: no camera of there stands here, not even one without a position."""
+    """Identical rows 60 m on stand nowhere, not even without a position; other ground is a part of its own."""
     box = sys.modules["ortho_scene"].Box
     away = make_survey(tmp_path / "away", 4, (box(-6, 6, -5, 4, 6.0),))
     folder = tmp_path / "photos"
@@ -94,9 +95,21 @@ def test_a_site_that_looks_the_same_is_not_folded_onto_the_first(
         shutil.copyfile(tmp_path / "away" / there.file, folder / look_alike.file)
         truth[look_alike.file] = away.centres_N3[index] + (60.0, 0, 0)
         photos.append(replace(look_alike, at=None, altitude_m=None) if index == 2 else look_alike)
+    monkeypatch.setattr(sys.modules["ortho_scene"], "GROUND", sys.modules["ortho_scene"].texture(9))
+    other = make_survey(tmp_path / "other", 5, ())
+    for photo in other.job.photos[:4]:
+        away_from_both = replace(moved(photo, -150.0), file=f"other {photo.file}")
+        shutil.copyfile(tmp_path / "other" / photo.file, folder / away_from_both.file)
+        photos.append(away_from_both)
     block, solution = solve(
         replace(solved.survey.job, folder=folder, photos=tuple(photos)), tmp_path / "work", SILENT
     )
     assert max(off_m(block, truth).values()) < WRONG_M
-    assert {f"there {index}.jpg" for index in range(5)} == set(solution.rejected)
+    assert [(len(part.files), part.in_mosaic) for part in solution.parts] == [(12, True), (4, False)]
+    at = geo.from_lonlat(CRS, solution.parts[1].at)[0] - solved.survey.centres_N3[:4, 0].mean()
+    assert at == pytest.approx(-150, abs=3)
+    apart = {file: why for file, why in solution.rejected.items() if file.startswith("other")}
+    assert set(apart) == set(solution.parts[1].files)
+    assert set(apart.values()) == {"belongs to part 2 (4 photographs), which nothing ties to the mosaic"}
+    assert {f"there {index}.jpg" for index in range(5)} == set(solution.rejected) - set(apart)
     assert "its flight was not" in solution.rejected["there 2.jpg"]

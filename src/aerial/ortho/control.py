@@ -112,7 +112,7 @@ def control(
         remarks.append(
             "The control points do not fit the photographs' tie points: the block was not bent to them."
         )
-    model = adjust.Model(reconstruction=moved, numbers=model.numbers)
+    model = adjust.Model(reconstruction=moved, numbers=model.numbers, fixed=model.fixed)
     world = georef.Similarity(scale=1.0, rotation_33=np.eye(3), shift_3=origin_3)
     centres_N3 = world.apply(adjust.centres_and_axes(model)[0])
     placement = georef.compare(centres_N3, gps_N3[np.array(model.numbers) - 1], similarity=world)

@@ -33,12 +33,17 @@ class Mapped:
 
 
 def map_photos(
-    photos: Sequence[Photo], database: Path, scratch: Path, gps_N3: Floats, effort: Effort
+    photos: Sequence[Photo],
+    database: Path,
+    scratch: Path,
+    gps_N3: Floats,
+    effort: Effort,
+    fixed: adjust.Fixed,
 ) -> Mapped:
     """Return the parts of a matched database: by global mapping, and by incremental where that is poor.
 
     ``photos`` and ``gps_N3`` (metric CRS, NaN where unknown) are of all photographs, in order of their
-    numbers.
+    numbers; ``fixed`` lenses were measured before and stay as they are.
 
     Raises:
         StitchError: no part is sound.
@@ -47,11 +52,11 @@ def map_photos(
     found: list[tuple[Candidate, dict[int, str]]] = []
     for incremental in (False, True):
         if incremental:
-            models = adjust.map_incrementally(database, scratch, free_focal=free_focal)
+            models = adjust.map_incrementally(database, scratch, free_focal=free_focal, fixed=fixed)
         else:
-            models = adjust.map_globally(database, scratch, effort, free_focal=free_focal)
+            models = adjust.map_globally(database, scratch, effort, free_focal=free_focal, fixed=fixed)
         for model in models:
-            found += _sound(photos, model, database, gps_N3, free_focal=free_focal)
+            found += _sound(photos, model, database, gps_N3, free_focal=free_focal, fixed=fixed)
         if max((c.held for c, _ in found if not c.why_not), default=0) >= POOR_SHARE * len(photos):
             break
     shutil.rmtree(scratch, ignore_errors=True)
@@ -67,17 +72,23 @@ def map_photos(
 
 
 def _sound(
-    photos: Sequence[Photo], model: adjust.Model, database: Path, gps_N3: Floats, *, free_focal: bool
+    photos: Sequence[Photo],
+    model: adjust.Model,
+    database: Path,
+    gps_N3: Floats,
+    *,
+    free_focal: bool,
+    fixed: adjust.Fixed,
 ) -> list[tuple[Candidate, dict[int, str]]]:
     """Return the parts of one model, placed and judged, each with why cameras were taken out of it."""
-    adjust.refine(model.reconstruction, free_focal=free_focal)
+    adjust.refine(model.reconstruction, free_focal=free_focal, fixed=fixed)
     evidence = trust.gather(model.reconstruction, database)
     pieces = trust.parts(evidence, model.numbers)
     found = []
     for piece in pieces:
         part = _only(model, piece)
         if len(piece) < len(model.numbers):
-            adjust.refine(part.reconstruction, free_focal=free_focal)
+            adjust.refine(part.reconstruction, free_focal=free_focal, fixed=fixed)
         doubts: dict[int, str] = {}
         candidate = _judged(photos, part, gps_N3)
         for _ in range(MAX_ROUNDS):
@@ -86,7 +97,7 @@ def _sound(
                 break
             doubts |= false
             part = _only(part, [n for n in part.numbers if n not in false])
-            adjust.refine(part.reconstruction, free_focal=free_focal)
+            adjust.refine(part.reconstruction, free_focal=free_focal, fixed=fixed)
             candidate = _judged(photos, part, gps_N3)
         if candidate is not None:
             found.append((candidate, doubts))
@@ -115,7 +126,9 @@ def doubtful(
     rotations_N33 = np.array([adjust.pose_of(model.reconstruction, n).rotation_33 for n in model.numbers])
     pitch_N = [photos[n - 1].gimbal_pitch_deg for n in model.numbers]
     downs_N3 = told_downs(rotations_N33, pitch_N) @ world.rotation_33.T
-    return false | trust.out_of_line(photos, model.numbers, world.apply(centres_N3), downs_N3, gps_N3)
+    return false | trust.out_of_line(
+        photos, model.numbers, placed.numbers, world.apply(centres_N3), downs_N3, gps_N3
+    )
 
 
 def _only(model: adjust.Model, numbers: Sequence[int]) -> adjust.Model:
@@ -123,7 +136,9 @@ def _only(model: adjust.Model, numbers: Sequence[int]) -> adjust.Model:
         return model
     away = set(model.numbers) - set(numbers)
     return adjust.Model(
-        reconstruction=trust.without(model.reconstruction, away), numbers=tuple(sorted(numbers))
+        reconstruction=trust.without(model.reconstruction, away),
+        numbers=tuple(sorted(numbers)),
+        fixed=model.fixed,
     )
 
 
@@ -168,5 +183,6 @@ def without_doubtful(
     model = adjust.Model(
         reconstruction=trust.without(candidate.model.reconstruction, false),
         numbers=tuple(n for n in candidate.model.numbers if n not in false),
+        fixed=candidate.model.fixed,
     )
     return Candidate(model=model, placement=placement, why_not=""), false

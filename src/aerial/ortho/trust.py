@@ -5,7 +5,7 @@ looks as good as its few survivors. Here every verified match counts, kept or no
 with a feature that others made a tie point of says where that point must appear in it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -167,12 +167,18 @@ def contradicted(evidence: Evidence, numbers: Iterable[int]) -> dict[int, str]:
 
 
 def out_of_line(
-    photos: Sequence[Photo], numbers: Sequence[int], centres_N3: Floats, downs_N3: Floats, gps_M3: Floats
+    photos: Sequence[Photo],
+    numbers: Sequence[int],
+    agreeing: Collection[int],
+    centres_N3: Floats,
+    downs_N3: Floats,
+    gps_M3: Floats,
 ) -> dict[int, str]:
     """Return which placed cameras contradict their own flight: its gimbal, positions, heights or times.
 
     ``photos`` and ``gps_M3`` (NaN where unknown) are of all photographs, in order of their numbers;
     ``centres_N3`` and ``downs_N3`` (where each gimbal says that down is), in the world, of ``numbers``.
+    Of these, only ``agreeing`` are near their own positions at all, and witnesses for those around them.
     """
     reasons: dict[int, str] = {}
     lean_N = np.degrees(np.arccos(np.clip(-downs_N3[:, 2], -1, 1)))
@@ -181,7 +187,7 @@ def out_of_line(
             reasons[number] = f"looks {lean_deg:.0f} degrees beside what its gimbal says"
     centre_of = dict(zip(numbers, centres_N3, strict=True))
     for flight in _flights(photos):
-        held = [row for row in flight if row + 1 in centre_of]
+        held = [row for row in flight if row + 1 in agreeing]
         reasons |= _jumps(photos, held, np.array([centre_of[row + 1] for row in held]), gps_M3)
         reasons |= _too_far(photos, flight, centre_of, gps_M3)
     return reasons
