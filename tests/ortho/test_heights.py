@@ -14,9 +14,9 @@ def test_a_wrong_focal_length_is_named(solved: Any) -> None:
     assert height_remarks(solved.block, photos) == ()
     low = [replace(p, relative_height_m=2 * p.relative_height_m) for p in photos]
     assert height_ratio(solved.block, low) == pytest.approx(0.5, abs=0.02)
-    assert ["FC1", "600 px"] == [
-        word for word in ("FC1", "600 px") if word in height_remarks(solved.block, low)[0]
-    ]
+    (remark,) = height_remarks(solved.block, low)
+    assert "FC1" in remark
+    assert "600 px" in remark
 
 
 def test_one_lens_of_two_is_the_wrong_one(solved: Any) -> None:

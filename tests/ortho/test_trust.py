@@ -45,12 +45,12 @@ def test_a_sound_flight_is_out_of_line_nowhere() -> None:
     """Positions with a shared shift of 4 m and noise of 0.3 m contradict nothing."""
     photos, at_N3 = flight(20)
     noise_N3 = np.random.default_rng(1).normal(0, 0.3, at_N3.shape)
-    assert out(photos, at_N3, at_N3 + (3.0, -2.6, 5.0) + noise_N3) == {}
+    assert out(photos, at_N3, at_N3 + np.array([3.0, -2.6, 5.0]) + noise_N3) == {}
 
 
 @pytest.mark.parametrize(("moved", "word"), [((0, 8.0, 0), "beside"), ((0, 0, 9.0), "above or below")])
 def test_a_camera_that_leaves_its_flight_is_named(moved: tuple[float, ...], word: str) -> None:
-    """Eight metres beside, or nine above, what the photographs before and after say: within GPS slack, false."""
+    """Eight metres beside, or nine above, the photographs around it: false, though within GPS slack."""
     photos, at_N3 = flight(20)
     centres_N3 = at_N3.copy()
     centres_N3[7] += moved

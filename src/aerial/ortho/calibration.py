@@ -22,8 +22,9 @@ from aerial.records import Photo, StitchJob
 
 # Frames of one sensor are cut to 3:2, 4:3 or 16:9; a calibration is of one of them.
 _ASPECT_TOLERANCE = 0.01
-# A third radial term that the first two cannot follow within this is another lens model.
-_FOLDED_PX = 1.0
+# A third radial term that the first two cannot follow within this share of the long edge, a pixel of
+# the working size in the farthest corner, is another lens model.
+_FOLDED = 1 / 2000
 _MOST_BYTES = 10_000_000
 _HINT = "Give OpenDroneMap's cameras.json (perspective or brown), or a camera file as in flightplans/cameras."
 
@@ -169,10 +170,12 @@ def _folded(
     r_N = np.linspace(0, corner, 200)
     wanted_N = k1 * r_N**3 + k2 * r_N**5 + k3 * r_N**7
     design_N2 = np.column_stack([r_N**3, r_N**5])
-    found_2 = np.linalg.lstsq(design_N2, wanted_N, rcond=None)[0]
-    missed_px = float(np.abs(design_N2 @ found_2 - wanted_N).max()) * focal * max(width, height)
-    if missed_px > _FOLDED_PX:
-        raise ValueError(f"the distortion of {name!r} needs k3 (it misses by {missed_px:.1f} px without)")
+    # Weighed by the square of the radius: more of the frame lies far out.
+    weight_N = r_N**2
+    found_2 = np.linalg.lstsq(design_N2 * weight_N[:, None], wanted_N * weight_N, rcond=None)[0]
+    missed = float(np.abs(design_N2 @ found_2 - wanted_N).max()) * focal
+    if missed > _FOLDED:
+        raise ValueError(f"the distortion of {name!r} needs k3 (misses {missed:.2%} of the frame without)")
     return float(found_2[0]), float(found_2[1])
 
 

@@ -228,22 +228,27 @@ def _too_far(
     known = [k for k, row in enumerate(flight) if np.isfinite(gps_N3[row, :2]).all()]
     if len(known) < MIN_KNOWN:
         return {}
-    moved_K = np.hypot(*np.diff(gps_N3[[flight[k] for k in known], :2], axis=0).T)
-    speed_m_s = float(np.percentile(moved_K / (np.diff([when[k] for k in known]) + SPEED_SLACK_S), 90))
+    at_K2 = gps_N3[[flight[k] for k in known], :2]
+    when_K = np.array([when[k] for k in known])
+    # Two drones may have flown at once: the next of its own is the nearest of the next few.
+    speeds = [
+        float(
+            np.min(
+                np.hypot(*(at_K2[i + 1 : i + 5] - at_K2[i]).T)
+                / (when_K[i + 1 : i + 5] - when_K[i] + SPEED_SLACK_S)
+            )
+        )
+        for i in range(len(known) - 1)
+    ]
+    speed_m_s = float(np.percentile(speeds, 90))
     reasons = {}
     for k, row in enumerate(flight):
         if k in known or row + 1 not in centre_of:
             continue
-        beside = [
-            max((j for j in known if j < k), default=None),
-            min((j for j in known if j > k), default=None),
-        ]
-        beyond = []
-        for j in (j for j in beside if j is not None):
-            far_m = float(np.hypot(*(centre_of[row + 1][:2] - gps_N3[flight[j], :2])))
-            allowed_m = SPEED_FACTOR * speed_m_s * (abs(when[k] - when[j]) + SPEED_SLACK_S) + SPEED_SLACK_M
-            beyond.append(far_m - allowed_m)
-        if beyond and min(beyond) > 0:
+        beside = [j for j in known if j < k][-2:] + [j for j in known if j > k][:2]
+        far_J = np.hypot(*(gps_N3[[flight[j] for j in beside], :2] - centre_of[row + 1][:2]).T)
+        seconds_J = np.abs([when[k] - when[j] for j in beside]) + SPEED_SLACK_S
+        if (far_J > SPEED_FACTOR * speed_m_s * seconds_J + SPEED_SLACK_M).all():
             reasons[row + 1] = "has no position, and stands where its flight was not at that time"
     return reasons
 
