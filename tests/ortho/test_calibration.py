@@ -59,7 +59,7 @@ def test_working_parameters_are_those_of_the_whole_camera() -> None:
 
 
 def test_a_third_radial_term_is_folded_into_two(tmp_path: Path) -> None:
-    """A brown lens with k3 projects within two pixels of 5472 as its own three terms do, over the whole frame."""
+    """A brown lens with k3 projects within two pixels of 5472 as its own three terms do."""
     values = BROWN | {"width": 5472, "height": 3648, "focal_x": 0.6665, "focal_y": 0.6665}
     values |= {"k1": -0.264, "k2": 0.102, "k3": -0.0258, "p1": 0.0, "p2": 0.0, "c_x": 0.0, "c_y": 0.0}
     camera = read_calibration(written(tmp_path, {"v2 dji fc6310r 5472 3648 brown 0.6": values}))[0]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aerial import geo
+from aerial.errors import StitchError
 from aerial.ortho import adjust, trust
 from aerial.ortho.judge import Candidate, choose, judge, told_downs
 from aerial.ortho.presets import Effort
@@ -19,8 +20,6 @@ Floats = NDArray[np.float64]
 
 # A block below this share of its photographs is tried again incrementally.
 POOR_SHARE = 0.9
-# Taking a false camera out can show another one.
-MAX_ROUNDS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,15 +86,24 @@ def _sound(
     found = []
     for piece in pieces:
         part = _only(model, piece)
+        seen: trust.Evidence | None = evidence
         if len(piece) < len(model.numbers):
+            seen = None
             adjust.refine(part.reconstruction, free_focal=free_focal, fixed=fixed)
         doubts: dict[int, str] = {}
         candidate = _judged(photos, part, gps_N3)
-        for _ in range(MAX_ROUNDS):
-            false = doubtful(photos, part, database, gps_N3, candidate)
-            if not false or len(part.numbers) - len(false) < adjust.MIN_MODEL:
+        # Taking a false camera out can show another one.
+        while True:
+            if seen is None:
+                seen = trust.gather(part.reconstruction, database)
+            false = doubtful(photos, part, seen, gps_N3, candidate)
+            if not false:
+                break
+            if len(part.numbers) - len(false) < adjust.MIN_MODEL:
+                candidate = None
                 break
             doubts |= false
+            seen = None
             part = _only(part, [n for n in part.numbers if n not in false])
             adjust.refine(part.reconstruction, free_focal=free_focal, fixed=fixed)
             candidate = _judged(photos, part, gps_N3)
@@ -112,13 +120,17 @@ def _judged(photos: Sequence[Photo], model: adjust.Model, gps_N3: Floats) -> Can
 
 
 def doubtful(
-    photos: Sequence[Photo], model: adjust.Model, database: Path, gps_N3: Floats, placed: Candidate | None
+    photos: Sequence[Photo],
+    model: adjust.Model,
+    evidence: trust.Evidence,
+    gps_N3: Floats,
+    placed: Candidate | None,
 ) -> dict[int, str]:
     """Return which cameras of a model must not stand where they do, and why.
 
-    ``placed``: the model's place in the world, None where it has none.
+    ``evidence`` of the very model; ``placed``: its place in the world, None where it has none.
     """
-    false = trust.contradicted(trust.gather(model.reconstruction, database), model.numbers)
+    false = trust.contradicted(evidence, model.numbers)
     if placed is None or placed.why_not:
         return false
     world = placed.placement.similarity
@@ -170,10 +182,21 @@ def told(
 def without_doubtful(
     photos: Sequence[Photo], candidate: Candidate, database: Path, gps_N3: Floats
 ) -> tuple[Candidate, dict[int, str]]:
-    """Return a candidate that stands in the world already without its false cameras, and why those are."""
-    false = doubtful(photos, candidate.model, database, gps_N3, candidate)
+    """Return a candidate that stands in the world already without its false cameras, and why those are.
+
+    Raises:
+        StitchError: fewer than three are left.
+    """
+    evidence = trust.gather(candidate.model.reconstruction, database)
+    false = doubtful(photos, candidate.model, evidence, gps_N3, candidate)
     if not false:
         return candidate, {}
+    if len(candidate.model.numbers) - len(false) < adjust.MIN_MODEL:
+        raise StitchError(
+            "Too few photographs stand where they were taken in the frame of the reference survey: "
+            f"{next(iter(false.values()))}.",
+            hint="Check that --previous is the mosaic of the same place, or stitch without it.",
+        )
     keep_N = np.array([n not in false for n in candidate.model.numbers])
     placement = replace(
         candidate.placement,

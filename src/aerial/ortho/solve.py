@@ -34,7 +34,7 @@ from aerial.records.record import record
 
 Floats = NDArray[np.float64]
 
-VERSION = "2"
+VERSION = "3"
 
 
 @record

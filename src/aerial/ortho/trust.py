@@ -231,15 +231,10 @@ def _too_far(
     at_K2 = gps_N3[[flight[k] for k in known], :2]
     when_K = np.array([when[k] for k in known])
     # Two drones may have flown at once: the next of its own is the nearest of the next few.
-    speeds = [
-        float(
-            np.min(
-                np.hypot(*(at_K2[i + 1 : i + 5] - at_K2[i]).T)
-                / (when_K[i + 1 : i + 5] - when_K[i] + SPEED_SLACK_S)
-            )
-        )
-        for i in range(len(known) - 1)
-    ]
+    speeds = []
+    for i in range(len(known) - 1):
+        far_J = np.hypot(*(at_K2[i + 1 : i + 5] - at_K2[i]).T)
+        speeds.append(float(np.min(far_J / (when_K[i + 1 : i + 5] - when_K[i] + SPEED_SLACK_S))))
     speed_m_s = float(np.percentile(speeds, 90))
     reasons = {}
     for k, row in enumerate(flight):
