@@ -75,6 +75,9 @@ def command(
     from aerial.steps import stitch
     from aerial.steps.stitched import PAGE, word_on
 
+    if engine != "odm" and (nodes or options):
+        # Refused, not ignored: who names a node wants the work done there.
+        raise click.UsageError("--node and --option are for --engine odm.")
     if engine == "odm" and not nodes:
         raise click.UsageError("--engine odm needs a node: --node http://HOST:3000.")
 
