@@ -17,7 +17,13 @@ NOT_ALONE = {
     "__main__",
     "drone_sites",
     "machine",
+    "nodeodm",
     "model_card",
+    "stitch_peers",
+    "stitch_roofs",
+    "stitch_run",
+    "stitch_table",
+    "stitch_truth",
     "true_towns",
 }
 

@@ -6,6 +6,7 @@ first; a similarity in the plane, robust against wrong positions, gives scale, h
 altitudes then correct the levelling only as far as they are worth.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,15 +98,49 @@ def place(centres_N3: Floats, downs_N3: Floats, gps_N3: Floats, level_N: Floats)
     return _placement(similarity, residual_N, tilt_rad)
 
 
-def compare(centres_N3: Floats, gps_N3: Floats) -> Placement:
+def level(
+    centres_N3: Floats,
+    downs_N3: Floats,
+    points_N3: Floats,
+    heights: Sequence[float | None],
+    usual_height_m: float,
+) -> Similarity:
+    """Return the similarity that levels a model without positions and puts its ground at height 0.
+
+    ``downs_N3`` as in ``place``; ``points_N3`` the tie points; ``heights`` of the cameras over ground
+    in metres, which give the scale and correct the levelling where all are known.
+    """
+    known = [height for height in heights if height is not None]
+    height_m = float(np.median(known)) if known and np.median(known) > 1 else usual_height_m
+    level_33 = _levelling(downs_N3)
+
+    def scale_of(rotation_33: Floats) -> tuple[float, float]:
+        ground = float(np.median((points_N3 @ rotation_33.T)[:, 2]))
+        return height_m / float(np.median((centres_N3 @ rotation_33.T)[:, 2]) - ground), ground
+
+    if len(known) == len(heights):
+        tilt_33, _ = _tilt(scale_of(level_33)[0] * centres_N3 @ level_33.T, np.array(known))
+        level_33 = tilt_33 @ level_33
+    scale, ground = scale_of(level_33)
+    return Similarity(scale=scale, rotation_33=level_33, shift_3=np.array([0.0, 0.0, -scale * ground]))
+
+
+def compare(
+    centres_N3: Floats,
+    gps_N3: Floats,
+    *,
+    similarity: Similarity | None = None,
+    shared_shift: bool = True,
+) -> Placement:
     """Compare cameras that stand in the world already with their positions.
 
-    A shift that all share is the positions' own (they differ by 3-5 m between days) and is taken out.
+    A shift that all share is the positions' own (they differ by 3-5 m between days) and is taken
+    out, unless ``shared_shift`` is False. ``similarity``: how the model became ``centres_N3``.
     """
-    identity = Similarity(scale=1.0, rotation_33=np.eye(3), shift_3=np.zeros(3))
+    identity = similarity or Similarity(scale=1.0, rotation_33=np.eye(3), shift_3=np.zeros(3))
     left_N2 = gps_N3[:, :2] - centres_N3[:, :2]
     known_N = np.isfinite(left_N2).all(axis=1)
-    common_2 = np.median(left_N2[known_N], axis=0) if known_N.any() else np.zeros(2)
+    common_2 = np.median(left_N2[known_N], axis=0) if shared_shift and known_N.any() else np.zeros(2)
     return _placement(identity, np.hypot(*(left_N2 - common_2).T), 0.0)
 
 

@@ -18,11 +18,13 @@ from aerial.errors import PhotoError
 from aerial.photos.content import Content, measure, thumbnail_side_px
 from aerial.photos.metadata import list_photos, read_photo
 from aerial.photos.places import distance_km, group_places, is_stray, local_metres, require_one_place
+from aerial.photos.positions import read_positions, require_named, with_position
 from aerial.photos.tails import find_tails
 from aerial.progress import Progress
 from aerial.records import Photo, PhotoCheck
 from aerial.records.record import record
 
+_NO_POSITION = "no GPS position"
 # An orthomosaic is made of views from above; beyond this a picture shows walls and horizon.
 _MOST_OFF_NADIR_DEG = 30.0
 _SMALLEST_PX = 640
@@ -49,16 +51,26 @@ class _Entry:
 
 
 def check_photos(
-    folder: Path, progress: Progress, *, keep: Callable[[str, bytes], None] | None = None
+    folder: Path,
+    progress: Progress,
+    positions: Path | None = None,
+    *,
+    keep: Callable[[str, bytes], None] | None = None,
 ) -> tuple[PhotoCheck, ...]:
     """Return the verdict on every photograph below ``folder``, sorted by file name.
 
-    ``keep`` is given the name and a small JPEG of each that can be read, in no order.
+    ``positions``: a file (``geo.txt``) whose positions stand in for those of the EXIF. ``keep`` is
+    given the name and a small JPEG of each that can be read, in no order.
 
     Raises:
-        PhotoError: no photograph is there, or all of them went away during the check.
+        PhotoError: no photograph is there, all of them went away during the check, or ``positions``
+            is of others.
+        InputError: ``positions`` cannot be read.
     """
     names = list_photos(folder)
+    told = read_positions(positions) if positions else {}
+    if positions:
+        require_named(names, told, positions)
     progress.phase("Checking photographs", len(names))
     entries: dict[str, _Entry] = {}
     broken: dict[str, str] = {}
@@ -67,6 +79,8 @@ def check_photos(
     def look(name: str) -> None:
         try:
             photo, size_bytes = read_photo(folder, name), (folder / name).stat().st_size
+            if positions:
+                photo = with_position(photo, told)
             content = measure(folder / name, thumbnail_px=thumbnail_px)
             if keep is not None and content.picture is not None:
                 keep(name, content.picture)
@@ -108,11 +122,16 @@ def check_photos(
 def usable_photos(checks: Sequence[PhotoCheck]) -> tuple[Photo, ...]:
     """Return the photographs that a mosaic can be made of.
 
+    Those of which nothing is wrong but that they have no position are among them: overlap places
+    them, and control points or a reference place them all.
+
     Raises:
         PhotoError: they are of two places, or fewer than three are usable.
     """
     require_one_place([check.photo for check in checks if check.photo is not None])
-    usable = tuple(check.photo for check in checks if check.ok and check.photo is not None)
+    usable = tuple(
+        check.photo for check in checks if check.photo is not None and (check.ok or check.only_unplaced)
+    )
     if len(usable) < _FEWEST:
         reasons = Counter(check.reasons[0].removeprefix(check.file) for check in checks if not check.ok)
         told = "; ".join(f"{count} x {reason.strip()}" for reason, count in reasons.most_common(3))
@@ -134,6 +153,7 @@ def _verdict(entry: _Entry) -> PhotoCheck:
         ok=not entry.bad,
         reasons=(*entry.bad, *entry.remarks),
         photo=entry.photo,
+        only_unplaced=entry.bad == [_NO_POSITION],
     )
 
 
@@ -142,7 +162,7 @@ def _judge_alone(entries: Sequence[_Entry]) -> None:
     for entry in entries:
         photo, content = entry.photo, entry.content
         if photo.at is None:
-            entry.bad.append("no GPS position")
+            entry.bad.append(_NO_POSITION)
         if max(photo.width_px, photo.height_px) < _SMALLEST_PX:
             entry.bad.append(f"only {photo.width_px} x {photo.height_px} pixels: a thumbnail")
         if content.bright < 30:
