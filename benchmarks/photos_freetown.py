@@ -8,12 +8,12 @@ stretch of at least eight steps within 10 degrees of east or west is a line, its
 apart). Heights are its own; that over the ground is not told and taken as 110 m, with the overlaps that
 follow from it.
 
-*Tails*: photographs named as on the way; beside them the rule that operators use by hand, everything
-before the first photograph on a line and after the last (which counts a flight's last turns too). *Whole*: against that plan nothing may miss. *Thinned*: the set's own
-list of 32 photographs to delete is taken out. Sixteen of them stand in places that the plan photographs
+*Tails*: photographs named as on the way; beside them everything before a flight's first photograph on a line
+and after its last, which counts last turns too. *Whole*: against that plan nothing may miss. *Thinned*: the
+set's own list of 32 photographs to delete is taken out. Half of them stand in places that are photographed
 twice, in turns or on the ways; only where photographs beside are further than 1.5 trigger distances apart
-does a place miss. Each such place must be named, and no other. *A hole*: 250 m of neighbouring lines
-taken out must be a gap in the ground, and nowhere else.
+does a place miss, and no other may. *A hole*: 250 m of neighbouring lines taken out must be a gap in the
+ground, and nowhere else.
 """
 
 import argparse
