@@ -38,7 +38,7 @@ MOST_MB, MOST_PAGE_MB = 600.0, 20.0
 START = datetime(2026, 3, 2, 9, 30, 0)  # noqa: DTZ001  # EXIF times have no offset
 XMP = (
     '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
-    '<rdf:Description xmlns:drone-dji="http://www.dji.com/drone-dji/1.0/" drone-dji:GimbalPitchDegree="-90.0" '
+    '<rdf:Description xmlns:drone-dji="http://www.dji.com/drone-dji/1.0/" drone-dji:GimbalPitchDegree="-90" '
     'drone-dji:GimbalYawDegree="0.0" drone-dji:RelativeAltitude="+80.0"/></rdf:RDF></x:xmpmeta>'
 )
 
@@ -65,7 +65,7 @@ def degrees(value: float) -> tuple[TiffImagePlugin.IFDRational, ...]:
 
 
 def make(folder: Path, count: int, width: int, height: int) -> None:
-    """Write photographs in lines of 30, 20 m apart: eight pictures in turn, a place and time of its own each."""
+    """Write photographs in lines of 30, 20 m apart: eight pictures, each with a place of its own."""
     folder.mkdir(parents=True, exist_ok=True)
     pictures = [picture(seed, width, height) for seed in range(8)]
     for number in range(count):

@@ -93,16 +93,16 @@ def test_hostile_names_are_text(tmp_path: Path, name: str) -> None:
 
 
 def test_the_page_stays_small_and_bad_photographs_keep_their_thumbnails(tmp_path: Path) -> None:
-    """Of 4000 large thumbnails some are left out, which is said; not those that somebody must look at."""
-    checks = [good(f"{n:04d}.jpg", 20.0 * (n % 60), 20.0 * (n // 60)) for n in range(4000)]
+    """Of 1800 large thumbnails some are left out, which is said; not those that somebody must look at."""
+    checks = [good(f"{n:04d}.jpg", 20.0 * (n % 60), 20.0 * (n // 60)) for n in range(1800)]
     last = checks[-1]
     checks[-1] = PhotoCheck(file=last.file, ok=False, reasons=("blurred",), photo=last.photo)
     page = tmp_path / "map.html"
-    write_page(page, "many", checks, {check.file: b"\xff\xd8" + bytes(6000) for check in checks}, [])
+    write_page(page, "many", checks, {check.file: b"\xff\xd8" + bytes(8000) for check in checks}, [])
     assert page.stat().st_size < 16_000_000
     text = page.read_text("utf-8")
     assert "thumbnails were left out" in text
-    assert '<symbol id="t4000"' in text
+    assert '<symbol id="t1800"' in text
     assert thumbnail_side_px(10) == 240 > thumbnail_side_px(1500) >= 96
 
 

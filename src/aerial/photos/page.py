@@ -146,6 +146,8 @@ def _cards(
     chart: _Chart | None,
 ) -> list[dict[str, object]]:
     tile_m = _tile_m(checks, chart)
+    places = _places(checks, chart)
+    rings = _outlines(outlines, chart)
     cards = []
     for number, check in enumerate(checks, start=1):
         card: dict[str, object] = {
@@ -158,13 +160,34 @@ def _cards(
             "tile": None,
             "ring": "",
         }
-        if chart is not None and check.photo is not None and check.photo.at is not None:
-            (xy,) = in_frame(chart.frame, [check.photo.at])
-            if (xy >= chart.low_2).all() and (xy <= chart.high_2).all():
-                card["tile"] = _tile(chart, xy, check.photo, tile_m)
-                card["ring"] = _ring(chart, xy, check.photo, outlines.get(check.file))
+        xy = places.get(check.file)
+        if chart is not None and xy is not None and check.photo is not None:
+            card["tile"] = _tile(chart, xy, check.photo, tile_m)
+            card["ring"] = rings.get(check.file) or _level_ring(chart, xy, check.photo)
         cards.append(card)
     return cards
+
+
+def _places(checks: Sequence[PhotoCheck], chart: _Chart | None) -> dict[str, Floats]:
+    """Return where photographs on the map are, by file; all at once, for one at a time is slow."""
+    located = [check.photo for check in checks if check.photo is not None and check.photo.at is not None]
+    if chart is None:
+        return {}
+    xy_N2 = in_frame(chart.frame, [photo.at for photo in located if photo.at is not None])
+    inside_N = np.all((xy_N2 >= chart.low_2) & (xy_N2 <= chart.high_2), axis=1)
+    return {p.file: xy for p, xy, inside in zip(located, xy_N2, inside_N.tolist(), strict=True) if inside}
+
+
+def _outlines(outlines: Mapping[str, Polygon], chart: _Chart | None) -> dict[str, str]:
+    if chart is None or not outlines:
+        return {}
+    whole = geo.reproject(shapely.GeometryCollection(list(outlines.values())), geo.WGS84, chart.frame)
+    parts = shapely.simplify(np.asarray(shapely.get_parts(whole), object), 0.2).tolist()
+    return {
+        file: chart.path(np.asarray(part.exterior.coords)[:, :2])
+        for file, part in zip(outlines, parts, strict=True)
+        if not part.is_empty
+    }
 
 
 def _tile_m(checks: Sequence[PhotoCheck], chart: _Chart | None) -> float:
@@ -185,10 +208,8 @@ def _tile(chart: _Chart, xy: Floats, photo: Photo, tile_m: float) -> dict[str, s
     return {name: f"{value:.1f}" for name, value in box.items()}
 
 
-def _ring(chart: _Chart, xy: Floats, photo: Photo, outline: Polygon | None) -> str:
-    if outline is not None and not outline.is_empty:
-        (ring,) = _rings(chart, outline, simpler_m=0.2)
-        return ring
+def _level_ring(chart: _Chart, xy: Floats, photo: Photo) -> str:
+    """Return what a photograph shows of level ground at the take-off point's height, if it tells enough."""
     height_m, focal, yaw = photo.relative_height_m, photo.focal_px, photo.gimbal_yaw_deg
     if not height_m or height_m < 5 or not focal or yaw is None:
         return ""
@@ -229,7 +250,7 @@ def _drawn(chart: _Chart, plan: Plan | None, gaps: Sequence[Marked]) -> dict[str
     }
 
 
-def _rings(chart: _Chart, shape: BaseGeometry, *, simpler_m: float = 0.0) -> list[str]:
-    local = geo.reproject(shape, geo.WGS84, chart.frame).simplify(simpler_m)
+def _rings(chart: _Chart, shape: BaseGeometry) -> list[str]:
+    local = geo.reproject(shape, geo.WGS84, chart.frame)
     parts = [part for part in shapely.get_parts(local).tolist() if isinstance(part, Polygon)]
     return [chart.path(np.asarray(part.exterior.coords)[:, :2]) for part in parts if not part.is_empty]

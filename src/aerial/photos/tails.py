@@ -19,11 +19,11 @@ Floats = NDArray[np.float64]
 _PAUSE = timedelta(seconds=60)
 _FEWEST_PHOTOS = 20
 # How far from the direction of the lines a step may lead, for wind and a receiver that wanders.
-_BESIDE_DEG = 12.0
+_BESIDE_DEG = 15.0
 # So much of a flight's way leads along the lines of a survey; a second direction has its own share.
 _SURVEY_SHARE, _SECOND_SHARE = 0.6, 0.2
 # A line has begun with so many steps along it; fewer photographs than a tail's are a corner.
-_LINE_STEPS, _FEWEST_TAIL = 4, 3
+_LINE_STEPS, _FEWEST_TAIL = 3, 3
 _MOST_SHARE = 0.25
 _STEP_M = 0.5
 
@@ -85,9 +85,17 @@ def _along_lines(steps_S2: Floats) -> NDArray[np.bool_] | None:
 
 
 def _main_direction(course_S: Floats, weight_S: Floats) -> NDArray[np.bool_]:
-    apart_AS = np.abs((course_S - np.arange(180.0)[:, None] + 90) % 180 - 90)
-    near_AS = (apart_AS <= _BESIDE_DEG) & (weight_S > 0)
-    return np.asarray(near_AS[int((near_AS * weight_S).sum(axis=1).argmax())])
+    """Return which steps lead along the direction that most do."""
+    near_AS = _apart_deg(course_S, np.arange(180.0)[:, None]) <= _BESIDE_DEG
+    first_S = near_AS[int((near_AS * weight_S).sum(axis=1).argmax())] * weight_S
+    # Directions a half turn apart are one: their mean is taken at twice the angle.
+    turned = np.radians(2 * course_S)
+    mean_deg = np.degrees(np.arctan2(first_S @ np.sin(turned), first_S @ np.cos(turned))) / 2
+    return np.asarray((_apart_deg(course_S, mean_deg) <= _BESIDE_DEG) & (weight_S > 0))
+
+
+def _apart_deg(course_S: Floats, direction_deg: Floats | float) -> Floats:
+    return np.asarray(np.abs((course_S - direction_deg + 90) % 180 - 90))
 
 
 def _before_line(along_S: NDArray[np.bool_]) -> int:

@@ -129,7 +129,7 @@ def judge_cover(plan: Plan, photos: Sequence[Photo], *, ground: Ground | None = 
     area_m2 = float(asked_HW.sum()) * cells.cell_m**2
     gaps = _gaps(lacking_HW, seen_HW, needed_HW, cells, site.frame)
     covered_share = 1 - float(lacking_HW.sum()) / max(float(asked_HW.sum()), 1.0)
-    lonlat = [_lonlat(ring, site.frame) for ring in taken.rings]
+    lonlat = _lonlat(taken.rings, site.frame)
     return Cover(
         missing=missing,
         again=again,
@@ -274,11 +274,12 @@ def _outline(mask_HW: NDArray[np.bool_], corner: tuple[int, int], cells: Cells, 
     return outline
 
 
-def _lonlat(ring: Floats, frame: str) -> Polygon:
-    if len(ring) < 3:
-        return Polygon()
-    lon, lat = geo.transform(frame, geo.WGS84, ring[:, 0], ring[:, 1])
-    return Polygon(np.column_stack([np.round(lon, 8), np.round(lat, 8)]))
+def _lonlat(rings: Sequence[Floats], frame: str) -> list[Polygon]:
+    """Return rings as polygons, empty where there is none; all at once, for one at a time is slow."""
+    lengths = [len(ring) for ring in rings]
+    lon, lat = geo.transform(frame, geo.WGS84, *np.vstack(rings).T)
+    lonlat = np.split(np.round(np.column_stack([lon, lat]), 8), np.cumsum(lengths)[:-1])
+    return [Polygon(ring) if len(ring) >= 3 else Polygon() for ring in lonlat]
 
 
 def _distance(metres: float) -> str:
