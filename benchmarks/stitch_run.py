@@ -50,6 +50,7 @@ def measured(argv: Sequence[str | Path], log: Path, *, limit_s: float = 4 * 3600
     with log.open("wb") as out, said.open("wb") as err:
         # A session of its own, by which its children are known.
         program = subprocess.Popen([str(a) for a in argv], stdout=out, stderr=err, start_new_session=True)
+        # Of use only without /proc: what wait4 tells begins with what this process held when it forked.
         most = [0.0]
         watcher = threading.Thread(target=_watch, args=(program, most, started + limit_s), daemon=True)
         watcher.start()
@@ -61,7 +62,7 @@ def measured(argv: Sequence[str | Path], log: Path, *, limit_s: float = 4 * 3600
         code=program.returncode,
         wall_s=round(time.monotonic() - started, 2),
         cpu_s=round(used.ru_utime + used.ru_stime, 2),
-        peak_mb=round(max(most[0], used.ru_maxrss / unit), 1),
+        peak_mb=round(most[0] or used.ru_maxrss / unit, 1),
         said=said.read_text(errors="replace")[-600:],
     )
 
@@ -76,17 +77,24 @@ def _watch(program: "subprocess.Popen[bytes]", most: list[float], until: float) 
 
 
 def _held_mb(session: int) -> float:
-    """Return the resident memory of all processes of a session, in MB; 0 where /proc is not."""
-    pages = 0
+    """Return the resident memory of all processes of a session, in MB, or the most that one ever held.
+
+    0 where /proc is not.
+    """
+    pages, highest_kb = 0, 0
     for place in Path("/proc").glob("[0-9]*"):
         try:
             # The name in brackets may hold anything; what follows it is numbers.
             told = (place / "stat").read_text().rpartition(")")[2].split()
+            if int(told[3]) != session:
+                continue
+            status = (place / "status").read_text()
         except OSError:
             continue
-        if int(told[3]) == session:
-            pages += int(told[21])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+        pages += int(told[21])
+        peak = status.partition("VmHWM:")[2].split()
+        highest_kb = max(highest_kb, int(peak[0]) if peak else 0)
+    return max(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, highest_kb * 1024 / 1e6)
 
 
 def stitched(

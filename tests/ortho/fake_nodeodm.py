@@ -171,7 +171,8 @@ class _Requests(BaseHTTPRequestHandler):
             self._json(
                 {
                     "version": self.node.version,
-                    "taskQueueCount": self.node.queue,
+                    "taskQueueCount": self.node.queue
+                    + sum(self._code(task) == 20 for task in self.node.tasks.values()),
                     "maxImages": self.node.max_images,
                     "maxParallelTasks": 1,
                     "engine": "odm",
@@ -218,7 +219,7 @@ class _Requests(BaseHTTPRequestHandler):
             status["errorMessage"] = ""
         if task["polls"] == 1:
             # It has not looked at the folder yet: everything counts.
-            return self._state(task, {"code": 20}, count + len(task["others"]), 0)
+            return self._state(task, {"code": 20}, task["estimate"], 0)
         return self._state(task, status, count, 100 if code in (30, 40) else 40)
 
     def _state(self, task: dict[str, Any], status: object, count: int, progress: int) -> dict[str, Any]:
@@ -302,6 +303,7 @@ class _Requests(BaseHTTPRequestHandler):
     def _commit(self, name: str) -> None:
         task = self.node.opened.pop(name)
         files: dict[str, bytes] = task.pop("files")
+        estimate = len(files)
         if "seed.zip" in files:
             with zipfile.ZipFile(io.BytesIO(files.pop("seed.zip"))) as seed:
                 for member in seed.namelist():
@@ -315,6 +317,7 @@ class _Requests(BaseHTTPRequestHandler):
             "polls": 0,
             "began": time.monotonic(),
             "too_many": too_many,
+            "estimate": estimate,
             "images": {n: data for n, data in files.items() if n not in others and not n.endswith(".zip")},
             "others": {n: files[n] for n in others},
         }

@@ -89,6 +89,21 @@ def look_across(model: adjust.Model, first: int, reference: StoredBlock) -> Acro
     )
 
 
+def missed_px(model: pycolmap.Reconstruction, number: int) -> Floats:
+    """Return by how much a photograph misses each of its tie points, in pixels of its working size."""
+    image = model.image(number)
+    tied = image.get_observation_points2D()
+    if not tied:
+        return np.zeros(0)
+    matrix_34 = np.asarray(image.cam_from_world().matrix())
+    xyz_N3 = np.array([model.points3D[point.point3D_id].xyz for point in tied])
+    seen_N3 = xyz_N3 @ matrix_34[:, :3].T + matrix_34[:, 3]
+    found_N2 = np.array([point.xy for point in tied])
+    front_N = seen_N3[:, 2] > 0
+    at_N2 = np.array(image.camera.img_from_cam(seen_N3[front_N]), float).reshape(-1, 2)
+    return np.asarray(np.hypot(*(at_N2 - found_N2[front_N]).T))
+
+
 def remarks(across: Across) -> tuple[str, ...]:
     """Return in words what the user should know of how a repeat hangs on its reference."""
     said = []

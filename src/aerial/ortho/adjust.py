@@ -17,12 +17,10 @@ from numpy.typing import NDArray
 from aerial.camera import Camera, Pose
 from aerial.ortho.features import working_size
 from aerial.ortho.matching import SEED
+from aerial.ortho.presets import Effort
 
 Floats = NDArray[np.float64]
 
-# Enough tracks a photograph to fix its pose six times over; more only cost time, and all of them
-# come back when the finished model is triangulated anew.
-TRACKS_PER_PHOTO = 400
 # Of the working size; a sound block lies at 0.3-0.9.
 MAX_REPROJECTION_PX = 2.0
 MIN_MODEL = 3
@@ -49,13 +47,13 @@ class Model:
         return float(self.reconstruction.compute_mean_reprojection_error())
 
 
-def map_globally(database: Path, scratch: Path, *, free_focal: bool) -> list[Model]:
+def map_globally(database: Path, scratch: Path, effort: Effort, *, free_focal: bool) -> list[Model]:
     """Return the models of the whole database by global mapping, largest first."""
     options = pycolmap.GlobalPipelineOptions()
     options.num_threads = options.mapper.num_threads = SOLVER_THREADS
     options.random_seed = options.mapper.random_seed = SEED
     options.min_model_size = MIN_MODEL
-    options.mapper.track_required_tracks_per_view = TRACKS_PER_PHOTO
+    options.mapper.track_required_tracks_per_view = effort.tracks_per_photo
     options.mapper.global_positioning.use_gpu = False
     options.mapper.bundle_adjustment.ceres.use_gpu = False
     options.mapper.bundle_adjustment.refine_focal_length = free_focal

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.stats import f as f_distribution
 
 from aerial.ortho import georef
-from aerial.ortho.across import Across
+from aerial.ortho.across import Across, missed_px
 from aerial.ortho.anchor import FIXED_M, rtk_std_m
 from aerial.ortho.archive import StoredBlock
 from aerial.ortho.control import Controlled
@@ -117,21 +117,14 @@ def photo_residuals(photos: Sequence[Photo], candidate: Candidate) -> tuple[Phot
     gps = dict(zip(candidate.model.numbers, candidate.placement.residual_N, strict=True))
     found = []
     for number in candidate.numbers:
-        photo, image = photos[number - 1], model.image(number)
-        matrix_34 = np.asarray(image.cam_from_world().matrix())
-        tied = image.get_observation_points2D()
-        missed = []
-        for point in tied:
-            seen_3 = matrix_34[:, :3] @ model.points3D[point.point3D_id].xyz + matrix_34[:, 3]
-            at = image.camera.img_from_cam(seen_3)
-            if at is not None:
-                missed.append(float(np.hypot(*(np.asarray(at) - point.xy))))
+        photo = photos[number - 1]
+        missed_N = missed_px(model, number)
         scale = photo.width_px / working_size(photo.width_px, photo.height_px)[0]
         found.append(
             PhotoResidual(
                 file=photo.file,
-                tie_points=len(tied),
-                reprojection_px=round(scale * float(np.mean(missed)), 3) if missed else 0.0,
+                tie_points=len(missed_N),
+                reprojection_px=round(scale * float(np.mean(missed_N)), 3) if len(missed_N) else 0.0,
                 gps_m=round(float(gps[number]), 3) if np.isfinite(gps[number]) else None,
             )
         )

@@ -40,8 +40,8 @@ FAR_M = 300.0
 # A mark weighs as much as so many tie points: it was made by a person, and there are few.
 MARK_WEIGHT = 4
 MAX_LOSS = 1.05
-_TRIPLES = 1500
-_SEED = 11
+# Heights that points kept out miss by this much are worth a word.
+UP_M = 0.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,52 +84,46 @@ def control(
     true_N3 = np.array([_point(points, name).xyz_3 for name in found])
     names = list(found)
     _require_near(placed, model_N3, true_N3, has_gps=bool(np.isfinite(placed.placement.residual_N).any()))
-    held_N, world = _agreed(model_N3, true_N3)
-    misfit_N = np.linalg.norm(world.apply(model_N3) - true_N3, axis=1)
-    wrong = tuple(
-        (name, round(float(miss), 2))
-        for name, miss, ok in zip(names, misfit_N, held_N, strict=True)
-        if not ok
-    )
-    good = [i for i in range(len(names)) if held_N[i]]
-    out = _to_keep_out(true_N3[good])
-    kept_out = [names[good[i]] for i in out]
-    used = [names[i] for i in good if names[i] not in kept_out]
-    rows = [names.index(name) for name in used]
-    world = similarity_3d(model_N3[rows], true_N3[rows])
-    alone_U3 = _each_without_itself(model_N3[rows], true_N3[rows])
-    origin_3 = np.round(np.median(world.apply(adjust.centres_and_axes(model)[0]), axis=0))
-    before = pycolmap.Reconstruction(model.reconstruction)
-    moved = model.reconstruction
-    for one in (before, moved):
-        one.transform(
-            pycolmap.Sim3d(world.scale, pycolmap.Rotation3d(world.rotation_33), world.shift_3 - origin_3)
+    flat_N3 = placed.placement.similarity.apply(model_N3)
+    held_N, flat_miss_N = _agreed(flat_N3[:, :2], true_N3[:, :2])
+    wrong = [(names[i], float(flat_miss_N[i])) for i in np.flatnonzero(~held_N)]
+    good = np.flatnonzero(held_N).tolist()
+    while True:
+        kept_out = [good[i] for i in _to_keep_out(true_N3[good])]
+        rows = [i for i in good if i not in kept_out]
+        world = similarity_3d(model_N3[rows], true_N3[rows])
+        origin_3 = np.round(np.median(world.apply(adjust.centres_and_axes(model)[0]), axis=0))
+        moved, bent = _held_at(
+            model.reconstruction, world, origin_3, [(found[names[i]][1], true_N3[i]) for i in rows]
         )
-    marks = {name: found[name][1] for name in used}
-    _hold(moved, marks, {name: _point(points, name).xyz_3 - origin_3 for name in used})
-    if moved.compute_mean_reprojection_error() > MAX_LOSS * before.compute_mean_reprojection_error():
-        moved = before
-        remarks.append(
-            "The control points do not fit the photographs' tie points: the block was not bent to them."
-        )
+        misfit_N3 = np.array([_meet(moved, found[name][1])[0] + origin_3 for name in names]) - true_N3
+        # Heights of a block whose lens stays as it was may be bent, where every point is right.
+        seen_N3 = misfit_N3 if len(rows) >= CHECKED_FROM else misfit_N3[:, :2]
+        worst = _worst(seen_N3, good)
+        if worst is None:
+            break
+        if len(good) <= LEAST_POINTS:
+            raise _contradict(float(np.linalg.norm(misfit_N3[worst])))
+        wrong.append((names[worst], float(np.linalg.norm(misfit_N3[worst]))))
+        good.remove(worst)
+    if not bent:
+        remarks.append("The control points do not fit the tie points: the block was not bent to them.")
+    up_m = float(np.sqrt(np.mean(misfit_N3[kept_out, 2] ** 2))) if kept_out else 0.0
+    if up_m > UP_M:
+        remarks.append(f"Control points kept out miss by {up_m:.2f} m in height: the ground is bent.")
     model = adjust.Model(reconstruction=moved, numbers=model.numbers)
     world = georef.Similarity(scale=1.0, rotation_33=np.eye(3), shift_3=origin_3)
     centres_N3 = world.apply(adjust.centres_and_axes(model)[0])
     placement = georef.compare(centres_N3, gps_N3[np.array(model.numbers) - 1], similarity=world)
 
-    def misfit(some: Sequence[str]) -> Floats:
-        return np.array(
-            [_meet(moved, found[n][1])[0] + origin_3 - _point(points, n).xyz_3 for n in some]
-        ).reshape(-1, 3)
-
     return Controlled(
         candidate=Candidate(model=model, placement=placement, why_not=""),
-        used=tuple(used),
-        kept_out=tuple(kept_out),
-        misfit_U3=misfit(used),
-        misfit_K3=misfit(kept_out),
-        alone_U3=alone_U3,
-        wrong=wrong,
+        used=tuple(names[i] for i in rows),
+        kept_out=tuple(names[i] for i in kept_out),
+        misfit_U3=misfit_N3[rows],
+        misfit_K3=misfit_N3[kept_out],
+        alone_U3=_each_without_itself(model_N3[rows], true_N3[rows]),
+        wrong=tuple((name, round(miss, 2)) for name, miss in wrong),
         remarks=tuple(remarks),
     )
 
@@ -261,46 +255,67 @@ def _require_near(placed: Candidate, model_N3: Floats, true_N3: Floats, *, has_g
     )
 
 
-def _agreed(model_N3: Floats, true_N3: Floats) -> tuple[Bools, georef.Similarity]:
-    """Return which points agree on one similarity, and that similarity."""
-    count = len(model_N3)
-    triples = list(combinations(range(count), 3))
-    if len(triples) > _TRIPLES:
-        chosen = np.random.default_rng(_SEED).choice(len(triples), _TRIPLES, replace=False)
-        triples = [triples[i] for i in chosen]
+def _agreed(flat_N2: Floats, true_N2: Floats) -> tuple[Bools, Floats]:
+    """Return which points agree on one similarity of the plane, and by how much each misses it.
+
+    In the plane, since a bent block misses heights by metres where every point is right.
+    """
+    count = len(flat_N2)
     most = max(LEAST_POINTS, int(np.ceil(0.6 * count)))
-
-    def missed(world: georef.Similarity) -> Floats:
-        return np.asarray(np.linalg.norm(world.apply(model_N3) - true_N3, axis=1))
-
-    spread_m = float(np.linalg.norm(true_N3.std(axis=0)))
-    best, best_cost = None, np.inf
-    for triple in triples:
-        rows = list(triple)
-        sides = np.linalg.svd(true_N3[rows] - true_N3[rows].mean(axis=0), compute_uv=False)
-        # A needle of a triangle says nothing about the turn around it.
-        if sides[1] < 0.1 * spread_m and len(triples) > 1:
+    a_N, b_N = ((xy_N2 - xy_N2.mean(axis=0)) @ [1, 1j] for xy_N2 in (flat_N2, true_N2))
+    spread_m = float(np.abs(b_N).mean())
+    best_N, best_cost = np.abs(b_N), np.inf
+    for i, j in combinations(range(count), 2):
+        if abs(b_N[i] - b_N[j]) < 0.3 * spread_m or a_N[i] == a_N[j]:
             continue
-        world = similarity_3d(model_N3[rows], true_N3[rows])
-        cost = float(np.sort(missed(world))[:most].mean())
+        factor = (b_N[i] - b_N[j]) / (a_N[i] - a_N[j])
+        missed_N = np.abs(b_N - b_N[i] - factor * (a_N - a_N[i]))
+        cost = float(np.sort(missed_N)[:most].mean())
         if cost < best_cost:
-            best, best_cost = world, cost
-    if best is None:
-        best = similarity_3d(model_N3, true_N3)
+            best_N, best_cost = missed_N, cost
+    held_N = np.ones(count, bool)
     for _ in range(3):
-        missed_N = missed(best)
-        sigma = 1.5 * float(np.sort(missed_N)[:most].mean())
-        held_N = missed_N <= max(WRONG_M, WRONG_SIGMAS * sigma)
-        if held_N.sum() < LEAST_POINTS:
-            break
-        best = similarity_3d(model_N3[held_N], true_N3[held_N])
-    missed_m = float(np.sqrt(np.mean(missed(best)[held_N] ** 2))) if held_N.any() else np.inf
-    if held_N.sum() < max(LEAST_POINTS, 0.6 * count) or missed_m > max(1.0, 0.02 * spread_m):
-        raise StitchError(
-            f"The control points contradict each other or the photographs, by {missed_m:.1f} m.",
-            hint="Check their coordinates and marks; with four points or more a single wrong one is found.",
-        )
-    return held_N, best
+        sigma = 1.5 * float(np.sort(best_N)[:most].mean())
+        held_N = best_N <= max(WRONG_M, WRONG_SIGMAS * sigma)
+        a_0, b_0 = a_N - a_N[held_N].mean(), b_N - b_N[held_N].mean()
+        factor = np.sum(np.conj(a_0) * b_0 * held_N) / np.sum(np.abs(a_0) ** 2 * held_N)
+        best_N = np.abs(b_0 - factor * a_0)
+    missed_m = float(np.sqrt(np.mean(best_N[held_N] ** 2)))
+    if held_N.sum() < most or missed_m > max(1.0, 0.02 * spread_m):
+        raise _contradict(missed_m)
+    return held_N, best_N
+
+
+def _contradict(missed_m: float) -> StitchError:
+    return StitchError(
+        f"The control points contradict each other or the photographs, by {missed_m:.1f} m.",
+        hint="Check their coordinates and marks; with four points or more a single wrong one is found.",
+    )
+
+
+def _worst(misfit_ND: Floats, good: Sequence[int]) -> int | None:
+    """Return the point that the adjusted block misses by far more than the others, None without one."""
+    missed_N = np.linalg.norm(misfit_ND[list(good)], axis=1)
+    worst = int(np.argmax(missed_N))
+    usual_m = float(np.median(np.delete(missed_N, worst)))
+    return good[worst] if missed_N[worst] > max(2 * WRONG_M, 2 * WRONG_SIGMAS * usual_m) else None
+
+
+def _held_at(
+    model: pycolmap.Reconstruction,
+    world: georef.Similarity,
+    origin_3: Floats,
+    marked: Sequence[tuple[_Marks, Floats]],
+) -> tuple[pycolmap.Reconstruction, bool]:
+    """Return ``model`` in the world minus ``origin_3``, and whether it could be bent to its points."""
+    before = pycolmap.Reconstruction(model)
+    before.transform(
+        pycolmap.Sim3d(world.scale, pycolmap.Rotation3d(world.rotation_33), world.shift_3 - origin_3)
+    )
+    moved = pycolmap.Reconstruction(before)
+    _hold(moved, [(marks, xyz_3 - origin_3) for marks, xyz_3 in marked])
+    allowed_px = MAX_LOSS * before.compute_mean_reprojection_error()
+    return (moved, True) if moved.compute_mean_reprojection_error() <= allowed_px else (before, False)
 
 
 def _to_keep_out(true_N3: Floats) -> list[int]:
@@ -329,8 +344,8 @@ def _each_without_itself(model_N3: Floats, true_N3: Floats) -> Floats:
     )
 
 
-def _hold(moved: pycolmap.Reconstruction, marks: dict[str, _Marks], xyz: dict[str, Floats]) -> None:
-    """Adjust ``moved`` in place with the points where they were surveyed."""
+def _hold(moved: pycolmap.Reconstruction, marked: Sequence[tuple[_Marks, Floats]]) -> None:
+    """Adjust ``moved`` in place with points where they were surveyed."""
     config = pycolmap.BundleAdjustmentConfig()
     of_lens: Counter[int] = Counter()
     for number in sorted(moved.reg_image_ids()):
@@ -338,17 +353,17 @@ def _hold(moved: pycolmap.Reconstruction, marks: dict[str, _Marks], xyz: dict[st
         of_lens[moved.image(number).camera_id] += 1
     for camera_id, seen in of_lens.items():
         # Few points leave the ground free to bend; the lens then stays as heights made it.
-        if seen < adjust.MIN_PHOTOS_OF_LENS or len(marks) < CHECKED_FROM:
+        if seen < adjust.MIN_PHOTOS_OF_LENS or len(marked) < CHECKED_FROM:
             config.set_constant_cam_intrinsics(camera_id)
     added = []
-    for name, some in marks.items():
+    for some, xyz_3 in marked:
         for _ in range(MARK_WEIGHT):
             track = pycolmap.Track()
             for number, pixel_2 in some:
                 image = moved.image(number)
                 image.points2D.append(pycolmap.Point2D(pixel_2))
                 track.add_element(number, len(image.points2D) - 1)
-            added.append(moved.add_point3D(xyz[name], track))
+            added.append(moved.add_point3D(xyz_3, track))
             config.add_constant_point(added[-1])
     pycolmap.create_default_bundle_adjuster(adjust.refine_options(), config, moved).solve()
     for point_id in added:

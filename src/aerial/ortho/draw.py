@@ -110,7 +110,8 @@ def draw(job: Drawing, row: int, column: int) -> Tile:
                 if layer is not None:
                     layers.append(layer)
     return Tile(
-        image_HW3=blend(layers, (rows, columns), two_bands=job.two_bands)[inner],
+        # From BGR to RGB.
+        image_HW3=blend(layers, (rows, columns), two_bands=job.two_bands)[inner][:, :, ::-1],
         valid_HW=_fine(taken_HW >= 0, f)[inner],
         taken_hw=taken_HW[cells],
         seen_hw=seen_HW[cells],

@@ -25,7 +25,7 @@ SAMPLES = 15_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exposure:
-    """``gain_N3`` for each photograph (R, G, B); ``fall_off_2`` of the lens in r^2 and r^4."""
+    """``gain_N3`` for each photograph (B, G, R); ``fall_off_2`` of the lens in r^2 and r^4."""
 
     gain_N3: Floats
     fall_off_2: Floats

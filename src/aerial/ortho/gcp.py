@@ -84,7 +84,7 @@ def read_control(path: Path, photos: Sequence[Photo]) -> ControlFile:
     for line_number, line in lines[1:]:
         try:
             table.add(line)
-        except CrsError:
+        except InputError:
             wrong.append(f"line {line_number}: no place in {geo.short_name(crs)} (x comes first)")
         except ValueError as error:
             wrong.append(f"line {line_number}: {error}")
@@ -119,9 +119,9 @@ class _Table:
         self._names = _Names(photos)
 
     def add(self, line: str) -> None:
-        """Read one line; raises ``ValueError`` or ``CrsError``."""
+        """Read one line; raises ``ValueError`` or ``InputError``."""
         xyz_3, pixel_2, file, name = _parts(line)
-        geo.transform(self.crs, geo.WGS84, xyz_3[:1], xyz_3[1:2])
+        geo.to_lonlat(self.crs, float(xyz_3[0]), float(xyz_3[1]))
         name = name or _name_of(xyz_3, self.positions, self.crs)
         if not _same(self.positions.setdefault(name, xyz_3), xyz_3, self.crs):
             raise ValueError(f"point {name} has another position above")

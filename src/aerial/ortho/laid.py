@@ -138,7 +138,7 @@ def lay(
             f"The photographs fit {path.name} only {abs(factor):.2f} times as large as their positions say.",
             hint="Check that the orthomosaic declares the right CRS, and the positions of the photographs.",
         )
-    turned = _turned(placed, factor, shift)
+    turned = _at_altitudes(_turned(placed, factor, shift), gps_N3)
     left_N = (matches.to_N2 @ [1, 1j]) - (factor * (matches.from_N2 @ [1, 1j]) + shift)
     near_N = np.abs(left_N) < BEND_M
     misfit_N2 = _by_cell(matches.to_N2[near_N], -np.column_stack([left_N.real, left_N.imag])[near_N])
@@ -388,6 +388,18 @@ def _turned(placed: Candidate, factor: complex, shift: complex) -> Candidate:
         ),
     )
     return dataclasses.replace(placed, placement=dataclasses.replace(placed.placement, similarity=similarity))
+
+
+def _at_altitudes(placed: Candidate, gps_N3: Floats) -> Candidate:
+    """Return the block with its cameras at their altitudes again, where they have any: they are the datum."""
+    if not np.isfinite(placed.placement.residual_N).any():
+        return placed
+    world = placed.placement.similarity
+    centres_N3 = world.apply(adjust.centres_and_axes(placed.model)[0])
+    up_N = gps_N3[np.array(placed.model.numbers) - 1, 2] - centres_N3[:, 2]
+    up_m = float(np.nanmedian(up_N)) if np.isfinite(up_N).any() else 0.0
+    raised = dataclasses.replace(world, shift_3=world.shift_3 + np.array([0.0, 0.0, up_m]))
+    return dataclasses.replace(placed, placement=dataclasses.replace(placed.placement, similarity=raised))
 
 
 def _scaled(placed: Candidate, scale: float) -> Candidate:

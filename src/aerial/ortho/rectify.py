@@ -25,6 +25,8 @@ from aerial.records import Hole, SeamStep
 
 # Size of a cell in which photographs are chosen, and the most cells that are held.
 CHOICE_M, MOST_CELLS = 0.5, 8e6
+# Rows of tiles that are drawn together; the photographs of two columns of them fit in memory.
+STRIP, PICTURES_BYTES = 3, 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +86,7 @@ def build_ortho(
     reduction = max(n for n in (1, 2, 4, 8) if n == 1 or native * n <= 1.05 * gsd)
     job = Drawing(
         block=block,
-        pictures=Pictures(block, folder, reduction=reduction, grey=False),
+        pictures=Pictures(block, folder, reduction=reduction, grey=False, budget_bytes=PICTURES_BYTES),
         sharpness=native * reduction / gsd,
         exposure=balanced,
         terrain=terrain,
@@ -156,13 +158,17 @@ def _seam_step(steps_B: NDArray[np.int64], side_m: float) -> SeamStep | None:
 
 
 def _tiles(grid: Grid) -> list[tuple[int, int]]:
-    """Return (row, column) of the tiles, to and fro, so that photographs in memory are used again."""
-    columns = list(range(0, grid.width_px, TILE_PX))
-    return [
-        (row, column)
-        for number, row in enumerate(range(0, grid.height_px, TILE_PX))
-        for column in (columns if number % 2 == 0 else reversed(columns))
-    ]
+    """Return (row, column) of the tiles, so that photographs in memory are used again.
+
+    In strips of a few rows, to and fro, down one column of a strip and up the next.
+    """
+    tiles = []
+    for strip, first in enumerate(range(0, grid.height_px, STRIP * TILE_PX)):
+        rows = list(range(first, min(first + STRIP * TILE_PX, grid.height_px), TILE_PX))
+        columns = list(range(0, grid.width_px, TILE_PX))
+        for number, column in enumerate(columns if strip % 2 == 0 else reversed(columns)):
+            tiles += [(row, column) for row in (rows if number % 2 == 0 else reversed(rows))]
+    return tiles
 
 
 def _terrain(block: Block, dsm_path: Path, dsm_grid: Grid) -> choose.Terrain:

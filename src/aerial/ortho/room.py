@@ -16,8 +16,8 @@ from aerial.records.record import record
 _FEATURE_BYTES = 288
 # A verified match, with what COLMAP keeps of the pair besides; at most one feature in four has one.
 _MATCH_BYTES, _MATCHED_SHARE = 16, 0.25
-# A height map: four bytes a cell, and one coarse cell beside sixteen.
-_CELL_BYTES = 4.25
+# A height map: two bytes a cell, and one coarse cell beside sixteen.
+_CELL_BYTES = 2.125
 # A pixel of the ortho: four bytes, as they are drawn (lightly packed) and as COG with overviews;
 # a cell of the DSM has eight.
 _ORTHO_PIXEL_BYTES, _DSM_CELL_BYTES = 7.0, 14.0

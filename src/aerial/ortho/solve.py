@@ -14,17 +14,17 @@ from numpy.typing import NDArray
 from aerial import geo
 from aerial.codec import read_json, read_record, sha256_file, sha256_json, write_json
 from aerial.errors import AerialError, InputError, StitchError
-from aerial.ortho import adjust, features, georef, join, matching, room, seal, stand
+from aerial.ortho import adjust, features, georef, join, mapped, matching, room, seal, stand
 from aerial.ortho.alike import alike_pairs
 from aerial.ortho.anchor import anchor
 from aerial.ortho.archive import StoredBlock, read_archive, read_features
 from aerial.ortho.basis import photo_residuals
 from aerial.ortho.block import Block, BlockPhoto
-from aerial.ortho.judge import Candidate, choose, judge
+from aerial.ortho.judge import Candidate
 from aerial.ortho.keep import keep
 from aerial.ortho.originals import Originals
+from aerial.ortho.presets import effort_of
 from aerial.ortho.stand import MIN_PHOTOS, require_placeable
-from aerial.ortho.unplaced import level
 from aerial.progress import Progress
 from aerial.records import Basis, BlockPart, Georef, Photo, PhotoResidual, StitchJob
 from aerial.records.record import record
@@ -32,8 +32,6 @@ from aerial.records.record import record
 Floats = NDArray[np.float64]
 
 VERSION = "2"
-# A block below this share of its photographs is tried again incrementally.
-POOR_SHARE = 0.9
 
 
 @record
@@ -98,30 +96,35 @@ def solve(job: StitchJob, work: Path, progress: Progress) -> tuple[Block, Soluti
         geo.require_same_crs(job.crs, reference.crs)
     crs = reference.crs if reference else stand.crs_of(job)
     clock = _Clock()
+    effort = effort_of(job.preset)
     database = work / "block.db"
     rejected: dict[str, str] = {}
     _open(job, database, inputs, reference)
     numbered = list(enumerate(job.photos, 1))
     with clock.stage("features"):
-        rejected |= features.extract(database, job.folder, numbered, progress)
+        rejected |= features.extract(database, job.folder, numbered, effort, progress)
     gps_N3 = positions(job.photos, crs)
     with clock.stage("matching"):
         usable = [n for n, p in numbered if p.file not in rejected]
-        matching.match(database, _pairs(job, database, usable, gps_N3, reference), progress)
+        pairs = _pairs(job, database, usable, gps_N3, effort.neighbours, reference)
+        matching.match(database, pairs, progress)
     # COLMAP does not say what is wrong where it finds the disk full.
     room.require_free(work, 0, "adjusting the block")
     with clock.stage("adjustment"):
         progress.phase("Adjusting the block", 1)
+        others: tuple[Candidate, ...] = ()
         if reference:
             local_N3 = gps_N3 - reference.origin_3
             joined = _joined(job, database, work, local_N3, reference)
+            joined, doubts = mapped.without_doubtful(job.photos, joined, database, local_N3)
             stands = stand.again(job, joined, local_N3, reference, len(job.photos) + 1)
         else:
-            placed = anchor(job.photos, _best(job, database, work, gps_N3), gps_N3)
-            stands = stand.first(job, placed, gps_N3, crs, progress)
+            found = mapped.map_photos(job.photos, database, work / ".mapping", gps_N3, effort)
+            doubts, others = found.doubts, found.others
+            stands = stand.first(job, anchor(job.photos, found.main, gps_N3), gps_N3, crs, progress)
         progress.advance()
     candidate = stands.candidate
-    rejected |= _left_out(job, candidate, rejected)
+    rejected |= _left_out(job, candidate, others, doubts, rejected)
     stored = keep(job.photos, candidate, database, work / "block", crs, reference, stands.georef.ce95_m)
     block = block_of(stored)
     residual_N = candidate.residuals_m
@@ -137,6 +140,7 @@ def solve(job: StitchJob, work: Path, progress: Progress) -> tuple[Block, Soluti
         seconds_by_stage=clock.seconds,
         basis=stands.basis,
         by_photo=photo_residuals(job.photos, candidate),
+        parts=mapped.told(job.photos, (candidate, *others), gps_N3, crs),
     )
     write_json(work / "solution.json", solution)
     return block, solution
@@ -235,7 +239,12 @@ def _read_or_none(path: Path) -> object:
 
 
 def _pairs(
-    job: StitchJob, database: Path, usable: list[int], gps_N3: Floats, reference: StoredBlock | None
+    job: StitchJob,
+    database: Path,
+    usable: list[int],
+    gps_N3: Floats,
+    neighbours: int,
+    reference: StoredBlock | None,
 ) -> list[tuple[int, int]]:
     """Return the pairs of photograph numbers to match."""
     xy_N2 = gps_N3[np.array(usable, int) - 1, :2]
@@ -245,9 +254,9 @@ def _pairs(
         return (photo.taken_at.isoformat() if photo.taken_at else "", photo.file)
 
     order = sorted(range(len(usable)), key=when)
-    pairs = [(usable[a], usable[b]) for a, b in matching.choose_pairs(xy_N2, order)]
+    pairs = [(usable[a], usable[b]) for a, b in matching.choose_pairs(xy_N2, order, neighbours)]
     unplaced = [n for n, xy_2 in zip(usable, xy_N2, strict=True) if not np.isfinite(xy_2).all()]
-    pairs += alike_pairs(database, unplaced, usable, matching.NEIGHBOURS)
+    pairs += alike_pairs(database, unplaced, usable, neighbours)
     if reference:
         first = len(job.photos) + 1
         across = join.pairs_with(xy_N2 - reference.origin_3[:2], reference, first)
@@ -257,29 +266,9 @@ def _pairs(
     return sorted(set(pairs))
 
 
-def _best(job: StitchJob, database: Path, work: Path, gps_N3: Floats) -> Candidate:
-    free_focal = all(p.focal_px is None for p in job.photos)
-    candidates: list[Candidate] = []
-    for mapper in (adjust.map_globally, adjust.map_incrementally):
-        models = mapper(database, work / ".mapping", free_focal=free_focal)
-        for model in models:
-            adjust.refine(model.reconstruction, free_focal=free_focal)
-        candidates += [c for c in (_judged(job, model, gps_N3) for model in models) if c is not None]
-        if max((c.held for c in candidates if not c.why_not), default=0) >= POOR_SHARE * len(job.photos):
-            break
-    shutil.rmtree(work / ".mapping", ignore_errors=True)
-    return choose(candidates)
-
-
-def _judged(job: StitchJob, model: adjust.Model, gps_N3: Floats) -> Candidate | None:
-    if np.isfinite(gps_N3[:, 0]).sum() < MIN_PHOTOS:
-        # What the job stands on will place it.
-        return level(job.photos, model)
-    return judge(job.photos, model, gps_N3)
-
-
 def _joined(job: StitchJob, database: Path, work: Path, gps_N3: Floats, reference: StoredBlock) -> Candidate:
-    model = join.map_onto(database, reference, len(job.photos) + 1, work / ".mapping")
+    found = matching.lenses(job.photos)
+    model = join.map_onto(database, reference, len(job.photos) + 1, work / ".mapping", found)
     shutil.rmtree(work / ".mapping", ignore_errors=True)
     if model is None or len(model.numbers) < MIN_PHOTOS:
         raise StitchError(
@@ -291,15 +280,29 @@ def _joined(job: StitchJob, database: Path, work: Path, gps_N3: Floats, referenc
     return Candidate(model=model, placement=placement, why_not="")
 
 
-def _left_out(job: StitchJob, candidate: Candidate, known: dict[str, str]) -> dict[str, str]:
+def _left_out(
+    job: StitchJob,
+    candidate: Candidate,
+    others: tuple[Candidate, ...],
+    doubts: dict[int, str],
+    known: dict[str, str],
+) -> dict[str, str]:
     """Return why each photograph is not in the block, but for those that ``known`` explains."""
     reasons = {}
     residuals = dict(zip(candidate.model.numbers, candidate.placement.residual_N, strict=True))
     held = set(candidate.numbers)
+    part_of = {n: (i, part.held) for i, part in enumerate(others, 2) for n in part.numbers}
     for number, photo in enumerate(job.photos, 1):
         if number in held or photo.file in known:
             continue
-        if number in residuals:
+        if number in part_of:
+            part, size = part_of[number]
+            reasons[photo.file] = (
+                f"belongs to part {part} ({size} photographs), which nothing ties to the mosaic"
+            )
+        elif number in doubts:
+            reasons[photo.file] = doubts[number]
+        elif number in residuals:
             reasons[photo.file] = f"stands {residuals[number]:.0f} m away from its own GPS position"
         else:
             reasons[photo.file] = "does not overlap the block enough to be tied to it"

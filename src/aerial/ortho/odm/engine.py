@@ -10,7 +10,7 @@ from aerial import geo
 from aerial.codec import sha256_file, sha256_json
 from aerial.errors import AerialError, NodeError
 from aerial.ortho.odm.choose import choose, nodes_of
-from aerial.ortho.odm.client import Lost, Node
+from aerial.ortho.odm.client import Lost, Node, NotNow
 from aerial.ortho.odm.fetch import LOG, OUTPUTS, RETURNED, fetch, require_space
 from aerial.ortho.odm.journal import Journal, Sent
 from aerial.ortho.odm.options import Options, options_for
@@ -85,8 +85,8 @@ class OdmEngine:
         for again in range(_RESENDS + 1):
             try:
                 return run.once()
-            except (Lost, Miscounted) as error:
-                if again == _RESENDS:
+            except (Lost, Miscounted, NotNow) as error:
+                if again == _RESENDS or isinstance(error, NotNow):
                     raise NodeError(str(error), hint=_hint(error, options)) from None
                 progress.say(f"{error} The photographs are sent again.")
                 run.drop(error)
@@ -212,7 +212,6 @@ class _Run:
     def _wait(self, sent: Sent) -> None:
         watch = Watch(
             photos=len(self.job.photos),
-            others=_files(self.job) - len(self.job.photos),
             poll_s=self.engine.poll_s,
             patience=self.patience,
         )
@@ -264,9 +263,9 @@ def _json_list(names: Sequence[str]) -> str:
 
 def _hint(error: NodeError, options: Options) -> str:
     numeric = options.numeric()
-    if isinstance(error, Lost) and numeric:
+    if isinstance(error, Lost | NotNow) and numeric:
         return (
-            f"NodeODM 2.2.4 at commit 8ad3e30 ends on any option with a number ({', '.join(numeric)}): run "
+            f"{error.hint} NodeODM 2.2.4 at commit 8ad3e30 ends on any option with a number ({', '.join(numeric)}): run "
             "commit d53feb5, or leave the number out."
         )
     return error.hint

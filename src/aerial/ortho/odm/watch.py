@@ -72,10 +72,9 @@ def state(node: Node, task: str, patience: Patience) -> TaskInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
-    """How a task is waited for; ``photos`` were sent, and ``others`` files besides."""
+    """How a task is waited for; ``photos`` were sent."""
 
     photos: int
-    others: int
     poll_s: float
     patience: Patience
 
@@ -110,10 +109,9 @@ class Watch:
             time.sleep(self.poll_s)
 
     def _count(self, node: Node, info: TaskInfo) -> None:
-        # Until the node has looked at the folder it tells an estimate, in which other files count too.
+        # Until the node has unpacked and sorted what came, it tells an estimate: every file, packed or not.
         looked = info.status != TaskStatus.RUNNING or info.progress > 0
-        fits = {self.photos} if looked else {self.photos, self.photos + self.others}
-        if info.images_count not in fits:
+        if looked and info.images_count != self.photos:
             raise Miscounted(
                 f"The stitching node {node.name} holds {info.images_count} photographs instead of the "
                 f"{self.photos} that were sent.",
