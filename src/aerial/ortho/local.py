@@ -119,7 +119,7 @@ def _solved(job: StitchJob, work: Path, originals: Originals, progress: Progress
         raise
     except RuntimeError:
         # COLMAP does not say that the disk is full.
-        room.require_free(work, 0, "adjusting the block")
+        room.require_free(work, 0, "the block")
         raise
     _forget_changed(job, work, originals)
     return solved
