@@ -87,10 +87,10 @@ def test_look_alikes_and_another_site_are_not_folded_onto_the_mosaic(
     away = make_survey(tmp_path / "away", 4, (box(-6, 6, -5, 4, 6.0),))
     folder = tmp_path / "photos"
     shutil.copytree(solved.survey.job.folder, folder)
-    photos = list(solved.survey.job.photos)
-    truth = dict(zip((p.file for p in photos), solved.survey.centres_N3, strict=True))
+    photos = list(solved.survey.job.photos[:8])
+    truth = dict(zip((p.file for p in photos), solved.survey.centres_N3, strict=False))
     landed = photos[-1].taken_at
-    for index in range(5):
+    for index in range(4):
         there = away.job.photos[index]
         late = landed + timedelta(seconds=18 + 3 * index)
         look_alike = replace(moved(there, 60.0), file=f"there {index}.jpg", taken_at=late)
@@ -107,13 +107,13 @@ def test_look_alikes_and_another_site_are_not_folded_onto_the_mosaic(
         replace(solved.survey.job, folder=folder, photos=tuple(photos)), tmp_path / "work", SILENT
     )
     assert max(off_m(block, truth).values()) < WRONG_M
-    assert [(len(part.files), part.in_mosaic) for part in solution.parts] == [(12, True), (4, False)]
+    assert [(len(part.files), part.in_mosaic) for part in solution.parts] == [(8, True), (4, False)]
     at = geo.from_lonlat(CRS, solution.parts[1].at)[0] - solved.survey.centres_N3[:4, 0].mean()
     assert at == pytest.approx(-150, abs=3)
     apart = {file: why for file, why in solution.rejected.items() if file.startswith("other")}
     assert set(apart) == set(solution.parts[1].files)
     assert set(apart.values()) == {"belongs to part 2 (4 photographs), which nothing ties to the mosaic"}
-    assert {f"there {index}.jpg" for index in range(5)} == set(solution.rejected) - set(apart)
+    assert {f"there {index}.jpg" for index in range(4)} == set(solution.rejected) - set(apart)
     assert "its flight was not" in solution.rejected["there 2.jpg"]
 
 
