@@ -17,6 +17,7 @@ NOT_ALONE = {
     "__main__",
     "drone_sites",
     "machine",
+    "nodeodm",
     "model_card",
     "stitch_peers",
     "stitch_roofs",

@@ -130,7 +130,8 @@ def dumps(data: object) -> str:
 def write_json(path: Path, data: object) -> None:
     """Write ``data`` (records allowed) to ``path`` as JSON; the file is whole or not there."""
     with replacing(path) as temporary:
-        temporary.write_text(dumps(data), encoding="utf-8")
+        # Names of files may hold bytes that are no text: what JSON escapes them with is written.
+        temporary.write_text(dumps(data), encoding="utf-8", errors="backslashreplace")
 
 
 def read_json(path: Path) -> Any:

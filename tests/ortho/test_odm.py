@@ -1,18 +1,19 @@
 """The ODM engine against a node that answers as NodeODM was seen to answer."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pyodm
 import pytest
 from tests.ortho.fake_nodeodm import FakeNode, packed, serving
 from tests.photos.made import scene, write_flight, write_photo
 
 from aerial.codec import read_record
 from aerial.errors import NodeError
-from aerial.ortho.node import OneNode
 from aerial.ortho.odm import OdmEngine
+from aerial.ortho.odm.client import Node
+from aerial.ortho.odm.watch import Watch
 from aerial.photos import read_photos
 from aerial.progress import SILENT
 from aerial.raster.grid import Grid
@@ -53,6 +54,7 @@ def node(archive: bytes, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeNode]:
     """A node on loopback; the engine asks it often."""
     monkeypatch.setattr(OdmEngine, "poll_s", 0.01)
     monkeypatch.setattr(OdmEngine, "retry_s", 0.01)
+    monkeypatch.setattr(OdmEngine, "patience_s", 0.3)
     with serving(FakeNode(archive=archive)) as running:
         yield running
 
@@ -86,7 +88,8 @@ def test_the_mosaic_comes_back_in_the_form_of_every_engine(
     assert names == ["dsm.tif", "odm.json", "ortho.tif", "quality.json"]
     assert not (tmp_path / "outside.txt").exists()
     (task,) = node.tasks.values()
-    assert task["options"] == [{"name": "dsm", "value": True}]
+    assert {"name": "dsm", "value": True} in task["options"]
+    assert all(isinstance(option["value"], bool | str) for option in task["options"])
     assert "odm_dem/dsm.tif" in task["outputs"]
 
 
@@ -95,7 +98,7 @@ def test_a_killed_call_finds_its_task_again(
 ) -> None:
     """The photographs are sent once, though the first call ended while the node was at work."""
     with monkeypatch.context() as patch:
-        patch.setattr(OdmEngine, "_wait", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(Watch, "until_done", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             OdmEngine().stitch(job, tmp_path / "work", SILENT)
     first = OdmEngine().stitch(job, tmp_path / "work", SILENT)
@@ -103,19 +106,21 @@ def test_a_killed_call_finds_its_task_again(
     assert OdmEngine().stitch(job, tmp_path / "work", SILENT) == first
 
 
-def test_a_restarted_node_has_lost_the_task(
+def test_a_node_that_loses_every_task_is_given_up(
     job: StitchJob, node: FakeNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is said, and the next call sends the photographs again."""
-    node.polls_needed = 10**9
-    polls = []
-    monkeypatch.setattr("time.sleep", lambda _: polls.append(1) or len(polls) != 3 or node.restart())
+    """The photographs are sent three times at most; one version dies on numbers, and it is said."""
+    node.dies_on_numbers = True
+    coarse = replace(job, gsd_m=0.1)
     with pytest.raises(NodeError, match="has lost the task") as caught:
-        OdmEngine().stitch(job, tmp_path / "work", SILENT)
-    assert "send it again" in caught.value.hint
-    node.polls_needed = 1
+        OdmEngine().stitch(coarse, tmp_path / "work", SILENT)
+    assert node.created == 3
+    assert (
+        "8ad3e30 ends on any option with a number (dem-resolution, orthophoto-resolution)"
+        in caught.value.hint
+    )
     OdmEngine().stitch(job, tmp_path / "work", SILENT)
-    assert node.created == 2
+    assert node.created == 4, "without a number it does"
 
 
 def test_a_failed_task_tells_the_cause_from_its_output(
@@ -191,30 +196,25 @@ def test_an_unreachable_node_is_named_without_its_token(job: StitchJob, tmp_path
     assert caught.value.__cause__ is None
 
 
-def test_two_nodes_do_not_share_credentials(archive: bytes) -> None:
-    """Pyodm 1.5 sends the token of one node to all others of the process."""
-    assert "query={}" in Path(pyodm.api.__file__).read_text(), "pyodm has changed: is the leak gone?"
-    with serving(FakeNode(token=TOKEN, archive=archive)) as a, serving(FakeNode(archive=archive)) as b:
-        for url in (f"{a.url}?token=SECRET", b.url, f"{a.url}?token=SECRET", b.url):
-            node = OneNode(url)
-            node.info()
-            with pytest.raises(pyodm.exceptions.NodeResponseError):
-                node.get_task("none").info()
-        assert {query for _, query in b.seen} == {""}
-        assert {query for _, query in a.seen} == {"token=SECRET"}
-    # The defaults that leak are still empty, so a plain pyodm.Node is as good as before too.
-    assert pyodm.Node("127.0.0.1", 3000).url("/info") == "http://127.0.0.1:3000/info"
-
-
 def test_https_stays_https_on_every_port() -> None:
     """Pyodm would send the token in clear text to port 8443."""
-    assert OneNode("https://h:8443/?token=t").url("/info") == "https://h:8443/info?token=t"
-    assert OneNode("http://h/base/").url("/info", {"a": 1}) == "http://h:80/base/info?a=1"
-    assert OneNode("http://far:3000/?token=t").is_open_to_listeners()
-    assert not OneNode("https://far:3000/?token=t").is_open_to_listeners()
-    for url in ("ftp://h", "h:3000", "http://", "http://h:99999", "http://user:pass@h:3000"):
+    assert Node.at("https://h:8443/?token=t").name == "https://h:8443"
+    assert Node.at("http://h/base/").name == "http://h:80/base"
+    assert Node.at("http://far:3000/?token=t").is_open_to_listeners()
+    assert not Node.at("https://far:3000/?token=t").is_open_to_listeners()
+    assert "SECRET" not in repr(Node.at("https://h/?token=SECRET"))
+    for url in (
+        "ftp://h",
+        "h:3000",
+        "http://",
+        "http://h:99999",
+        "http://user:pass@h:3000",
+        "http://h/?token=a&token=b",
+        "http://h/?tokn=a",
+        "http://h/#token=a",
+    ):
         with pytest.raises(NodeError, match="not the URL"):
-            OneNode(url)
+            Node.at(url)
 
 
 @pytest.mark.parametrize(
@@ -252,5 +252,7 @@ def test_check_says_what_speaks_against_a_job(job: StitchJob, node: FakeNode, tm
     engine = OdmEngine()
     assert engine.check(job) == ()
     assert [f.code for f in engine.check(StitchJob(folder=job.folder, photos=job.photos))] == ["node"]
-    few = StitchJob(folder=job.folder, photos=job.photos[:1], nodes=(node.url,), previous=tmp_path)
+    few = replace(job, photos=job.photos[:1], previous=tmp_path)
+    assert [(f.level, f.code) for f in engine.check(few)] == [("fail", "too_few"), ("fail", "previous")]
+    (tmp_path / "dsm.tif").touch()
     assert [(f.level, f.code) for f in engine.check(few)] == [("fail", "too_few"), ("warn", "own_frame")]

@@ -14,7 +14,8 @@ from aerial.errors import InputError, PhotoError, StitchError, WorkspaceError
 from aerial.progress import SILENT, Progress
 from aerial.raster.grid import Grid
 from aerial.raster.write import write_cog
-from aerial.records import FileRef, Finding, Georef, Mosaic, Photo, StitchJob, StitchQuality
+from aerial.records import FileRef, Finding, Georef, Mosaic, Photo, SeamStep, StitchJob, StitchQuality
+from aerial.steps import stitch as step
 from aerial.steps.stitch import stitch
 from aerial.workspace import locked
 
@@ -58,6 +59,7 @@ class FakeEngine:
             coverage=None,
             height_check=None,
             remarks=(),
+            seam_step=SeamStep(median=2.0, p95=5.0, length_m=40.0),
         )
         write_json(work / "quality.json", quality)
         return Mosaic(
@@ -74,6 +76,8 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> type[FakeEngine]:
     """A fake in the place of the local engine."""
     monkeypatch.setattr(plugins, "load", _load)
     monkeypatch.setattr(FakeEngine, "runs", [])
+    # Its block is none that the page could draw.
+    monkeypatch.setattr(step, "write_page", lambda target, *_: target.write_text("page"))
     return FakeEngine
 
 
@@ -97,6 +101,7 @@ def test_the_mosaic_is_handed_over_whole(engine: Any, job: StitchJob, tmp_path: 
         assert ref.sha256 == sha256_file(tmp_path / "out" / ref.path)
     assert not (tmp_path / "out" / ".work").exists()
     assert quality.photos == 3
+    assert quality.seam_step is not None
     assert quality.rejected == {"c.jpg": "dark", "b.jpg": "does not overlap"}
     assert quality == read_record(StitchQuality, tmp_path / "out" / "quality.json")
 
@@ -188,6 +193,7 @@ def test_an_old_mosaic_never_stands_beside_new_pixels(
         "inputs.json",
         "mosaic.json",
         "ortho.tif",
+        "quality.html",
         "quality.json",
     ]
 

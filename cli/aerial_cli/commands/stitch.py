@@ -15,7 +15,15 @@ _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 @click.argument("folder", metavar="DIR", type=_FOLDER)
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Mosaic folder.")
 @click.option("--engine", type=click.Choice(["local", "odm"]), default="local", show_default=True)
-@click.option("--node", "nodes", multiple=True, metavar="URL", help="Stitching node of the odm engine.")
+@click.option(
+    "--node",
+    "nodes",
+    multiple=True,
+    metavar="URL",
+    envvar="AERIAL_NODES",
+    show_envvar=True,
+    help="Stitching node of the odm engine.",
+)
 @click.option("--previous", type=_FOLDER, help="Mosaic folder of the reference survey, whose frame is kept.")
 @click.option(
     "--preset",
@@ -40,6 +48,7 @@ _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
     metavar="NAME=VALUE",
     help="Option of the odm engine's node, as its own list names it.",
 )
+@click.option("--cancel", is_flag=True, help="End the task that an interrupted call left at its node.")
 @click.option("--strict", is_flag=True, help="Exit with 1 when a photograph is left out.")
 def command(
     folder: Path,
@@ -53,18 +62,31 @@ def command(
     positions: Path | None,
     calibration: Path | None,
     options: tuple[str, ...],
+    cancel: bool,
     strict: bool,
 ) -> int:
-    """Stitch the photographs in DIR into ortho.tif, dsm.tif and quality.json.
+    """Stitch the photographs in DIR into ortho.tif, dsm.tif, quality.json and quality.html.
 
-    Interrupted, the same command goes on. With --previous both surveys share one frame.
+    Interrupted or stopped by a full disk, the same command goes on; an earlier mosaic in the folder
+    stays until the new one is whole. With --previous both surveys share one frame.
 
     Example: aerial stitch april/photos --out april --previous march
     """
-    from aerial.steps.stitch import stitch_folder
+    from aerial.steps import stitch
+    from aerial.steps.stitched import PAGE, word_on
 
+    if engine != "odm" and (nodes or options):
+        # Refused, not ignored: who names a node wants the work done there.
+        raise click.UsageError("--node and --option are for --engine odm.")
+    if engine == "odm" and not nodes:
+        raise click.UsageError("--engine odm needs a node: --node http://HOST:3000.")
+
+    if cancel:
+        with console.progress() as progress:
+            stitch.cancel(out, nodes, progress)
+        return 0
     with console.progress() as progress:
-        quality = stitch_folder(
+        quality = stitch.stitch_folder(
             folder,
             out,
             engine=engine,
@@ -85,6 +107,7 @@ def command(
         f"{quality.registered} of {quality.photos} photographs at {quality.gsd_m * 100:.1f} cm in "
         f"{quality.seconds:.0f} s; cameras agree with GPS to {residual} (median). {out / 'ortho.tif'}"
     )
+    console.say(f"{word_on(out).capitalize()}: see {out / PAGE}.")
     return int(strict and bool(quality.rejected))
 
 

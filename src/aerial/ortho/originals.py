@@ -11,6 +11,7 @@ from aerial.errors import PhotoError
 from aerial.records import Photo
 
 _NAMED = 3
+_ABSENT = (-1, -1)
 
 
 class Originals:
@@ -22,12 +23,12 @@ class Originals:
 
     def __init__(self, folder: Path, photos: Sequence[Photo]) -> None:
         self._folder, self._files = folder, tuple(photo.file for photo in photos)
-        self._were = [_mark(folder / file) for file in self._files]
-        self._refuse([file for file, was in zip(self._files, self._were, strict=True) if was is None])
+        self._were = [mark(folder / file) for file in self._files]
+        self._refuse([file for file, was in zip(self._files, self._were, strict=True) if was == _ABSENT])
 
     def changed(self) -> tuple[str, ...]:
         """Return the files that are gone or were written to since."""
-        now = (_mark(self._folder / file) for file in self._files)
+        now = (mark(self._folder / file) for file in self._files)
         return tuple(file for file, was, is_ in zip(self._files, self._were, now, strict=True) if was != is_)
 
     def require(self) -> None:
@@ -51,9 +52,10 @@ class Originals:
         )
 
 
-def _mark(path: Path) -> tuple[int, int] | None:
+def mark(path: Path) -> tuple[int, int]:
+    """Return a file's size and time of change (nanoseconds), (-1, -1) where it is not there."""
     try:
         status = path.stat()
     except OSError:
-        return None
+        return _ABSENT
     return status.st_size, status.st_mtime_ns

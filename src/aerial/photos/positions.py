@@ -64,11 +64,12 @@ def read_positions(path: Path) -> dict[str, Position]:
     for number, line in lines[1:]:
         try:
             name, position = _position(line, crs)
-            if name in found:
-                raise ValueError(f"{name} has a position already")
-            found[name] = position
         except (ValueError, InputError) as error:
             wrong.append(f"line {number}: {error}")
+            continue
+        if name in found:
+            wrong.append(f"line {number}: {name} has a position already")
+        found[name] = position
     if wrong:
         more = f" and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
         raise InputError(
@@ -106,7 +107,7 @@ def require_named(names: Sequence[str], positions: dict[str, Position], path: Pa
     placed = sum(name in positions or PurePosixPath(name).name in positions for name in names)
     if placed < min(3, len(names)):
         raise PhotoError(
-            f"{path} places {placed} of the {len(names)} photographs; it names {next(iter(positions))} first.",
+            f"{path} places {placed} of the {len(names)} photographs; its first is {next(iter(positions))}.",
             hint="Check that the file belongs to this folder and writes the names as they are here.",
         )
 

@@ -117,7 +117,8 @@ def _stitch(
         gsd_m=settings.gsd_m,
         crs=settings.crs,
         previous=previous,
-        nodes=settings.nodes,
+        # A town may name its nodes and stitch here nevertheless.
+        nodes=settings.nodes if settings.engine == "odm" else (),
     )
     used = {photo.file for photo in usable}
     bad = {check.file: "; ".join(check.reasons) for check in checks if check.file not in used}

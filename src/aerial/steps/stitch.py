@@ -10,7 +10,9 @@ from aerial import plugins
 from aerial.codec import read_record, sha256_file, sha256_json
 from aerial.errors import InputError, StitchError
 from aerial.ortho.engine import StitchEngine
+from aerial.ortho.odm import OdmEngine
 from aerial.ortho.originals import Originals
+from aerial.ortho.page import write_page
 from aerial.photos import check_photos, usable_photos
 from aerial.progress import SILENT, Progress
 from aerial.records import Preset, StitchJob, StitchQuality
@@ -44,7 +46,13 @@ def stitch_folder(
     Raises:
         PhotoError: fewer than three photographs are usable, or they are of two places.
         StitchError: those that are usable do not make one block.
+        The rest as ``stitch``.
     """
+    # Looked at first: photographs take minutes.
+    made = not out.exists()
+    _require_folder(out)
+    if made:
+        out.rmdir()
     checks = check_photos(folder, progress, positions)
     photos = usable_photos(checks)
     used = {photo.file for photo in photos}
@@ -90,17 +98,23 @@ def stitch(
         raise InputError(
             f"{out} is the reference itself, which is never rewritten.", hint="Give another folder as --out."
         )
+    chosen: StitchEngine = plugins.load("aerial.stitch_engines", engine)()
+    fresh = not stitched.begun(out)
+    if fresh:
+        # Before anything is made: what is refused leaves no trace.
+        _refuse(chosen, job, progress)
     _require_folder(out)
     with locked(out), _room_told(out):
         stitched.sweep(out)
         # What a killed run had whole comes first, whatever it was made of: half of it may lie in
         # ``out`` already, in the place of the mosaic before.
         stitched.hand_over(out)
-        return _stitch(job, out, engine, bad or {}, progress)
+        return _stitch(chosen, job, out, bad or {}, progress, checked=fresh)
 
 
-def _stitch(job: StitchJob, out: Path, engine: str, bad: dict[str, str], progress: Progress) -> StitchQuality:
-    chosen: StitchEngine = plugins.load("aerial.stitch_engines", engine)()
+def _stitch(
+    chosen: StitchEngine, job: StitchJob, out: Path, bad: dict[str, str], progress: Progress, *, checked: bool
+) -> StitchQuality:
     originals = Originals(job.folder, job.photos)
     inputs = _inputs(chosen, job)
     done = stitched.known(out, inputs)
@@ -108,13 +122,17 @@ def _stitch(job: StitchJob, out: Path, engine: str, bad: dict[str, str], progres
         stitched.clear(out)
         progress.say(f"{out} holds this very mosaic already.")
         return done
-    _refuse(chosen, job, progress)
+    if not checked:
+        _refuse(chosen, job, progress)
     work = out / JOURNAL
     work.mkdir(exist_ok=True)
     mosaic = chosen.stitch(job, work, progress)
     originals.require()
     quality = read_record(StitchQuality, work / "quality.json")
     quality = replace(quality, photos=len(job.photos) + len(bad), rejected=bad | quality.rejected)
+    progress.phase("Writing the quality page", 1)
+    write_page(work / stitched.PAGE, work, job, mosaic, quality)
+    progress.advance()
     stitched.prepare(out, inputs, mosaic, quality)
     if not stitched.hand_over(out):
         raise StitchError(
@@ -122,6 +140,15 @@ def _stitch(job: StitchJob, out: Path, engine: str, bad: dict[str, str], progres
             hint="Check the disk, then run the same command again.",
         )
     return quality
+
+
+def cancel(out: Path, nodes: tuple[str, ...], progress: Progress = SILENT) -> None:
+    """Cancel at its node the task that an interrupted ``stitch`` into ``out`` left there, and forget it.
+
+    Raises:
+        NodeError: there is none, its node is not among ``nodes``, or cannot be reached.
+    """
+    OdmEngine().cancel(out / JOURNAL, nodes, progress)
 
 
 def _inputs(engine: StitchEngine, job: StitchJob) -> str:

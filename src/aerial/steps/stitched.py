@@ -11,6 +11,7 @@ from pathlib import Path
 from aerial.codec import read_json, read_record, sha256_file, sync_folder, write_json
 from aerial.errors import InputError
 from aerial.evidence.hashes import note_hashes
+from aerial.ortho.verdict import Word, figures_of, verdict
 from aerial.records import FileRef, Mosaic, StitchQuality
 from aerial.records.record import record
 from aerial.steps.fresh import is_intact
@@ -41,6 +42,11 @@ def sweep(out: Path) -> None:
         _remove(leftover)
 
 
+def begun(out: Path) -> bool:
+    """Tell whether ``out`` holds a mosaic, or one that waits to be handed over."""
+    return (out / "mosaic.json").exists() or (out / JOURNAL / READY).exists()
+
+
 def known(out: Path, inputs: str) -> StitchQuality | None:
     """Return the quality of the mosaic in ``out``, if it is whole and was made of ``inputs``."""
     if not (out / "mosaic.json").is_file():
@@ -52,6 +58,16 @@ def known(out: Path, inputs: str) -> StitchQuality | None:
     except InputError:
         return None
     return quality if same and all(is_intact(out, ref) for ref in _files(mosaic)) else None
+
+
+def word_on(out: Path) -> Word:
+    """Return the verdict on the mosaic in ``out``, as its quality page begins.
+
+    Raises:
+        InputError: no mosaic is there.
+    """
+    mosaic = read_record(Mosaic, out / "mosaic.json")
+    return verdict(figures_of(read_record(StitchQuality, out / "quality.json"), mosaic))
 
 
 def prepare(out: Path, inputs: str, mosaic: Mosaic, quality: StitchQuality) -> None:
