@@ -11,6 +11,7 @@ tasks but keeps what was uploaded and not committed; one commit ends the whole p
 import io
 import json
 import re
+import ssl
 import threading
 import time
 import zipfile
@@ -68,6 +69,7 @@ class FakeNode:
     queue: int = 0
     version: str = "2.2.4"
     dies_on_numbers: bool = False
+    doubles_once: bool = False
     log: list[str] = field(default_factory=lambda: ["running"])
     url: str = ""
     seen: list[tuple[str, str]] = field(default_factory=list)
@@ -102,10 +104,13 @@ def packed(members: dict[str, bytes]) -> bytes:
 
 
 @contextmanager
-def serving(node: FakeNode, port: int = 0) -> Iterator[FakeNode]:
+def serving(node: FakeNode, tls: ssl.SSLContext | None = None) -> Iterator[FakeNode]:
     """Run the node on a free loopback port."""
-    server = ThreadingHTTPServer(("127.0.0.1", port), type("Bound", (_Requests,), {"node": node}))
-    node.url = f"http://127.0.0.1:{server.server_address[1]}"
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (_Requests,), {"node": node}))
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a refused handshake is no news
+    node.url = f"http{'s' if tls else ''}://127.0.0.1:{server.server_address[1]}"
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
@@ -308,6 +313,9 @@ class _Requests(BaseHTTPRequestHandler):
             with zipfile.ZipFile(io.BytesIO(files.pop("seed.zip"))) as seed:
                 for member in seed.namelist():
                     files[member.removeprefix("images/")] = seed.read(member)
+        if self.node.doubles_once:
+            self.node.doubles_once = False
+            files["twice.JPG"] = next(iter(files.values()))
         most = self.node.max_images
         too_many = most is not None and len(files) > most
         others = {n for n in files if n.endswith(".txt") or re.fullmatch(r"align\.(las|laz|tif)", n)}

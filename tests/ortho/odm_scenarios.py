@@ -6,6 +6,7 @@ where something is to break there, and looks at what the node holds in the end.
 """
 
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from aerial.codec import read_record
-from aerial.errors import AerialError, NodeError
+from aerial.errors import AerialError
 from aerial.ortho.odm import OdmEngine
 from aerial.progress import SILENT
 from aerial.records import StitchJob, StitchQuality
@@ -30,8 +31,14 @@ class RunningNode(Protocol):
 
     url: str
 
-    def kill(self) -> None: ...
-    def restart(self) -> None: ...
+    def kill(self) -> None:
+        """End the process at once."""
+        ...
+
+    def restart(self) -> None:
+        """Start it again."""
+        ...
+
     def held(self) -> dict[str, dict[str, int]]:
         """Return the photographs of every task at the node: task, name, size in bytes."""
         ...
@@ -59,7 +66,9 @@ class Bench(Protocol):
         seconds: float = 0,
         drop_uploads: bool = False,
         fail_tasks: bool = False,
-    ) -> AbstractContextManager[RunningNode]: ...
+    ) -> AbstractContextManager[RunningNode]:
+        """Start a node; ``seconds`` of work a task takes."""
+        ...
 
 
 @dataclass
@@ -91,58 +100,64 @@ class Relay:
                 if not part:
                     return
                 head += part
-            first = head.split(b"\r\n", 1)[0].decode()
-            upload = "/task/new/upload/" in first
-            with self.lock:
-                self.seen.append(first)
-                self.uploads += upload
-                torn = upload and self.uploads in self.torn
-                muted = bool(self.mute) and self.mute in first
-                if muted:
-                    self.mute = ""
-                cut = "/download/" in first and self.cut_downloads > 0
-                self.cut_downloads -= cut
+            body = head.index(b"\r\n\r\n") + 4
+            upload, torn, muted, cut = self._fate(head.split(b"\r\n", 1)[0].decode())
             host, port = self.to.removeprefix("http://").split(":")
-            try:
-                server = socket.create_connection((host, int(port)), timeout=30)
-            except OSError:
-                return
-            with server:
-                sent = head.index(b"\r\n\r\n") + 4
-                server.sendall(head[:sent])
+            with socket.create_connection((host, int(port)), timeout=30) as server:
+                server.sendall(head[:body])
                 back = threading.Thread(
                     target=_back, args=(server, client, muted, self.tear if cut else None)
                 )
                 back.start()
-                rest, passed = head[sent:], 0
-                while True:
-                    if rest:
-                        if upload and self.slow_s:
-                            time.sleep(self.slow_s)
-                        if torn and passed + len(rest) > self.tear:
-                            server.sendall(rest[: self.tear - passed])
-                            time.sleep(0.1)
-                            break
-                        server.sendall(rest)
-                        passed += len(rest)
-                    client.settimeout(0.05)
-                    try:
-                        rest = client.recv(65536)
-                    except TimeoutError:
-                        rest = b""
-                        if not back.is_alive():
-                            break
-                        continue
-                    if not rest:
-                        break
-                for end in (server, client) if torn else ():
-                    with suppress(OSError):
-                        end.shutdown(socket.SHUT_RDWR)
-                if not torn and rest == b"" and back.is_alive():
-                    # The client is gone in the middle: so is its request.
-                    with suppress(OSError):
-                        server.shutdown(socket.SHUT_WR)
-                back.join(30)
+                try:
+                    self._forward(client, server, back, head[body:], upload, torn)
+                finally:
+                    for end in (server, client) if torn else (server,):
+                        # The client of a request that ends here in the middle is gone.
+                        with suppress(OSError):
+                            end.shutdown(socket.SHUT_RDWR if torn else socket.SHUT_WR)
+                    back.join(30)
+
+    def _fate(self, first: str) -> tuple[bool, bool, bool, bool]:
+        """Note a request; return whether it is an upload, is torn, gets no answer, or half of one."""
+        upload = "/task/new/upload/" in first
+        with self.lock:
+            self.seen.append(first)
+            self.uploads += upload
+            muted = bool(self.mute) and self.mute in first
+            if muted:
+                self.mute = ""
+            cut = "/download/" in first and self.cut_downloads > 0
+            self.cut_downloads -= cut
+            return upload, upload and self.uploads in self.torn, muted, cut
+
+    def _forward(
+        self,
+        client: socket.socket,
+        server: socket.socket,
+        back: threading.Thread,
+        rest: bytes,
+        upload: bool,
+        torn: bool,
+    ) -> None:
+        passed = 0
+        while True:
+            if rest:
+                if upload and self.slow_s:
+                    time.sleep(self.slow_s)
+                if torn and passed + len(rest) > self.tear:
+                    server.sendall(rest[: self.tear - passed])
+                    time.sleep(0.1)
+                    return
+                server.sendall(rest)
+                passed += len(rest)
+            rest = b""
+            if select.select([client], [], [], 0.05)[0]:
+                rest = client.recv(65536)
+                if not rest:
+                    return
+            elif not back.is_alive():
+                return
 
 
 def _back(server: socket.socket, client: socket.socket, muted: bool, most: int | None) -> None:
@@ -471,7 +486,7 @@ def download_torn(bench: Bench) -> str:
 
 
 def unknown_and_wrong_options(bench: Bench) -> str:
-    """A misspelt name, a wrong type, a choice that is none and a value out of range: before anything is sent."""
+    """A misspelt name, a wrong type, no such choice, a value out of range: before anything is sent."""
     with bench.node() as node, relay(node) as way:
         for option, hint in (
             (("ortophoto-resolution", "5"), "orthophoto-resolution"),

@@ -149,8 +149,9 @@ def test_the_disk_is_looked_at_before_the_work(
 ) -> None:
     """Too small, the job is refused with the sizes and how much to free; large enough, it is not."""
     needs = room.needs_of(job, QUALITY)
+    spare = room.SCRATCH_BYTES + room.SPARE_BYTES
     assert needs.total == needs.features + needs.heights + needs.mosaics
-    monkeypatch.setattr(room, "free_bytes", lambda _: needs.total + room.SPARE_BYTES - 3_000_000)
+    monkeypatch.setattr(room, "free_bytes", lambda _: needs.total + spare - 3_000_000)
     with pytest.raises(StitchError, match=r"4 photographs need .* MB") as error:
         room.require_room(job, QUALITY, tmp_path)
     assert "Free 3 MB more" in error.value.hint

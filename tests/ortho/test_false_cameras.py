@@ -10,12 +10,15 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from aerial import geo
+from aerial.errors import StitchError
 from aerial.ortho.solve import solve
+from aerial.photos import read_photos
 from aerial.progress import SILENT
-from aerial.records import Photo
+from aerial.records import Photo, StitchJob
 
 CRS = "EPSG:32650"
 WRONG_M = 2.0
@@ -76,27 +79,69 @@ def test_strangers_doubles_and_wrong_tags_are_no_false_cameras(solved: Any, tmp_
     assert [(len(part.files), part.in_mosaic) for part in solution.parts] == [(11, True)]
 
 
-def test_a_site_that_looks_the_same_is_not_folded_onto_the_first(
-    solved: Any, make_survey: Callable[..., Any], tmp_path: Path
+def test_look_alikes_and_another_site_are_not_folded_onto_the_mosaic(
+    solved: Any, make_survey: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Identical rows 60 m on: no camera of there stands here, not even one without a position."""
+    """Identical rows 60 m on stand nowhere, position or not; other ground is a part of its own."""
     box = sys.modules["ortho_scene"].Box
     away = make_survey(tmp_path / "away", 4, (box(-6, 6, -5, 4, 6.0),))
     folder = tmp_path / "photos"
     shutil.copytree(solved.survey.job.folder, folder)
-    photos = list(solved.survey.job.photos)
-    truth = dict(zip((p.file for p in photos), solved.survey.centres_N3, strict=True))
+    photos = list(solved.survey.job.photos[:8])
+    truth = dict(zip((p.file for p in photos), solved.survey.centres_N3, strict=False))
     landed = photos[-1].taken_at
-    for index in range(5):
+    for index in range(4):
         there = away.job.photos[index]
         late = landed + timedelta(seconds=18 + 3 * index)
         look_alike = replace(moved(there, 60.0), file=f"there {index}.jpg", taken_at=late)
         shutil.copyfile(tmp_path / "away" / there.file, folder / look_alike.file)
         truth[look_alike.file] = away.centres_N3[index] + (60.0, 0, 0)
         photos.append(replace(look_alike, at=None, altitude_m=None) if index == 2 else look_alike)
+    monkeypatch.setattr(sys.modules["ortho_scene"], "GROUND", sys.modules["ortho_scene"].texture(9))
+    other = make_survey(tmp_path / "other", 5, ())
+    for photo in other.job.photos[:4]:
+        away_from_both = replace(moved(photo, -150.0), file=f"other {photo.file}")
+        shutil.copyfile(tmp_path / "other" / photo.file, folder / away_from_both.file)
+        photos.append(away_from_both)
     block, solution = solve(
         replace(solved.survey.job, folder=folder, photos=tuple(photos)), tmp_path / "work", SILENT
     )
     assert max(off_m(block, truth).values()) < WRONG_M
-    assert {f"there {index}.jpg" for index in range(5)} == set(solution.rejected)
+    assert [(len(part.files), part.in_mosaic) for part in solution.parts] == [(8, True), (4, False)]
+    at = geo.from_lonlat(CRS, solution.parts[1].at)[0] - solved.survey.centres_N3[:4, 0].mean()
+    assert at == pytest.approx(-150, abs=3)
+    apart = {file: why for file, why in solution.rejected.items() if file.startswith("other")}
+    assert set(apart) == set(solution.parts[1].files)
+    assert set(apart.values()) == {"belongs to part 2 (4 photographs), which nothing ties to the mosaic"}
+    assert {f"there {index}.jpg" for index in range(4)} == set(solution.rejected) - set(apart)
     assert "its flight was not" in solution.rejected["there 2.jpg"]
+
+
+@pytest.mark.realdata
+def test_thin_cover_of_two_dates_gives_honest_parts_or_a_refusal(real_data: Path, tmp_path: Path) -> None:
+    """Of the Bogotá set, whatever is registered stands where its receiver says, and no bad photograph is."""
+    folder = real_data / "photos" / "bogota_niza"
+    photos = read_photos(folder, SILENT)
+    job = StitchJob(folder=folder, photos=photos, preset="fast")
+    try:
+        block, solution = solve(job, tmp_path, SILENT)
+    except StitchError:
+        return
+    crs = block.crs
+    left_N2 = np.array(
+        [
+            (p.pose.centre_3 + block.origin_3)[:2] - geo.from_lonlat(crs, by_file.at)
+            for p in block.photos
+            for by_file in photos
+            if by_file.file == p.file
+        ]
+    )
+    # The receivers of the two dates differ by 3-5 m.
+    assert np.hypot(*(left_N2 - np.median(left_N2, axis=0)).T).max() < 6.0
+    heights_m = np.array([p.pose.centre_3[2] for p in block.photos])
+    assert np.ptp(heights_m) < 4.0
+    bad = ("100MEDIA", "101MEDIA_DJI_0258", "101MEDIA_DJI_0984", "101MEDIA_DJI_0990", "102MEDIA")
+    assert not [p.file for p in block.photos if p.file.startswith(bad)]
+    assert len(block.photos) + len(solution.rejected) == 27
+    assert sum(part.in_mosaic for part in solution.parts) == 1
+    assert set(solution.parts[0].files) == {p.file for p in block.photos}

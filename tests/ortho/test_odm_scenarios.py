@@ -32,25 +32,31 @@ class FakeRunning:
 
     @property
     def url(self) -> str:
+        """The node's address."""
         return self.node.url
 
     def kill(self) -> None:
+        """Answer nothing any more."""
         self.node.away = True
 
     def restart(self) -> None:
+        """Answer again, having forgotten the tasks."""
         self.node.restart()
         self.node.away = False
 
     def held(self) -> dict[str, dict[str, int]]:
+        """Return name and size of the photographs of every task."""
         return {
             name: {file: len(data) for file, data in task["images"].items()}
             for name, task in self.node.tasks.items()
         }
 
     def others(self) -> dict[str, dict[str, bytes]]:
+        """Return the other files of every task."""
         return {name: task["others"] for name, task in self.node.tasks.items()}
 
     def states(self) -> dict[str, int]:
+        """Return the state of every task."""
         return {name: 50 if task.get("canceled") else 40 for name, task in self.node.tasks.items()}
 
 
@@ -71,6 +77,7 @@ class FakeBench:
         drop_uploads: bool = False,
         fail_tasks: bool = False,
     ) -> AbstractContextManager[FakeRunning]:
+        """Start a node; see ``Bench``."""
         node = FakeNode(
             token=token,
             max_images=max_images,

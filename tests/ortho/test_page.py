@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from aerial.codec import sha256_file
+from aerial.codec import read_record, sha256_file, to_plain, write_json
 from aerial.ortho import page, verdict, views
 from aerial.ortho.verdict import figures_of
 from aerial.raster.grid import Grid, scaled
@@ -234,3 +234,33 @@ def test_an_engine_without_a_block_has_a_page_too(
     assert text.count('r="4"/>') == len(solved.survey.job.photos)
     assert "marker-end" not in text
     assert "times as long as it is" not in text
+
+
+def test_a_surface_model_of_heights_alone_has_no_map_of_their_spread(tmp_path: Path) -> None:
+    """A node sends one band: the relief is drawn, the spread is not made up."""
+    z_HW = np.add.outer(np.arange(40.0), np.arange(60.0)).astype(np.float32)
+    grid = replace(GRID, width_px=60, height_px=40)
+    write_cog(tmp_path / "dsm.tif", grid, z_HW[None], nodata=-9999.0)
+    assert views.spread_view(tmp_path / "dsm.tif", grid) is None
+    assert len(views.relief_view(tmp_path / "dsm.tif", grid).legend) == 5
+
+
+def test_the_relief_is_lit_from_the_north_west(tmp_path: Path) -> None:
+    """A roof's slopes: those to the north-west are bright, those to the south-east dark."""
+    y, x = np.mgrid[:80, :80]
+    z_HW = np.maximum(20.0 - np.hypot(x - 40, y - 40), 0).astype(np.float32) * 0.1
+    grid = replace(GRID, width_px=80, height_px=80)
+    write_cog(tmp_path / "dsm.tif", grid, z_HW[None], nodata=-9999.0)
+    encoded = views.relief_view(tmp_path / "dsm.tif", grid).uri.partition(",")[2]
+    grey_HW = cv2.imdecode(np.frombuffer(b64decode(encoded), np.uint8), cv2.IMREAD_GRAYSCALE).astype(float)
+    assert grey_HW[30:34, 30:34].mean() > grey_HW[46:50, 46:50].mean() + 20
+
+
+def test_quality_of_an_older_version_still_reads(tmp_path: Path) -> None:
+    """A quality.json without the later fields is read, and its figures judged."""
+    later = ("preset", "basis", "by_photo", "parts", "holes", "seam_step", "heights")
+    old = {name: value for name, value in to_plain(GOOD).items() if name not in later}
+    write_json(tmp_path / "quality.json", old)
+    read = read_record(StitchQuality, tmp_path / "quality.json")
+    assert (read.photos, read.parts, read.heights) == (12, (), None)
+    assert word(read) == "fit to compare"

@@ -14,7 +14,7 @@ from aerial.errors import InputError, PhotoError, StitchError, WorkspaceError
 from aerial.progress import SILENT, Progress
 from aerial.raster.grid import Grid
 from aerial.raster.write import write_cog
-from aerial.records import FileRef, Finding, Georef, Mosaic, Photo, StitchJob, StitchQuality
+from aerial.records import FileRef, Finding, Georef, Mosaic, Photo, SeamStep, StitchJob, StitchQuality
 from aerial.steps import stitch as step
 from aerial.steps.stitch import stitch
 from aerial.workspace import locked
@@ -59,6 +59,7 @@ class FakeEngine:
             coverage=None,
             height_check=None,
             remarks=(),
+            seam_step=SeamStep(median=2.0, p95=5.0, length_m=40.0),
         )
         write_json(work / "quality.json", quality)
         return Mosaic(
@@ -100,6 +101,7 @@ def test_the_mosaic_is_handed_over_whole(engine: Any, job: StitchJob, tmp_path: 
         assert ref.sha256 == sha256_file(tmp_path / "out" / ref.path)
     assert not (tmp_path / "out" / ".work").exists()
     assert quality.photos == 3
+    assert quality.seam_step is not None
     assert quality.rejected == {"c.jpg": "dark", "b.jpg": "does not overlap"}
     assert quality == read_record(StitchQuality, tmp_path / "out" / "quality.json")
 

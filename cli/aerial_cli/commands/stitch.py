@@ -15,7 +15,15 @@ _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 @click.argument("folder", metavar="DIR", type=_FOLDER)
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Mosaic folder.")
 @click.option("--engine", type=click.Choice(["local", "odm"]), default="local", show_default=True)
-@click.option("--node", "nodes", multiple=True, metavar="URL", help="Stitching node of the odm engine.")
+@click.option(
+    "--node",
+    "nodes",
+    multiple=True,
+    metavar="URL",
+    envvar="AERIAL_NODES",
+    show_envvar=True,
+    help="Stitching node of the odm engine.",
+)
 @click.option("--previous", type=_FOLDER, help="Mosaic folder of the reference survey, whose frame is kept.")
 @click.option(
     "--preset",
@@ -40,6 +48,7 @@ _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
     metavar="NAME=VALUE",
     help="Option of the odm engine's node, as its own list names it.",
 )
+@click.option("--cancel", is_flag=True, help="End the task that an interrupted call left at its node.")
 @click.option("--strict", is_flag=True, help="Exit with 1 when a photograph is left out.")
 def command(
     folder: Path,
@@ -53,6 +62,7 @@ def command(
     positions: Path | None,
     calibration: Path | None,
     options: tuple[str, ...],
+    cancel: bool,
     strict: bool,
 ) -> int:
     """Stitch the photographs in DIR into ortho.tif, dsm.tif, quality.json and quality.html.
@@ -62,7 +72,7 @@ def command(
 
     Example: aerial stitch april/photos --out april --previous march
     """
-    from aerial.steps.stitch import stitch_folder
+    from aerial.steps import stitch
     from aerial.steps.stitched import PAGE, word_on
 
     if engine != "odm" and (nodes or options):
@@ -71,8 +81,12 @@ def command(
     if engine == "odm" and not nodes:
         raise click.UsageError("--engine odm needs a node: --node http://HOST:3000.")
 
+    if cancel:
+        with console.progress() as progress:
+            stitch.cancel(out, nodes, progress)
+        return 0
     with console.progress() as progress:
-        quality = stitch_folder(
+        quality = stitch.stitch_folder(
             folder,
             out,
             engine=engine,

@@ -82,14 +82,16 @@ def _anchored(
     model, world = placed.model, placed.placement.similarity
     origin_3 = np.round(np.median(gps_N3[np.array(held) - 1], axis=0))
     to_local = pycolmap.Sim3d(world.scale, pycolmap.Rotation3d(world.rotation_33), world.shift_3 - origin_3)
-    moved = adjust.Model(reconstruction=pycolmap.Reconstruction(model.reconstruction), numbers=model.numbers)
+    moved = adjust.Model(
+        reconstruction=pycolmap.Reconstruction(model.reconstruction), numbers=model.numbers, fixed=model.fixed
+    )
     moved.reconstruction.transform(to_local)
     local_N3 = gps_N3 - origin_3
     if rtk:
         priors = _rtk_priors(moved.reconstruction, held, photos, local_N3, placed.placement.sigma_m)
     else:
         priors = _priors(moved.reconstruction, held, photos, local_N3, placed.placement.sigma_m)
-    _solve(moved.reconstruction, priors)
+    _solve(moved, priors)
     if rtk:
         # Where centimetres hold the block, nothing places it better than the adjustment did.
         there = georef.Similarity(scale=1.0, rotation_33=np.eye(3), shift_3=origin_3)
@@ -163,7 +165,8 @@ def _priors(
     ]
 
 
-def _solve(moved: pycolmap.Reconstruction, priors: Sequence[pycolmap.PosePrior]) -> None:
+def _solve(model: adjust.Model, priors: Sequence[pycolmap.PosePrior]) -> None:
+    moved = model.reconstruction
     options = adjust.refine_options()
     config = pycolmap.BundleAdjustmentConfig()
     of_lens: Counter[int] = Counter()
@@ -171,7 +174,7 @@ def _solve(moved: pycolmap.Reconstruction, priors: Sequence[pycolmap.PosePrior])
         config.add_image(number)
         of_lens[moved.image(number).camera_id] += 1
     for camera_id, count in of_lens.items():
-        if count < adjust.MIN_PHOTOS_OF_LENS:
+        if count < adjust.MIN_PHOTOS_OF_LENS or camera_id in model.fixed:
             config.set_constant_cam_intrinsics(camera_id)
     weights = pycolmap.PosePriorBundleAdjustmentOptions()
     weights.alignment_ransac.random_seed = SEED

@@ -111,7 +111,7 @@ def control(
     up_m = float(np.sqrt(np.mean(misfit_N3[kept_out, 2] ** 2))) if kept_out else 0.0
     if up_m > UP_M:
         remarks.append(f"Control points kept out miss by {up_m:.2f} m in height: the ground is bent.")
-    model = adjust.Model(reconstruction=moved, numbers=model.numbers)
+    model = adjust.Model(reconstruction=moved, numbers=model.numbers, fixed=model.fixed)
     world = georef.Similarity(scale=1.0, rotation_33=np.eye(3), shift_3=origin_3)
     centres_N3 = world.apply(adjust.centres_and_axes(model)[0])
     placement = georef.compare(centres_N3, gps_N3[np.array(model.numbers) - 1], similarity=world)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aerial import geo
+from aerial.errors import StitchError
 from aerial.ortho import adjust, trust
 from aerial.ortho.judge import Candidate, choose, judge, told_downs
 from aerial.ortho.presets import Effort
@@ -19,8 +20,6 @@ Floats = NDArray[np.float64]
 
 # A block below this share of its photographs is tried again incrementally.
 POOR_SHARE = 0.9
-# Taking a false camera out can show another one.
-MAX_ROUNDS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +32,17 @@ class Mapped:
 
 
 def map_photos(
-    photos: Sequence[Photo], database: Path, scratch: Path, gps_N3: Floats, effort: Effort
+    photos: Sequence[Photo],
+    database: Path,
+    scratch: Path,
+    gps_N3: Floats,
+    effort: Effort,
+    fixed: adjust.Fixed,
 ) -> Mapped:
     """Return the parts of a matched database: by global mapping, and by incremental where that is poor.
 
     ``photos`` and ``gps_N3`` (metric CRS, NaN where unknown) are of all photographs, in order of their
-    numbers.
+    numbers; ``fixed`` lenses were measured before and stay as they are.
 
     Raises:
         StitchError: no part is sound.
@@ -47,11 +51,11 @@ def map_photos(
     found: list[tuple[Candidate, dict[int, str]]] = []
     for incremental in (False, True):
         if incremental:
-            models = adjust.map_incrementally(database, scratch, free_focal=free_focal)
+            models = adjust.map_incrementally(database, scratch, free_focal=free_focal, fixed=fixed)
         else:
-            models = adjust.map_globally(database, scratch, effort, free_focal=free_focal)
+            models = adjust.map_globally(database, scratch, effort, free_focal=free_focal, fixed=fixed)
         for model in models:
-            found += _sound(photos, model, database, gps_N3, free_focal=free_focal)
+            found += _sound(photos, model, database, gps_N3, free_focal=free_focal, fixed=fixed)
         if max((c.held for c, _ in found if not c.why_not), default=0) >= POOR_SHARE * len(photos):
             break
     shutil.rmtree(scratch, ignore_errors=True)
@@ -67,26 +71,41 @@ def map_photos(
 
 
 def _sound(
-    photos: Sequence[Photo], model: adjust.Model, database: Path, gps_N3: Floats, *, free_focal: bool
+    photos: Sequence[Photo],
+    model: adjust.Model,
+    database: Path,
+    gps_N3: Floats,
+    *,
+    free_focal: bool,
+    fixed: adjust.Fixed,
 ) -> list[tuple[Candidate, dict[int, str]]]:
     """Return the parts of one model, placed and judged, each with why cameras were taken out of it."""
-    adjust.refine(model.reconstruction, free_focal=free_focal)
+    adjust.refine(model.reconstruction, free_focal=free_focal, fixed=fixed)
     evidence = trust.gather(model.reconstruction, database)
     pieces = trust.parts(evidence, model.numbers)
     found = []
     for piece in pieces:
         part = _only(model, piece)
+        seen: trust.Evidence | None = evidence
         if len(piece) < len(model.numbers):
-            adjust.refine(part.reconstruction, free_focal=free_focal)
+            seen = None
+            adjust.refine(part.reconstruction, free_focal=free_focal, fixed=fixed)
         doubts: dict[int, str] = {}
         candidate = _judged(photos, part, gps_N3)
-        for _ in range(MAX_ROUNDS):
-            false = doubtful(photos, part, database, gps_N3, candidate)
-            if not false or len(part.numbers) - len(false) < adjust.MIN_MODEL:
+        # Taking a false camera out can show another one.
+        while True:
+            if seen is None:
+                seen = trust.gather(part.reconstruction, database)
+            false = doubtful(photos, part, seen, gps_N3, candidate)
+            if not false:
+                break
+            if len(part.numbers) - len(false) < adjust.MIN_MODEL:
+                candidate = None
                 break
             doubts |= false
+            seen = None
             part = _only(part, [n for n in part.numbers if n not in false])
-            adjust.refine(part.reconstruction, free_focal=free_focal)
+            adjust.refine(part.reconstruction, free_focal=free_focal, fixed=fixed)
             candidate = _judged(photos, part, gps_N3)
         if candidate is not None:
             found.append((candidate, doubts))
@@ -101,13 +120,17 @@ def _judged(photos: Sequence[Photo], model: adjust.Model, gps_N3: Floats) -> Can
 
 
 def doubtful(
-    photos: Sequence[Photo], model: adjust.Model, database: Path, gps_N3: Floats, placed: Candidate | None
+    photos: Sequence[Photo],
+    model: adjust.Model,
+    evidence: trust.Evidence,
+    gps_N3: Floats,
+    placed: Candidate | None,
 ) -> dict[int, str]:
     """Return which cameras of a model must not stand where they do, and why.
 
-    ``placed``: the model's place in the world, None where it has none.
+    ``evidence`` of the very model; ``placed``: its place in the world, None where it has none.
     """
-    false = trust.contradicted(trust.gather(model.reconstruction, database), model.numbers)
+    false = trust.contradicted(evidence, model.numbers)
     if placed is None or placed.why_not:
         return false
     world = placed.placement.similarity
@@ -115,7 +138,9 @@ def doubtful(
     rotations_N33 = np.array([adjust.pose_of(model.reconstruction, n).rotation_33 for n in model.numbers])
     pitch_N = [photos[n - 1].gimbal_pitch_deg for n in model.numbers]
     downs_N3 = told_downs(rotations_N33, pitch_N) @ world.rotation_33.T
-    return false | trust.out_of_line(photos, model.numbers, world.apply(centres_N3), downs_N3, gps_N3)
+    return false | trust.out_of_line(
+        photos, model.numbers, placed.numbers, world.apply(centres_N3), downs_N3, gps_N3
+    )
 
 
 def _only(model: adjust.Model, numbers: Sequence[int]) -> adjust.Model:
@@ -123,7 +148,9 @@ def _only(model: adjust.Model, numbers: Sequence[int]) -> adjust.Model:
         return model
     away = set(model.numbers) - set(numbers)
     return adjust.Model(
-        reconstruction=trust.without(model.reconstruction, away), numbers=tuple(sorted(numbers))
+        reconstruction=trust.without(model.reconstruction, away),
+        numbers=tuple(sorted(numbers)),
+        fixed=model.fixed,
     )
 
 
@@ -155,10 +182,21 @@ def told(
 def without_doubtful(
     photos: Sequence[Photo], candidate: Candidate, database: Path, gps_N3: Floats
 ) -> tuple[Candidate, dict[int, str]]:
-    """Return a candidate that stands in the world already without its false cameras, and why those are."""
-    false = doubtful(photos, candidate.model, database, gps_N3, candidate)
+    """Return a candidate that stands in the world already without its false cameras, and why those are.
+
+    Raises:
+        StitchError: fewer than three are left.
+    """
+    evidence = trust.gather(candidate.model.reconstruction, database)
+    false = doubtful(photos, candidate.model, evidence, gps_N3, candidate)
     if not false:
         return candidate, {}
+    if len(candidate.model.numbers) - len(false) < adjust.MIN_MODEL:
+        raise StitchError(
+            "Too few photographs stand where they were taken in the frame of the reference survey: "
+            f"{next(iter(false.values()))}.",
+            hint="Check that --previous is the mosaic of the same place, or stitch without it.",
+        )
     keep_N = np.array([n not in false for n in candidate.model.numbers])
     placement = replace(
         candidate.placement,
@@ -168,5 +206,6 @@ def without_doubtful(
     model = adjust.Model(
         reconstruction=trust.without(candidate.model.reconstruction, false),
         numbers=tuple(n for n in candidate.model.numbers if n not in false),
+        fixed=candidate.model.fixed,
     )
     return Candidate(model=model, placement=placement, why_not=""), false

@@ -24,7 +24,9 @@ _ORTHO_PIXEL_BYTES, _DSM_CELL_BYTES = 7.0, 14.0
 # What photographs are taken for that do not say how high they were taken.
 _USUAL_GSD_M, _FINEST_GSD_M = 0.025, 0.05
 # Kept free, whatever a step needs: other programs write as well.
-SPARE_BYTES = 50_000_000
+SPARE_BYTES = 20_000_000
+# What a step has beside its result for a while: eight photographs in grey, a write-ahead log.
+SCRATCH_BYTES = 80_000_000
 
 
 @record
@@ -68,12 +70,13 @@ def require_room(job: StitchJob, effort: Effort, work: Path) -> None:
     """
     needs = needs_of(job, effort)
     there = sum(path.stat().st_size for path in work.rglob("*") if path.is_file())
-    missing = max(needs.total - there, 0) + SPARE_BYTES - free_bytes(work)
+    missing = max(needs.total - there, 0) + SCRATCH_BYTES + SPARE_BYTES - free_bytes(work)
     if missing > 0:
         raise StitchError(
             f"{len(job.photos)} photographs need {_size(needs.total)} in {work} while they are stitched: "
             f"{_size(needs.features)} for features, {_size(needs.heights)} for heights, "
-            f"{_size(needs.mosaics)} for the mosaics; {_size(free_bytes(work))} are free.",
+            f"{_size(needs.mosaics)} for the mosaics, and {_size(SCRATCH_BYTES + SPARE_BYTES)} to spare; "
+            f"{_size(free_bytes(work))} are free.",
             hint=f"Free {_size(missing)} more, or give --out on another disk; then run it again.",
         )
 

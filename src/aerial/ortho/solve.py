@@ -12,6 +12,7 @@ import pycolmap
 from numpy.typing import NDArray
 
 from aerial import geo
+from aerial.camera import Camera
 from aerial.codec import read_json, read_record, sha256_file, sha256_json, write_json
 from aerial.errors import AerialError, InputError, StitchError
 from aerial.ortho import adjust, features, georef, join, mapped, matching, room, seal, stand
@@ -20,6 +21,8 @@ from aerial.ortho.anchor import anchor
 from aerial.ortho.archive import StoredBlock, read_archive, read_features
 from aerial.ortho.basis import photo_residuals
 from aerial.ortho.block import Block, BlockPhoto
+from aerial.ortho.calibration import calibrated
+from aerial.ortho.heights import height_ratio, height_remarks
 from aerial.ortho.judge import Candidate
 from aerial.ortho.keep import keep
 from aerial.ortho.originals import Originals
@@ -31,7 +34,7 @@ from aerial.records.record import record
 
 Floats = NDArray[np.float64]
 
-VERSION = "2"
+VERSION = "3"
 
 
 @record
@@ -77,11 +80,13 @@ def solve(job: StitchJob, work: Path, progress: Progress) -> tuple[Block, Soluti
             contradicts the positions; or the disk is full.
         PhotoError: a photograph is not there.
         CrsError: ``job.crs`` is not that of the reference.
+        InputError: the calibration is not one of these photographs' cameras.
     """
     require_placeable(job)
     Originals(job.folder, job.photos)  # all are there
     work.mkdir(parents=True, exist_ok=True)
     inputs = _inputs(job)
+    job, measured = calibrated(job)
     try:
         solution = read_record(Solution, work / "solution.json")
         if solution.inputs == inputs:
@@ -99,7 +104,7 @@ def solve(job: StitchJob, work: Path, progress: Progress) -> tuple[Block, Soluti
     effort = effort_of(job.preset)
     database = work / "block.db"
     rejected: dict[str, str] = {}
-    _open(job, database, inputs, reference)
+    _open(job, database, inputs, measured, reference)
     numbered = list(enumerate(job.photos, 1))
     with clock.stage("features"):
         rejected |= features.extract(database, job.folder, numbered, effort, progress)
@@ -119,7 +124,8 @@ def solve(job: StitchJob, work: Path, progress: Progress) -> tuple[Block, Soluti
             joined, doubts = mapped.without_doubtful(job.photos, joined, database, local_N3)
             stands = stand.again(job, joined, local_N3, reference, len(job.photos) + 1)
         else:
-            found = mapped.map_photos(job.photos, database, work / ".mapping", gps_N3, effort)
+            fixed = _fixed(job, measured)
+            found = mapped.map_photos(job.photos, database, work / ".mapping", gps_N3, effort, fixed)
             doubts, others = found.doubts, found.others
             stands = stand.first(job, anchor(job.photos, found.main, gps_N3), gps_N3, crs, progress)
         progress.advance()
@@ -135,8 +141,8 @@ def solve(job: StitchJob, work: Path, progress: Progress) -> tuple[Block, Soluti
         residual_median_m=round(float(np.median(residual_N)), 3) if residual_N.size else None,
         residual_p95_m=round(float(np.percentile(residual_N, 95)), 3) if residual_N.size else None,
         reprojection_px=round(candidate.model.reprojection_px, 3),
-        height_check=height_check(block, job),
-        remarks=(*_remarks(job), *stands.remarks),
+        height_check=height_ratio(block, job.photos),
+        remarks=(*_remarks(job), *height_remarks(block, job.photos), *stands.remarks),
         seconds_by_stage=clock.seconds,
         basis=stands.basis,
         by_photo=photo_residuals(job.photos, candidate),
@@ -178,17 +184,6 @@ def positions(photos: tuple[Photo, ...], crs: str) -> Floats:
     return gps_N3
 
 
-def height_check(block: Block, job: StitchJob) -> float | None:
-    """Return the block's height over ground as a ratio of the photographs' own relative height."""
-    relative = {p.file: p.relative_height_m for p in job.photos}
-    above = [v for v in (relative.get(p.file) for p in block.photos) if v is not None]
-    if not above or len(block.points_N3) == 0 or np.median(above) < 1:
-        return None
-    ground_m = float(np.median(block.points_N3[:, 2]))
-    height_m = float(np.median([p.pose.centre_3[2] for p in block.photos])) - ground_m
-    return round(height_m / float(np.median(above)), 4)
-
-
 def _inputs(job: StitchJob) -> str:
     stored = job.previous / "block" / "block.json" if job.previous else None
     return sha256_json(
@@ -208,7 +203,13 @@ def _inputs(job: StitchJob) -> str:
     )
 
 
-def _open(job: StitchJob, database: Path, inputs: str, reference: StoredBlock | None) -> None:
+def _open(
+    job: StitchJob,
+    database: Path,
+    inputs: str,
+    measured: dict[str, Camera],
+    reference: StoredBlock | None,
+) -> None:
     """Open the journal of this very job, or begin a new one."""
     stamp = database.with_suffix(".json")
     if database.exists() and _read_or_none(stamp) == {"inputs": inputs} and seal.is_sound(database):
@@ -225,10 +226,24 @@ def _open(job: StitchJob, database: Path, inputs: str, reference: StoredBlock | 
         join.write_reference_features(database, reference, job.previous / "block", len(job.photos) + 1)
     else:
         distinct = sorted(set(found), key=found.index)
+        fixed = _fixed(job, measured)
         cameras = [matching.working_camera(lens, i) for i, lens in enumerate(distinct, 1)]
+        for camera in cameras:
+            camera.params = list(fixed.get(camera.camera_id, camera.params))
         matching.create_database(database, cameras, [distinct.index(lens) + 1 for lens in found])
     seal.seal(database)
     write_json(stamp, {"inputs": inputs})
+
+
+def _fixed(job: StitchJob, measured: dict[str, Camera]) -> dict[int, tuple[float, ...]]:
+    """Return the working parameters of the measured lenses by camera_id, as ``_open`` numbers lenses."""
+    found = matching.lenses(job.photos)
+    distinct = sorted(set(found), key=found.index)
+    return {
+        distinct.index(lens) + 1: adjust.working_parameters(measured[photo.file])
+        for photo, lens in zip(job.photos, found, strict=True)
+        if photo.file in measured
+    }
 
 
 def _read_or_none(path: Path) -> object:

@@ -5,7 +5,7 @@ looks as good as its few survivors. Here every verified match counts, kept or no
 with a feature that others made a tie point of says where that point must appear in it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -167,12 +167,18 @@ def contradicted(evidence: Evidence, numbers: Iterable[int]) -> dict[int, str]:
 
 
 def out_of_line(
-    photos: Sequence[Photo], numbers: Sequence[int], centres_N3: Floats, downs_N3: Floats, gps_M3: Floats
+    photos: Sequence[Photo],
+    numbers: Sequence[int],
+    agreeing: Collection[int],
+    centres_N3: Floats,
+    downs_N3: Floats,
+    gps_M3: Floats,
 ) -> dict[int, str]:
     """Return which placed cameras contradict their own flight: its gimbal, positions, heights or times.
 
     ``photos`` and ``gps_M3`` (NaN where unknown) are of all photographs, in order of their numbers;
     ``centres_N3`` and ``downs_N3`` (where each gimbal says that down is), in the world, of ``numbers``.
+    Of these, only ``agreeing`` are near their own positions at all, and witnesses for those around them.
     """
     reasons: dict[int, str] = {}
     lean_N = np.degrees(np.arccos(np.clip(-downs_N3[:, 2], -1, 1)))
@@ -181,7 +187,7 @@ def out_of_line(
             reasons[number] = f"looks {lean_deg:.0f} degrees beside what its gimbal says"
     centre_of = dict(zip(numbers, centres_N3, strict=True))
     for flight in _flights(photos):
-        held = [row for row in flight if row + 1 in centre_of]
+        held = [row for row in flight if row + 1 in agreeing]
         reasons |= _jumps(photos, held, np.array([centre_of[row + 1] for row in held]), gps_M3)
         reasons |= _too_far(photos, flight, centre_of, gps_M3)
     return reasons
@@ -222,22 +228,22 @@ def _too_far(
     known = [k for k, row in enumerate(flight) if np.isfinite(gps_N3[row, :2]).all()]
     if len(known) < MIN_KNOWN:
         return {}
-    moved_K = np.hypot(*np.diff(gps_N3[[flight[k] for k in known], :2], axis=0).T)
-    speed_m_s = float(np.percentile(moved_K / (np.diff([when[k] for k in known]) + SPEED_SLACK_S), 90))
+    at_K2 = gps_N3[[flight[k] for k in known], :2]
+    when_K = np.array([when[k] for k in known])
+    # Two drones may have flown at once: the next of its own is the nearest of the next few.
+    speeds = []
+    for i in range(len(known) - 1):
+        far_J = np.hypot(*(at_K2[i + 1 : i + 5] - at_K2[i]).T)
+        speeds.append(float(np.min(far_J / (when_K[i + 1 : i + 5] - when_K[i] + SPEED_SLACK_S))))
+    speed_m_s = float(np.percentile(speeds, 90))
     reasons = {}
     for k, row in enumerate(flight):
         if k in known or row + 1 not in centre_of:
             continue
-        beside = [
-            max((j for j in known if j < k), default=None),
-            min((j for j in known if j > k), default=None),
-        ]
-        beyond = []
-        for j in (j for j in beside if j is not None):
-            far_m = float(np.hypot(*(centre_of[row + 1][:2] - gps_N3[flight[j], :2])))
-            allowed_m = SPEED_FACTOR * speed_m_s * (abs(when[k] - when[j]) + SPEED_SLACK_S) + SPEED_SLACK_M
-            beyond.append(far_m - allowed_m)
-        if beyond and min(beyond) > 0:
+        beside = [j for j in known if j < k][-2:] + [j for j in known if j > k][:2]
+        far_J = np.hypot(*(gps_N3[[flight[j] for j in beside], :2] - centre_of[row + 1][:2]).T)
+        seconds_J = np.abs([when[k] - when[j] for j in beside]) + SPEED_SLACK_S
+        if (far_J > SPEED_FACTOR * speed_m_s * seconds_J + SPEED_SLACK_M).all():
             reasons[row + 1] = "has no position, and stands where its flight was not at that time"
     return reasons
 

@@ -17,6 +17,7 @@ from PIL import ExifTags, Image
 from aerial.camera import focal_px_from_35mm
 from aerial.errors import InputError, PhotoError
 from aerial.geo import LonLat
+from aerial.photos.sensors import focal_px_of
 from aerial.progress import Progress
 from aerial.records import Photo
 
@@ -29,14 +30,6 @@ _DJI = re.compile(rb"(?<!/)drone-dji:(\w+)\s*(?:=\s*[\"']|>)\s*([^<\"']*)")
 _UNIT_MM = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}
 # Widths of the sensors of phones and of digital backs.
 _LEAST_SENSOR_MM, _MOST_SENSOR_MM = 3.0, 70.0
-# From the makers' data sheets: cameras seen on drones that often lose their other statements.
-_SENSOR_WIDTH_MM = {
-    "Canon PowerShot SX260 HS": 6.2,
-    "Canon PowerShot S100": 7.4,
-    "DSC-RX100": 13.2,
-    "ILCE-6000": 23.5,
-    "NEX-5R": 23.4,
-}
 # Two statements of the focal length in one file may differ by this much before one of them is wrong.
 _FOCAL_AGREEMENT = 0.12
 
@@ -221,7 +214,7 @@ def _focal_px(
 
     In order of exactness: DJI's calibrated value, the sensor's own pixel pitch (EXIF
     FocalPlaneXResolution), FocalLengthIn35mmFilm, which is rounded to whole millimetres, and the
-    sensor's width from the data sheet. The pitch is believed only where it makes a sensor of
+    camera's data sheet (``aerial.photos.sensors``). The pitch is believed only where it makes a sensor of
     possible size and does not contradict the 35 mm value: programs that scale a picture down
     rewrite its size and leave the pitch.
     """
@@ -233,10 +226,10 @@ def _focal_px(
     pitched = _focal_from_pitch(main, width)
     if pitched and not (rounded and abs(pitched / rounded - 1) > _FOCAL_AGREEMENT):
         return pitched
-    focal_mm, sensor_mm = _number(main.get(_BASE.FocalLength)), _SENSOR_WIDTH_MM.get(model or "")
-    if rounded is None and focal_mm and sensor_mm:
-        return focal_mm / sensor_mm * max(width, height)
-    return rounded
+    if rounded is not None:
+        return rounded
+    focal_mm, zoom = (_number(main.get(tag)) for tag in (_BASE.FocalLength, _BASE.DigitalZoomRatio))
+    return focal_px_of(model, focal_mm, zoom, width, height)
 
 
 def _focal_from_pitch(main: Mapping[int, Any], width: int) -> float | None:

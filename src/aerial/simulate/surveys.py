@@ -155,7 +155,8 @@ def at_epoch(preset: Preset, seed: int, number: int) -> Epoch:
     middle = terrain.ground_m(town.relief, (), np.zeros(1), np.zeros(1))
     shots = flight.fly(preset, seed, number, float(middle[0]))
     light = sunlight(elevation_deg, azimuth_deg, warmth)
-    lights, driving = [light] * len(shots), [()] * len(shots)
+    lights = [light] * len(shots)
+    driving: list[tuple[Vehicle, ...]] = [()] * len(shots)
     if preset.alive:
         noon = shots[len(shots) // 2].taken_at
         after_s = [(shot.taken_at - noon).total_seconds() for shot in shots]

@@ -10,6 +10,7 @@ from aerial import plugins
 from aerial.codec import read_record, sha256_file, sha256_json
 from aerial.errors import InputError, StitchError
 from aerial.ortho.engine import StitchEngine
+from aerial.ortho.odm import OdmEngine
 from aerial.ortho.originals import Originals
 from aerial.ortho.page import write_page
 from aerial.photos import check_photos, usable_photos
@@ -139,6 +140,15 @@ def _stitch(
             hint="Check the disk, then run the same command again.",
         )
     return quality
+
+
+def cancel(out: Path, nodes: tuple[str, ...], progress: Progress = SILENT) -> None:
+    """Cancel at its node the task that an interrupted ``stitch`` into ``out`` left there, and forget it.
+
+    Raises:
+        NodeError: there is none, its node is not among ``nodes``, or cannot be reached.
+    """
+    OdmEngine().cancel(out / JOURNAL, nodes, progress)
 
 
 def _inputs(engine: StitchEngine, job: StitchJob) -> str:

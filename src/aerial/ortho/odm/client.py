@@ -301,6 +301,12 @@ class Node:
                 f"The stitching node {self.name} has lost the task: {text}",
                 hint="It was restarted or the task was removed; run the same command to send it again.",
             )
+        if "split-merge cluster" in low:
+            # ClusterODM without split-merge takes no seed.zip, by which doubtful files are replaced.
+            return Lost(
+                f"The stitching node {self.name} does not let broken uploads be replaced: {text}",
+                hint="Check the network; the same command sends the photographs again.",
+            )
         if "enospc" in low or "no space" in low:
             return NodeError(
                 f"The disk of the stitching node {self.name} is full: {text}",

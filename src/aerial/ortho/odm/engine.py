@@ -71,14 +71,16 @@ class OdmEngine:
             NodeError: no node can be used, the task fails, or it returns no mosaic.
             PhotoError: a photograph is gone or changes while it is sent.
         """
+        journal = Journal(work)
+        known = journal.read()
+        digest = _digest(job) if known else ""
+        if known and known.job == digest and known.mosaic and _is_there(known.mosaic, work):
+            return known.mosaic
         for finding in self.check(job):
             if finding.level == "fail":
                 raise NodeError(finding.message, hint=finding.hint)
             progress.say(f"{finding.message} {finding.hint}")
-        journal, digest = Journal(work), _digest(job)
-        known = journal.read()
-        if known and known.job == digest and known.mosaic and _is_there(known.mosaic, work):
-            return known.mosaic
+        digest = digest or _digest(job)
         node = self._node(job, known, digest, progress)
         options = options_for(job, node.options(), node.name)
         run = _Run(self, job, work, journal, digest, node, options, progress)
@@ -265,8 +267,8 @@ def _hint(error: NodeError, options: Options) -> str:
     numeric = options.numeric()
     if isinstance(error, Lost | NotNow) and numeric:
         return (
-            f"{error.hint} NodeODM 2.2.4 at commit 8ad3e30 ends on any option with a number ({', '.join(numeric)}): run "
-            "commit d53feb5, or leave the number out."
+            f"{error.hint} NodeODM 2.2.4 at commit 8ad3e30 ends on any option with a number "
+            f"({', '.join(numeric)}): run commit d53feb5, or leave the number out."
         )
     return error.hint
 
@@ -330,14 +332,19 @@ def _digest(job: StitchJob) -> str:
     """Return what makes two jobs the same task: files, their sizes and times, and all that is asked for."""
 
     def state(path: Path | None) -> object:
-        return None if path is None else [path.name, sha256_file(path)]
+        return None if path is None or not path.is_file() else [path.name, sha256_file(path)]
 
-    stats = [(job.folder / photo.file).stat() for photo in job.photos]
+    def stat(path: Path) -> list[int] | None:
+        try:
+            return [path.stat().st_size, path.stat().st_mtime_ns]
+        except OSError:
+            return None
+
     return sha256_json(
         [
             OdmEngine.version,
             job.photos,
-            [[stat.st_size, stat.st_mtime_ns] for stat in stats],
+            [stat(job.folder / photo.file) for photo in job.photos],
             job.gsd_m,
             job.crs,
             job.preset,
