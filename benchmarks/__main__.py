@@ -19,6 +19,11 @@ NOT_ALONE = {
     "machine",
     "nodeodm",
     "model_card",
+    "stitch_peers",
+    "stitch_roofs",
+    "stitch_run",
+    "stitch_table",
+    "stitch_truth",
     "true_towns",
 }
 

@@ -9,9 +9,9 @@ Three rows, scored by ``aerial.simulate.score`` inside the cell:
 * ``pictures_alone``: the same orthos without their surface models;
 * ``true_surface``: the simulator's own ortho and surface model, what a perfect stitcher would give.
 
-Targets of the first row: >= 80 % of those of 20 m2 and more, <= 5 false a km2.
+Targets of the first row: >= 90 % of all of them (>= 6 m2, 2.5 m high), <= 5 false a km2.
 
-    python -m benchmarks.rooftop_additions [--seeds 401 402 403] [--model DIR] [--keep DIR]
+    python -m benchmarks.rooftop_additions [--seeds 711 712 713] [--model DIR] [--keep DIR]
 """
 
 import argparse
@@ -66,6 +66,8 @@ def table(towns: list[dict[str, tuple[Score, Truth]]], row: str) -> dict[str, An
     false = [f for score_, _ in pairs for f in score_.false]
     area_km2 = sum(truth.cell.area for _, truth in pairs) / 1e6
     return {
+        "added": len(found),
+        "found": sum(bool(f.by) for f in found),
         "large": len(large),
         "large_found": sum(bool(f.by) for f in large),
         "small": len(small),
@@ -81,7 +83,7 @@ def table(towns: list[dict[str, tuple[Score, Truth]]], row: str) -> dict[str, An
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, nargs="+", default=[401, 402, 403])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[711, 712, 713])
     parser.add_argument("--model", help="a shipped model or a folder; default: the shipped one")
     parser.add_argument("--keep", type=Path, help="keep the towns here, and use those that are there")
     options = parser.parse_args()
@@ -93,7 +95,7 @@ def main() -> int:
     rows = {row: table(towns, row) for row in ROWS}
     stitched = rows["stitched"]
     checks = {
-        "fewer than 80 % of 20 m2 and more": stitched["large_found"] < 0.8 * stitched["large"],
+        "fewer than 90 % found": stitched["found"] < 0.9 * stitched["added"],
         "more than 5 false a km2": stitched["false_per_km2"] > 5,
     }
     failed = [name for name, fell_short in checks.items() if fell_short]

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from benchmarks.peers import redmine
@@ -35,6 +36,7 @@ PYTHON = {
         "sqlalchemy==2.1.9",
     ),
     "roundup": ("roundup==2.6.0",),
+    "orthority": ("orthority==0.7.0",),
 }
 REDMINE = ("redmine", "redmine-sqlite", "puma")
 NO_START = "#!/bin/sh\nexit 101\n"
@@ -137,25 +139,36 @@ PEERS: dict[str, tuple[type[Peer], Callable[[], None]]] = {
 }
 
 
+def absent_tool(name: str) -> str | None:
+    """Why a program that a benchmark calls cannot be called, None when it can."""
+    return None if whole(name).exists() else f"no virtual environment of {name}"
+
+
+# What is installed: why it is not there (None when it is), and how it comes there. Tools have no server.
+Step = tuple[Callable[[], str | None], Callable[[], None]]
+STEPS: dict[str, Step] = {name: (peer.available, install) for name, (peer, install) in PEERS.items()}
+STEPS["orthority"] = (partial(absent_tool, "orthority"), lambda: environment("orthority"))
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Installs the named peers, or all; exits 1 when one is not there afterwards."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("peers", nargs="*", help=f"of {', '.join(PEERS)}; default: all")
-    names = parser.parse_args(argv).peers or list(PEERS)
-    unknown = sorted(set(names) - set(PEERS))
+    parser.add_argument("peers", nargs="*", help=f"of {', '.join(STEPS)}; default: all")
+    names = parser.parse_args(argv).peers or list(STEPS)
+    unknown = sorted(set(names) - set(STEPS))
     if unknown:
         parser.error(f"no such peer: {', '.join(unknown)}")
     absent = 0
     for name in names:
-        peer, install = PEERS[name]
+        missing, install = STEPS[name]
         began, said = time.monotonic(), "was there"
-        if peer.available() is not None:
+        if missing() is not None:
             try:
                 install()
                 said = f"installed in {time.monotonic() - began:.0f} s"
             except (NotInstalled, OSError) as error:
                 said = f"not installed: {error}"
-        reason = peer.available()
+        reason = missing()
         absent += reason is not None
         print(f"{name}: {said}" + (f"; {reason}" if reason else ""), flush=True)
     return int(absent > 0)

@@ -26,7 +26,7 @@ def fail(message: str, hint: str) -> None:
 
 def data(value: object) -> None:
     """Print plain data as JSON on stdout."""
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+    print(_printable(json.dumps(value, indent=2, ensure_ascii=False)))
 
 
 def table(rows: Sequence[Mapping[str, Any]], *, as_json: bool = False) -> None:
@@ -41,7 +41,12 @@ def table(rows: Sequence[Mapping[str, Any]], *, as_json: bool = False) -> None:
     widths = [max(_width(head), *(_width(line[i]) for line in cells)) for i, head in enumerate(heads)]
     for line in [heads, ["-" * width for width in widths], *cells]:
         padded = (text + " " * (width - _width(text)) for text, width in zip(line, widths, strict=True))
-        print("  ".join(padded).rstrip())
+        print(_printable("  ".join(padded).rstrip()))
+
+
+def _printable(text: str) -> str:
+    """Return text whose names of files may hold bytes that are no text, with those escaped (as JSON does)."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def line(name: str, value: object) -> None:

@@ -22,6 +22,9 @@ from aerial.errors import InputError
 
 T = TypeVar("T")
 
+# 300 000 lines of positions; what is larger was not written by a surveyor.
+_MOST_TEXT_BYTES = 32_000_000
+
 
 def _day(value: Any, _: object) -> date:
     # TOML has dates of its own; a moment is not a day.
@@ -127,7 +130,8 @@ def dumps(data: object) -> str:
 def write_json(path: Path, data: object) -> None:
     """Write ``data`` (records allowed) to ``path`` as JSON; the file is whole or not there."""
     with replacing(path) as temporary:
-        temporary.write_text(dumps(data), encoding="utf-8")
+        # Names of files may hold bytes that are no text: what JSON escapes them with is written.
+        temporary.write_text(dumps(data), encoding="utf-8", errors="backslashreplace")
 
 
 def read_json(path: Path) -> Any:
@@ -144,6 +148,34 @@ def read_json(path: Path) -> Any:
         raise InputError(f"{path} is not readable JSON: {exc}", hint="Restore or rewrite the file.") from exc
 
 
+def read_lines(path: Path) -> list[str]:
+    """Return the lines of a table that people wrote: UTF-8 or GB 18030, 32 MB at most.
+
+    Raises:
+        InputError: the file is absent, empty, larger, or not text.
+    """
+    try:
+        size = path.stat().st_size
+        data = path.read_bytes() if size <= _MOST_TEXT_BYTES else b""
+    except FileNotFoundError as exc:
+        raise InputError(f"{path} is not there.", hint="Check the path.") from exc
+    except OSError as exc:
+        raise InputError(f"{path} cannot be read: {exc.strerror or exc}.", hint="Check the path.") from exc
+    if size > _MOST_TEXT_BYTES or b"\0" in data:
+        raise InputError(f"{path} is not a text table.", hint="Save it as plain text (UTF-8).")
+    for encoding in ("utf-8-sig", "gb18030"):
+        try:
+            lines = data.decode(encoding).splitlines()
+            break
+        except UnicodeDecodeError:
+            continue
+    else:
+        raise InputError(f"{path} is not a text table.", hint="Save it as plain text (UTF-8).")
+    if not any(line.strip() for line in lines):
+        raise InputError(f"{path} is empty.", hint="Give the whole file.")
+    return lines
+
+
 def read_record(cls: type[T], path: Path) -> T:
     """Return the record of type ``cls`` in the JSON file ``path``; raises ``InputError``."""
     return from_plain(cls, read_json(path), source=str(path))
@@ -152,6 +184,9 @@ def read_record(cls: type[T], path: Path) -> T:
 @contextmanager
 def replacing(path: Path, *, sync: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on success it is synced and renamed over ``path``.
+
+    With ``sync`` the folder is synced too: of two files that are written one after the other, the
+    second is never there without the first, not even after a power cut.
 
     On an exception the temporary file is removed and ``path`` stays as it was. After a kill the
     leftover is named ``.<name>.<hex>.part`` and can be deleted at any time. ``sync=False`` is for what
@@ -168,6 +203,22 @@ def replacing(path: Path, *, sync: bool = True) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    if sync:
+        sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in ``folder`` outlast a power cut: renames and removals until now, in their order.
+
+    Windows keeps the order of names by itself and opens no folder.
+    """
+    if os.name == "nt":
+        return
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def sha256_file(path: Path) -> str:

@@ -8,6 +8,7 @@ and in the WGS 84 UTM zone elsewhere, never in EPSG:3857: its areas are 17.7 % t
 22.8 degrees north.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -123,6 +124,32 @@ def height_unit_m(crs: str) -> float | None:
         if axis.direction.lower() in signs
     ]
     return float(found[0]) if found else None
+
+
+def crs_named(text: str) -> str:
+    """Return the CRS that a table of positions names in its first line (ODM's files do).
+
+    ``EPSG:32650``, ``EPSG 32650``, a proj string, WKT, or ``WGS84 UTM 50N``.
+
+    Raises:
+        CrsError: it is none of these, ties its numbers to no place, or counts in another unit than
+            degrees or metres.
+    """
+    named = text.strip().lstrip("#").strip()
+    code = re.fullmatch(r"(?i)epsg[\s:_-]*(\d{4,6})", named)
+    utm = re.fullmatch(r"(?i)wgs[\s_-]?84[\s/,]*utm[\s,]*(?:zone)?[\s,]*(\d{1,2})\s*([NS])", named)
+    if code:
+        named = f"EPSG:{code[1]}"
+    elif utm and 1 <= int(utm[1]) <= 60:
+        named = f"EPSG:{(32600 if utm[2].upper() == 'N' else 32700) + int(utm[1])}"
+    parsed = _crs(named)
+    in_metres = all(abs(axis.unit_conversion_factor - 1.0) < 1e-12 for axis in parsed.axis_info[:2])
+    if not says_where(named) or not (parsed.is_geographic or in_metres):
+        raise CrsError(
+            f"{text.strip()!r} is not a CRS of known datum in degrees or metres.",
+            hint="Name the CRS of the coordinates, for example EPSG:4326 or EPSG:4547.",
+        )
+    return named
 
 
 def says_where(crs: str) -> bool:

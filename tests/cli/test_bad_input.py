@@ -74,7 +74,7 @@ def hashes(folder: Path) -> dict[str, str]:
         (none, "holds no photographs"),
         (one, "Of 1 photograph(s) 1 can be used."),
         (truncated, "Of 5 photograph(s) 0 can be used (5 x is not a readable JPEG.)."),
-        (without_position, "Of 5 photograph(s) 0 can be used (5 x no GPS position)."),
+        (without_position, "0 of 5 photographs say where they were taken; three are needed."),
         (two_places, "2 places, up to 12.3 km apart: 5 around a/DJI_0001.JPG; 5 around b/DJI_0001.JPG"),
         (black, "Of 5 photograph(s) 0 can be used (5 x almost black: lens covered or no light)."),
         (not_pictures, "Of 2 photograph(s) 0 can be used (2 x is not a readable JPEG.)."),

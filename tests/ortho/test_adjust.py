@@ -8,6 +8,7 @@ import pytest
 
 from aerial.camera import Pose, project
 from aerial.ortho import adjust, matching
+from aerial.ortho.presets import QUALITY
 from aerial.records import Photo
 
 EMPTY: dict[str, Any] = dict.fromkeys(Photo.__dataclass_fields__)
@@ -27,7 +28,7 @@ def grid_N2() -> np.ndarray[Any, Any]:
 def test_every_photograph_is_paired_with_its_neighbours() -> None:
     """The eight stations around each one are among its pairs, and no pair comes twice."""
     xy_N2 = grid_N2()
-    pairs = matching.choose_pairs(xy_N2, range(100))
+    pairs = matching.choose_pairs(xy_N2, range(100), 20)
     assert len(set(pairs)) == len(pairs)
     assert all(a < b for a, b in pairs)
     for i, at in enumerate(xy_N2):
@@ -39,7 +40,7 @@ def test_a_photograph_without_position_is_paired_by_time() -> None:
     """NaN is no place: such a photograph meets those taken before and after it."""
     xy_N2 = grid_N2()
     xy_N2[50] = np.nan
-    pairs = matching.choose_pairs(xy_N2, range(100))
+    pairs = matching.choose_pairs(xy_N2, range(100), 20)
     mates = {a + b - 50 for a, b in pairs if 50 in (a, b)}
     assert set(range(45, 56)) - {50} <= mates
     assert len(pairs) < 100 * 20
@@ -48,7 +49,7 @@ def test_a_photograph_without_position_is_paired_by_time() -> None:
 def test_stations_all_at_one_place_stay_tied_to_the_rest() -> None:
     """Thirty photographs of a hover are not an island: the next ones in time are their neighbours."""
     xy_N2 = np.concatenate([np.zeros((30, 2)), grid_N2() + 40])
-    pairs = matching.choose_pairs(xy_N2, range(130))
+    pairs = matching.choose_pairs(xy_N2, range(130), 20)
     assert any(a < 30 <= b for a, b in pairs)
 
 
@@ -78,7 +79,8 @@ def test_a_camera_of_the_working_size_projects_as_the_whole_one() -> None:
 def test_a_repeated_adjustment_gives_the_same_poses(solved: Any, tmp_path: Any) -> None:
     """Seeds are fixed: the same database maps to the same poses, up to the order of sums."""
     twice = [
-        adjust.map_globally(solved.work / "block.db", tmp_path / str(i), free_focal=False)[0] for i in (1, 2)
+        adjust.map_globally(solved.work / "block.db", tmp_path / str(i), QUALITY, free_focal=False)[0]
+        for i in (1, 2)
     ]
     one, two = (adjust.centres_and_axes(model)[0] for model in twice)
     assert one == pytest.approx(two, abs=1e-3)

@@ -9,6 +9,7 @@ import pycolmap
 import pytest
 
 from aerial.ortho import features, matching
+from aerial.ortho.presets import FAST, QUALITY
 from aerial.progress import SILENT
 from aerial.records import Photo
 
@@ -32,6 +33,18 @@ def test_large_photographs_are_brought_down_small_ones_stay() -> None:
     assert features.working_size(4000, 3000) == (2000, 1500)
     assert features.working_size(3000, 4000) == (1500, 2000)
     assert features.working_size(1400, 788) == (1400, 788)
+
+
+@pytest.mark.parametrize(
+    ("width_px", "height_px", "quality", "fast"),
+    [(4000, 3000, 0, 1), (4248, 2832, 0, 1), (1400, 788, 0, 0), (560, 420, -1, -1)],
+)
+def test_the_search_starts_where_enough_pixels_remain(
+    width_px: int, height_px: int, quality: int, fast: int
+) -> None:
+    """Fast halves what is large, no preset halves what is small, and very small pictures are doubled."""
+    one = photo("a.jpg", width_px, height_px)
+    assert (features.first_octave(one, QUALITY), features.first_octave(one, FAST)) == (quality, fast)
 
 
 def test_a_photograph_is_read_at_its_working_size(tmp_path: Path) -> None:
@@ -77,12 +90,12 @@ def test_extraction_goes_on_and_names_what_it_cannot_read(
     lens = matching.lenses([p for _, p in photos])[0]
     database = tmp_path / "block.db"
     matching.create_database(database, [matching.working_camera(lens, 1)], [1, 1, 1])
-    assert list(features.extract(database, tmp_path, photos, SILENT)) == ["bad.jpg"]
+    assert list(features.extract(database, tmp_path, photos, QUALITY, SILENT)) == ["bad.jpg"]
     with pycolmap.Database.open(database) as opened:
         counts = [opened.num_keypoints_for_image(n) for n in (1, 2, 3)]
     assert counts[0] > 100
     assert counts[1] == counts[0]
     assert counts[2] == 0
     monkeypatch.setattr(features, "read_grey", None)
-    assert features.extract(database, tmp_path, photos[:2], SILENT) == {}
+    assert features.extract(database, tmp_path, photos[:2], QUALITY, SILENT) == {}
     assert list(tmp_path.glob(".grey-*")) == []

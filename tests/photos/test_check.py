@@ -1,6 +1,7 @@
 """Which photographs are usable, and why not."""
 
 import csv
+import os
 import re
 import shutil
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from tests.photos.made import scene, write_flight, write_photo
 
 from aerial.errors import PhotoError
 from aerial.geo import LonLat
+from aerial.photos import check as checking
 from aerial.photos import check_photos, find_gaps, require_one_place
 from aerial.photos.check import (
     _Entry,
@@ -88,6 +90,63 @@ def test_one_bad_photograph_among_good_ones_is_rejected(
     assert expected in check.reasons[0]
 
 
+@pytest.mark.parametrize("rest", [8, 0])
+def test_photographs_that_vanish_are_named_and_a_card_that_goes_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rest: int
+) -> None:
+    """One file that goes between reading and measuring is a verdict; all of them are a refusal."""
+    write_flight(tmp_path)
+
+    def measure(path: Path, **options: int) -> Content:
+        if rest == 0 or path.name == "DJI_0005.JPG":
+            path.unlink()
+        return measure_of(path, **options)
+
+    measure_of = checking.measure
+    monkeypatch.setattr(checking, "measure", measure)
+    if rest:
+        (bad,) = reasons(tmp_path).values()
+        assert (bad.file, bad.ok) == ("DJI_0005.JPG", False)
+        assert bad.reasons == ("DJI_0005.JPG was there when the check began and is gone",)
+        return
+    with pytest.raises(PhotoError, match="went away") as caught:
+        check_photos(tmp_path, SILENT)
+    assert "memory card" in caught.value.hint
+
+
+def test_a_folder_of_videos_and_one_that_cannot_be_read_say_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither looks like an empty folder; what could not be read is never passed over in silence."""
+    (tmp_path / "DJI_0001.MP4").write_bytes(b"x")
+    with pytest.raises(PhotoError, match=r"only 1 video\(s\)"):
+        check_photos(tmp_path, SILENT)
+    write_flight(tmp_path / "100MEDIA", 3)
+    (tmp_path / "101MEDIA").mkdir()
+    scan = os.scandir
+
+    def refuse(path: str) -> object:
+        if str(path).endswith("101MEDIA"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(PhotoError, match="101MEDIA cannot be read: Permission denied"):
+        check_photos(tmp_path, SILENT)
+
+
+def test_the_same_names_in_two_folders_are_two_photographs(tmp_path: Path) -> None:
+    """Cameras begin again at DJI_0001 in the next folder."""
+    write_flight(tmp_path / "100MEDIA", 4)
+    for number, path in enumerate(write_flight(tmp_path / "101MEDIA", 4, seconds=60)):
+        write_photo(path, image_HW3=scene(50 + number), at=(113.8304, 22.8101), seconds=60 + 3 * number)
+    checks = check_photos(tmp_path, SILENT)
+    assert [check.file for check in checks] == [
+        f"10{f}MEDIA/DJI_000{n}.JPG" for f in (0, 1) for n in range(1, 5)
+    ]
+    assert all(check.ok for check in checks)
+
+
 def test_another_height_is_a_remark(tmp_path: Path) -> None:
     """A usable picture from higher up stays usable and is named."""
     write_flight(tmp_path)
@@ -148,7 +207,7 @@ def test_a_flight_that_follows_hills_loses_nothing_to_its_heights(real_data: Pat
             model=None,
             rtk_std_m=None,
         )
-        entries.append(_Entry(photo=photo, content=content, bad=[], remarks=[]))
+        entries.append(_Entry(photo=photo, size_bytes=1, content=content, bad=[], remarks=[]))
     for rule in (_judge_alone, _judge_places, _judge_heights, _judge_sharpness, _judge_repeats):
         rule(entries)
     bad = [entry for entry in entries if entry.bad]

@@ -1,6 +1,6 @@
 """The stitch step: whole or not there, resumed, never done twice."""
 
-import shutil
+import errno
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,12 +10,14 @@ import pytest
 
 from aerial import plugins
 from aerial.codec import read_record, sha256_file, write_json
-from aerial.errors import InputError, StitchError
+from aerial.errors import InputError, PhotoError, StitchError, WorkspaceError
 from aerial.progress import SILENT, Progress
 from aerial.raster.grid import Grid
 from aerial.raster.write import write_cog
-from aerial.records import FileRef, Finding, Georef, Mosaic, Photo, StitchJob, StitchQuality
+from aerial.records import FileRef, Finding, Georef, Mosaic, Photo, SeamStep, StitchJob, StitchQuality
+from aerial.steps import stitch as step
 from aerial.steps.stitch import stitch
+from aerial.workspace import locked
 
 
 class FakeEngine:
@@ -57,6 +59,7 @@ class FakeEngine:
             coverage=None,
             height_check=None,
             remarks=(),
+            seam_step=SeamStep(median=2.0, p95=5.0, length_m=40.0),
         )
         write_json(work / "quality.json", quality)
         return Mosaic(
@@ -73,6 +76,8 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> type[FakeEngine]:
     """A fake in the place of the local engine."""
     monkeypatch.setattr(plugins, "load", _load)
     monkeypatch.setattr(FakeEngine, "runs", [])
+    # Its block is none that the page could draw.
+    monkeypatch.setattr(step, "write_page", lambda target, *_: target.write_text("page"))
     return FakeEngine
 
 
@@ -96,6 +101,7 @@ def test_the_mosaic_is_handed_over_whole(engine: Any, job: StitchJob, tmp_path: 
         assert ref.sha256 == sha256_file(tmp_path / "out" / ref.path)
     assert not (tmp_path / "out" / ".work").exists()
     assert quality.photos == 3
+    assert quality.seam_step is not None
     assert quality.rejected == {"c.jpg": "dark", "b.jpg": "does not overlap"}
     assert quality == read_record(StitchQuality, tmp_path / "out" / "quality.json")
 
@@ -107,7 +113,7 @@ def test_a_killed_run_leaves_no_mosaic_and_keeps_its_journal(
     monkeypatch.setattr(FakeEngine, "dies", True)
     with pytest.raises(KeyboardInterrupt):
         stitch(job, tmp_path / "out")
-    assert [p.name for p in (tmp_path / "out").iterdir()] == [".work"]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [".lock", ".work"]
     monkeypatch.setattr(FakeEngine, "dies", False)
     stitch(job, tmp_path / "out")
     assert engine.runs[0] == engine.runs[1]
@@ -151,22 +157,102 @@ def test_the_reference_is_never_overwritten(engine: Any, job: StitchJob, tmp_pat
 def test_an_old_mosaic_never_stands_beside_new_pixels(
     engine: Any, job: StitchJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Killed while results are moved, the folder holds no mosaic.json; run again it is whole."""
+    """Killed at each single move of the hand-over: no mosaic.json, or files that it names."""
     stitch(job, tmp_path / "out")
+    out, moves = tmp_path / "out", 0
+    real = Path.replace
+
+    def replace_or_die(path: Path, target: Path) -> Path:
+        nonlocal moves
+        moves -= 1
+        if moves < 0:
+            raise KeyboardInterrupt
+        return real(path, target)
+
     (job.folder / "a.jpg").write_bytes(b"other")
-    monkeypatch.setattr(shutil, "copytree", _die)
-    with pytest.raises(KeyboardInterrupt):
+    unfinished = 0
+    for allowed in range(40):
+        moves = allowed
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "replace", replace_or_die)
+            try:
+                stitch(job, out)
+            except KeyboardInterrupt:
+                unfinished += 1
+            else:
+                break
+        if (out / "mosaic.json").exists():
+            mosaic = read_record(Mosaic, out / "mosaic.json")
+            assert all(sha256_file(out / r.path) == r.sha256 for r in (mosaic.ortho, mosaic.block) if r)
+    assert unfinished >= 4
+    assert len(engine.runs) <= unfinished
+    assert sorted(p.name for p in out.iterdir()) == [
+        ".lock",
+        "block",
+        "hashes.json",
+        "inputs.json",
+        "mosaic.json",
+        "ortho.tif",
+        "quality.html",
+        "quality.json",
+    ]
+
+
+def test_two_cannot_stitch_into_one_folder(engine: Any, job: StitchJob, tmp_path: Path) -> None:
+    """While another holds the folder, a second is refused before it touches anything."""
+    with locked(tmp_path / "out"), pytest.raises(WorkspaceError, match="Another aerial") as error:
         stitch(job, tmp_path / "out")
-    assert not (tmp_path / "out" / "mosaic.json").exists()
-    monkeypatch.undo()
-    monkeypatch.setattr(plugins, "load", _load)
+    assert "Wait" in error.value.hint
+    assert engine.runs == []
+
+
+def test_a_torn_mosaic_is_not_taken_for_this_very_mosaic(engine: Any, job: StitchJob, tmp_path: Path) -> None:
+    """An ortho cut short after it was handed over is made anew, not reported as done."""
     stitch(job, tmp_path / "out")
-    assert (tmp_path / "out" / "block" / "block.json").is_file()
+    whole = (tmp_path / "out" / "ortho.tif").read_bytes()
+    (tmp_path / "out" / "ortho.tif").write_bytes(whole[: len(whole) // 2])
+    stitch(job, tmp_path / "out")
+    assert (tmp_path / "out" / "ortho.tif").read_bytes() == whole
+
+
+def test_photographs_that_vanish_while_the_engine_works_are_named(
+    engine: Any, job: StitchJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the engine made of them, it is not handed over, and the mosaic before stays."""
+    stitch(job, tmp_path / "out")
+    before = (tmp_path / "out" / "mosaic.json").read_bytes()
+    (job.folder / "a.jpg").write_bytes(b"other")
+    real = FakeEngine.stitch
+
+    def stitch_and_lose(self: FakeEngine, job: StitchJob, work: Path, progress: Progress) -> Mosaic:
+        (job.folder / "b.jpg").unlink()
+        return real(self, job, work, progress)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FakeEngine, "stitch", stitch_and_lose)
+        with pytest.raises(PhotoError, match=r"not there any more: b\.jpg") as error:
+            stitch(job, tmp_path / "out")
+    assert "Put the originals back" in error.value.hint
+    assert (tmp_path / "out" / "mosaic.json").read_bytes() == before
+    (job.folder / "b.jpg").write_bytes(b"b.jpg")
+    stitch(job, tmp_path / "out")
+    assert (tmp_path / "out" / "mosaic.json").is_file()
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_told_with_a_hint(
+    engine: Any, job: StitchJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Whichever way the system says it, in whatever stage, it is a message and not a traceback."""
+
+    def full(*_: object) -> Mosaic:
+        raise OSError(number, "No space left on device")
+
+    monkeypatch.setattr(FakeEngine, "stitch", full)
+    with pytest.raises(StitchError, match="full") as error:
+        stitch(job, tmp_path / "out")
+    assert "goes on" in error.value.hint
 
 
 def _load(*_: object) -> type[FakeEngine]:
     return FakeEngine
-
-
-def _die(*_: object, **__: object) -> None:
-    raise KeyboardInterrupt

@@ -10,6 +10,10 @@ from aerial_cli.commands import photos_geotag
 from aerial_cli.town import this_town
 
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+PATH = click.Path(path_type=Path, exists=True)
+FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+NEW_FOLDER = click.Path(path_type=Path, file_okay=False)
+NEW_FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.group()
@@ -22,27 +26,62 @@ def command() -> None:
 
 @command.command()
 @click.argument("folder", metavar="DIR", type=FOLDER)
+@click.option("--plan", type=PATH, help="The plan that was flown: its folder, or plan.json.")
+@click.option("--dem", type=FILE, help="The terrain that the plan follows; with --plan.")
+@click.option("--refly", type=NEW_FOLDER, help="Folder for a plan of what misses; with --plan.")
+@click.option("--dsm", type=FILE, help="The last surface model, for the checks of --refly.")
+@click.option("--zones", type=FILE, multiple=True, help="Zones for the checks of --refly; repeatable.")
+@click.option("--map", "page", metavar="HTML", type=NEW_FILE, help="A page with map and thumbnails.")
+@click.option("--out", metavar="JSON", type=NEW_FILE, help="Cover, gaps and findings for programs.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: file, ok, reasons.")
-@click.option("--strict", is_flag=True, help="Exit with 1 when a photograph is not usable.")
-def check(folder: Path, as_json: bool, strict: bool) -> int:
-    """Say of every photograph in DIR whether it is usable, and why not.
+@click.option("--strict", is_flag=True, help="Exit with 1 when something is to be done.")
+def check(
+    folder: Path,
+    plan: Path | None,
+    dem: Path | None,
+    refly: Path | None,
+    dsm: Path | None,
+    zones: tuple[Path, ...],
+    page: Path | None,
+    out: Path | None,
+    as_json: bool,
+    strict: bool,
+) -> int:
+    """Say of every photograph in DIR whether it is usable, and why not; with --plan, what they cover.
 
-    Example: aerial photos check DCIM
+    For the field, before leaving: what misses of the plan, which ground is on too few usable photographs,
+    and with --refly the small plan that takes them. The map is one file that needs no network.
+
+    Example: aerial photos check DCIM --plan plans/A1 --refly refly --map photos.html
     """
-    from aerial.photos import check_photos, find_gaps
+    from aerial.steps.photo_check import check_flight
 
+    if plan is None and (dem or refly):
+        raise click.UsageError("--dem and --refly go with --plan.")
+    if refly is None and (dsm or zones):
+        raise click.UsageError("--dsm and --zones belong to --refly.")
     with console.progress() as progress:
-        checks = check_photos(folder, progress)
+        done = check_flight(
+            folder, progress, plan=plan, dem=dem, refly=refly, dsm=dsm, zones=zones, out=out, page=page
+        )
     rows = [
         {"file": c.file, "ok": c.ok, "reasons": c.reasons if as_json else "; ".join(c.reasons)}
-        for c in checks
+        for c in done.checks
     ]
     console.table(rows, as_json=as_json)
-    for finding in find_gaps([c.photo for c in checks if c.ok and c.photo]):
-        console.say(f"{finding.message} {finding.hint}")
-    usable = sum(c.ok for c in checks)
-    console.say(f"{usable} of {len(checks)} photographs are usable.")
-    return int(strict and usable < len(checks))
+    for finding in done.findings:
+        console.say(f"{finding.message} {finding.hint}".rstrip())
+    usable = sum(c.ok for c in done.checks)
+    console.say(f"{usable} of {len(done.checks)} photographs are usable.")
+    for what, path in (("Map", page), ("Cover", out)):
+        if path is not None:
+            console.say(f"{what} written to {path}.")
+    if done.refly is not None:
+        photos_geotag.say_refly(done.refly, refly)
+    if done.refused is not None:
+        raise done.refused
+    to_do = any(finding.level != "pass" for finding in done.findings) if plan else False
+    return int(strict and (usable < len(done.checks) or to_do))
 
 
 @command.command("import")

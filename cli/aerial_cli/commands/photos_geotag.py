@@ -82,7 +82,7 @@ def command(
     if out is not None or sidecar is not None:
         console.say(f"{len(done.tags.tagged)} positions written to {out or sidecar}.")
     if again is not None:
-        _say_refly(again, refly_out)
+        say_refly(again, refly_out)
 
 
 def _print(done: "Geotagged", again: "Refly | None", as_json: bool) -> None:
@@ -133,7 +133,8 @@ def _offset(seconds: float) -> str:
     return f"{told} {'ahead of' if seconds > 0 else 'behind'}"
 
 
-def _say_refly(again: "Refly", out: Path | None) -> None:
+def say_refly(again: "Refly", out: Path | None) -> None:
+    """Say what a re-fly plan takes, or that nothing misses."""
     if again.plan is None:
         console.say("No photograph of the plan is missing; there is nothing to fly again.")
         return

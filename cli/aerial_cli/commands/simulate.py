@@ -29,4 +29,4 @@ def command(out: Path, seed: int, preset: str) -> None:
 
     with console.progress() as progress:
         town = simulate_surveys(preset, seed, out, progress)
-    console.say(f"Photographs in {town.photos[0]} and {town.photos[1]}, the truth in {town.truth}.")
+    console.say(f"Photographs in {' and '.join(map(str, town.photos))}, the truth in {town.truth}.")

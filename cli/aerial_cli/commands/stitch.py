@@ -65,13 +65,21 @@ def command(
     cancel: bool,
     strict: bool,
 ) -> int:
-    """Stitch the photographs in DIR into ortho.tif, dsm.tif and quality.json.
+    """Stitch the photographs in DIR into ortho.tif, dsm.tif, quality.json and quality.html.
 
-    Interrupted, the same command goes on. With --previous both surveys share one frame.
+    Interrupted or stopped by a full disk, the same command goes on; an earlier mosaic in the folder
+    stays until the new one is whole. With --previous both surveys share one frame.
 
     Example: aerial stitch april/photos --out april --previous march
     """
     from aerial.steps import stitch
+    from aerial.steps.stitched import PAGE, word_on
+
+    if engine != "odm" and (nodes or options):
+        # Refused, not ignored: who names a node wants the work done there.
+        raise click.UsageError("--node and --option are for --engine odm.")
+    if engine == "odm" and not nodes:
+        raise click.UsageError("--engine odm needs a node: --node http://HOST:3000.")
 
     if cancel:
         with console.progress() as progress:
@@ -99,6 +107,7 @@ def command(
         f"{quality.registered} of {quality.photos} photographs at {quality.gsd_m * 100:.1f} cm in "
         f"{quality.seconds:.0f} s; cameras agree with GPS to {residual} (median). {out / 'ortho.tif'}"
     )
+    console.say(f"{word_on(out).capitalize()}: see {out / PAGE}.")
     return int(strict and bool(quality.rejected))
 
 

@@ -1,30 +1,32 @@
-"""Which photograph each piece of ground is taken from.
+"""Which photographs see each piece of ground, and each thing on it, the best first.
 
-The nearest to straight above that sees it. What stands out of the ground (a house, a car) is taken
-whole from one photograph where one sees it whole, so that seams run over the ground.
+The best is the nearest to straight above of those that see it.
 """
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from aerial.ortho import sight
 from aerial.ortho.block import Block
 from aerial.ortho.cover import MAX_OFF_NADIR_DEG, in_frame
+from aerial.ortho.things import Things, borders, filled
 
 Reals = NDArray[np.float32]
 
 # Photographs remembered for each cell, the best first.
 RANKS = 6
-# Things higher than this over the ground around are kept whole.
-STANDS_OUT_M = 0.8
-# Nothing wider than this is a thing.
-THING_M = 40.0
 # What hidden ground costs more: a photograph that does not see it is better than none.
 HIDDEN_COST = 10.0
+# Photographs remembered for each thing,
+THING_RANKS = 4
+# which must hold all but so much of it in their frame,
+WHOLE = 0.98
+# and what it costs, in tangents off nadir, when all of it is hidden,
+HIDDEN_THING_COST = 4.0
+# or when all that it touches is taken from another photograph.
+COUPLING = 0.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,16 +46,30 @@ class Terrain:
         return x_W.astype(np.float32), y_H.astype(np.float32)
 
 
-def choose(block: Block, terrain: Terrain) -> NDArray[np.int16]:
-    """Return the photographs for each cell of ``terrain``, ``choice_KHW``, best first, -1 for none."""
-    z_HW = np.where(np.isfinite(terrain.z_HW), terrain.z_HW, np.nanmin(terrain.z_HW)).astype(np.float32)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ranks:
+    """The photographs for each cell of a terrain, the best first, and the one for each thing.
+
+    ``choice_KHW`` -1 where there is none; ``cost_KHW`` is the squared tangent of the angle off nadir,
+    ``HIDDEN_COST`` more where hidden, infinite where there is none. ``thing_T`` (number 0 is the
+    ground) -1 where no frame holds the thing whole.
+    """
+
+    choice_KHW: NDArray[np.int16]
+    cost_KHW: Reals
+    thing_T: NDArray[np.int16]
+
+
+def rank(block: Block, terrain: Terrain, things: Things) -> Ranks:
+    """Sort the photographs of ``block`` for the cells of ``terrain`` and the ``things`` on it."""
+    z_HW = filled(terrain.z_HW)
     x_W, y_H = terrain.axes()
     h, w = z_HW.shape
-    thing_HW, things = ndimage.label(_standing(z_HW, terrain.cell_m), structure=np.ones((3, 3)))
-    size_T = np.bincount(thing_HW.ravel(), minlength=things + 1)
-    best_T, chosen_T = np.full(things + 1, np.inf), np.full(things + 1, -1, np.int16)
+    size_T = np.bincount(things.number_HW[things.core_HW], minlength=things.count + 1)
     cost_KHW = np.full((RANKS, h, w), np.inf, np.float32)
     choice_KHW = np.full((RANKS, h, w), -1, np.int16)
+    thing_cost_KT = np.full((THING_RANKS, things.count + 1), np.inf, np.float32)
+    thing_KT = np.full((THING_RANKS, things.count + 1), -1, np.int16)
     for index, photo in enumerate(block.photos):
         window = _window(photo.pose.centre_3, terrain, z_HW)
         if window is None:
@@ -61,20 +77,41 @@ def choose(block: Block, terrain: Terrain) -> NDArray[np.int16]:
         rows, columns = window
         cost_HW = _cost(block, index, x_W[columns], y_H[rows], z_HW[rows, columns], terrain.cell_m)
         _insert(cost_KHW[:, rows, columns], choice_KHW[:, rows, columns], cost_HW, index)
-        part_HW, seen_HW = thing_HW[rows, columns], cost_HW < HIDDEN_COST
-        seen_T = np.bincount(part_HW[seen_HW], minlength=things + 1)
-        sum_T = np.bincount(part_HW[seen_HW], weights=cost_HW[seen_HW], minlength=things + 1)
-        mean_T = np.where(seen_T >= 0.98 * size_T, sum_T / np.maximum(seen_T, 1), np.inf)
-        better_T = mean_T < best_T
-        best_T[better_T], chosen_T[better_T] = mean_T[better_T], index
-    chosen_T[0] = -1
-    return np.concatenate([chosen_T[thing_HW][None], choice_KHW])
+        core_HW = things.core_HW[rows, columns] & np.isfinite(cost_HW)
+        number_M, cost_M = things.number_HW[rows, columns][core_HW], cost_HW[core_HW]
+        hidden_M = cost_M >= HIDDEN_COST
+        n = things.count + 1
+        held_T = np.bincount(number_M, minlength=n)
+        lean_T = np.bincount(number_M, weights=np.sqrt(cost_M - HIDDEN_COST * hidden_M), minlength=n)
+        hidden_T = np.bincount(number_M[hidden_M], minlength=n)
+        whole_T = (held_T >= WHOLE * size_T) & (held_T > 0)
+        thing_cost_T = (lean_T + HIDDEN_THING_COST * hidden_T) / np.maximum(held_T, 1)
+        _insert(thing_cost_KT, thing_KT, np.where(whole_T, thing_cost_T, np.inf).astype(np.float32), index)
+    unknown_HW = ~np.isfinite(terrain.z_HW)
+    choice_KHW[:, unknown_HW], cost_KHW[:, unknown_HW] = -1, np.inf
+    thing_T = _agreed(things, size_T, thing_cost_KT, thing_KT)
+    return Ranks(choice_KHW=choice_KHW, cost_KHW=cost_KHW, thing_T=thing_T)
 
 
-def _standing(z_HW: Reals, cell: float) -> NDArray[np.bool_]:
-    width = int(THING_M / cell) | 1
-    ground_HW = cv2.morphologyEx(z_HW, cv2.MORPH_OPEN, np.ones((width, width)))
-    return np.asarray(cv2.dilate((z_HW - ground_HW > STANDS_OUT_M).astype(np.uint8), np.ones((3, 3))) > 0)
+def _agreed(
+    things: Things, size_T: NDArray[np.int_], cost_KT: Reals, photo_KT: NDArray[np.int16]
+) -> NDArray[np.int16]:
+    """Return one photograph for each thing, the large ones first, alike for those that touch."""
+    thing_T = np.full(things.count + 1, -1, np.int16)
+    shared = borders(things.number_HW, things.count)
+    for number in (int(t) for t in np.argsort(-size_T[1:], kind="stable") + 1):
+        start, end = shared.indptr[number], shared.indptr[number + 1]
+        touching_B, sides_B = thing_T[shared.indices[start:end]], shared.data[start:end]
+        settled_B = touching_B >= 0
+        best, best_cost = -1, np.inf
+        for photo, cost in zip(photo_KT[:, number].tolist(), cost_KT[:, number].tolist(), strict=True):
+            if photo < 0:
+                break
+            other = float(sides_B[settled_B & (touching_B != photo)].sum()) / max(float(sides_B.sum()), 1.0)
+            if cost + COUPLING * other < best_cost:
+                best, best_cost = photo, cost + COUPLING * other
+        thing_T[number] = best
+    return thing_T
 
 
 def _window(centre_3: NDArray[np.float64], terrain: Terrain, z_HW: Reals) -> tuple[slice, slice] | None:
@@ -101,13 +138,14 @@ def _cost(block: Block, index: int, x_W: Reals, y_H: Reals, z_HW: Reals, cell: f
     return np.where(seen_HW, cost_HW, np.inf).astype(np.float32)
 
 
-def _insert(cost_KHW: Reals, choice_KHW: NDArray[np.int16], cost_HW: Reals, index: int) -> None:
-    """Sort one more photograph into the ranks, in place."""
-    new_HW, who_HW = cost_HW.copy(), np.full(cost_HW.shape, index, np.int16)
-    for k in range(len(cost_KHW)):
-        better_HW = new_HW < cost_KHW[k]
-        old_HW, old_who_HW = cost_KHW[k].copy(), choice_KHW[k].copy()
-        cost_KHW[k] = np.where(better_HW, new_HW, old_HW)
-        choice_KHW[k] = np.where(better_HW, who_HW, old_who_HW)
-        new_HW = np.where(better_HW, old_HW, new_HW)
-        who_HW = np.where(better_HW, old_who_HW, who_HW)
+def _insert(cost_K: Reals, choice_K: NDArray[np.int16], cost: Reals, index: int) -> None:
+    """Sort one more photograph into the ranks of cells or things, in place."""
+    new, who = cost.copy(), np.full(cost.shape, index, np.int16)
+    for k in range(len(cost_K)):
+        better = new < cost_K[k]
+        if not better.any():
+            continue
+        old, old_who = cost_K[k].copy(), choice_K[k].copy()
+        cost_K[k] = np.where(better, new, old)
+        choice_K[k] = np.where(better, who, old_who)
+        new, who = np.where(better, old, new), np.where(better, old_who, who)

@@ -25,7 +25,7 @@ SAMPLES = 15_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exposure:
-    """``gain_N3`` for each photograph (R, G, B); ``fall_off_2`` of the lens in r^2 and r^4."""
+    """``gain_N3`` for each photograph (B, G, R); ``fall_off_2`` of the lens in r^2 and r^4."""
 
     gain_N3: Floats
     fall_off_2: Floats
@@ -48,11 +48,11 @@ def balance(block: Block, small: Pictures, terrain: Terrain, choice_KHW: NDArray
     ``small`` gives reduced colour pictures; ``choice_KHW`` says which photographs see a cell. Least
     squares on logarithms with Huber's weights; the mean gain is 1.
     """
-    rows_S, columns_S = np.nonzero(np.isfinite(terrain.z_HW) & (choice_KHW[2] >= 0))
+    rows_S, columns_S = np.nonzero(np.isfinite(terrain.z_HW) & (choice_KHW[1] >= 0))
     every = max(1, len(rows_S) // SAMPLES)
     rows_S, columns_S = rows_S[::every], columns_S[::every]
     n = len(block.photos)
-    seen_KS = choice_KHW[1:, rows_S, columns_S].astype(int)
+    seen_KS = choice_KHW[:, rows_S, columns_S].astype(int)
     colour_KS3, radius_KS = _sampled(block, small, terrain, rows_S, columns_S, seen_KS)
     fine_KS = np.all((colour_KS3 > DARKEST) & (colour_KS3 < BRIGHTEST), axis=-1) & (seen_KS >= 0)
     log_KS3 = np.log(np.maximum(colour_KS3, 1.0))
@@ -135,3 +135,46 @@ def _sampled(
         colour_KS3[k_M, s_M] = picture_HW3[at_row, at_column]
         radius_KS[k_M, s_M] = _radius2(camera, column_M, row_M)
     return colour_KS3, radius_KS
+
+
+def difference(
+    block: Block, small: Pictures, terrain: Terrain, choice_KHW: NDArray[np.int16], balanced: Exposure
+) -> Reals:
+    """Return by how many grey levels the two best photographs of each cell differ, (H, W), balanced."""
+    _, h, w = choice_KHW.shape
+    x_W, y_H = terrain.axes()
+    colour_KN3 = np.zeros((2, h * w, 3), np.float16)
+    for colour_N3, choice_N in zip(colour_KN3, choice_KHW[:2].reshape(2, -1), strict=True):
+        order_N = np.argsort(choice_N, kind="stable")
+        starts = np.searchsorted(choice_N[order_N], np.arange(len(block.photos) + 1))
+        for index, photo in enumerate(block.photos):
+            at_M = order_N[starts[index] : starts[index + 1]]
+            if len(at_M) == 0:
+                continue
+            camera, centre_3 = small.camera(index), photo.pose.centre_3.astype(np.float32)
+            column_M, row_M = sight.pixels_of(
+                camera,
+                photo.pose,
+                x_W[at_M % w] - centre_3[0],
+                y_H[at_M // w] - centre_3[1],
+                terrain.z_HW.reshape(-1)[at_M] - centre_3[2],
+            )
+            colour_N3[at_M] = _levelled(small[index], camera, column_M, row_M, balanced, index)
+    difference_N = np.abs(colour_KN3[0] - colour_KN3[1]).mean(axis=-1, dtype=np.float32)
+    # Without two photographs there is nothing to compare, and no seam.
+    return np.where(choice_KHW[1] >= 0, difference_N.reshape(h, w), np.float32(0))
+
+
+def _levelled(
+    picture_HW3: NDArray[np.uint8],
+    camera: Camera,
+    column_M: Reals,
+    row_M: Reals,
+    balanced: Exposure,
+    index: int,
+) -> Reals:
+    """Return a photograph's colours at (column, row), (M, 3), nearest pixel, balanced."""
+    at_row = np.rint(row_M).astype(int).clip(0, camera.height_px - 1)
+    at_column = np.rint(column_M).astype(int).clip(0, camera.width_px - 1)
+    gain_M = balanced.levelling(camera, column_M, row_M)
+    return np.asarray(picture_HW3[at_row, at_column] * gain_M[:, None] * balanced.gain_N3[index], np.float32)

@@ -6,6 +6,7 @@ pixels of the *working size*: the photograph brought down to ``WORKING_EDGE_PX``
 """
 
 import logging
+import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,18 +18,19 @@ import pycolmap
 from numpy.typing import NDArray
 from PIL import Image
 
+from aerial.errors import PhotoError
+from aerial.ortho import room, seal
+from aerial.ortho.presets import QUALITY, Effort
 from aerial.progress import Progress
 from aerial.records import Photo
 
 # 2000 px hold more tie points than an adjustment needs: on photographs of 4000 px the ground points
 # move by less than their noise, and the extraction takes a quarter of the time.
 WORKING_EDGE_PX = 2000
-# Below 1 Mpx the first octave of SIFT is doubled, else too few features remain.
-SMALL_PX = 1_000_000
-# Twice as many change no pose by a millimetre on 40 simulated photographs and cost twice the matching.
-MAX_FEATURES = 4096
 THREADS = 2
 _AT_ONCE = 8
+# A photograph in grey, and its features in the database and its write-ahead log.
+_MOST_BYTES = WORKING_EDGE_PX**2 + 3 * QUALITY.max_features * 152
 _LOG = logging.getLogger(__name__)
 
 # COLMAP logs every step to stderr; the library never prints.
@@ -68,6 +70,7 @@ def extract(
     database: Path,
     folder: Path,
     photos: Sequence[tuple[int, Photo]],
+    effort: Effort,
     progress: Progress,
 ) -> dict[str, str]:
     """Extract the features of ``photos`` (number, record) that ``database`` has none of yet.
@@ -77,6 +80,10 @@ def extract(
 
     Returns:
         For each file that cannot be used, the reason.
+
+    Raises:
+        PhotoError: a photograph is not there.
+        StitchError: the disk is full.
     """
     unusable: dict[str, str] = {}
     progress.phase("Finding features", len(photos))
@@ -85,41 +92,54 @@ def extract(
             some = photos[start : start + _AT_ONCE]
             with pycolmap.Database.open(database) as opened:
                 todo = [(n, p) for n, p in some if not opened.exists_descriptors(n)]
+            # COLMAP ends the whole process where it finds the disk full.
+            room.require_free(database.parent, len(todo) * _MOST_BYTES, "finding features")
             with ThreadPoolExecutor(THREADS) as pool:
                 reasons = list(pool.map(lambda item: _stage(folder, Path(scratch), *item), todo))
             unusable |= {p.file: why for (_, p), why in zip(todo, reasons, strict=True) if why}
             good = [(n, p) for (n, p), why in zip(todo, reasons, strict=True) if not why]
-            for small in (False, True):
-                names = [image_name(n) for n, p in good if _is_small(p) is small]
-                if names:
-                    _extract(database, Path(scratch), names, small=small)
+            for octave in sorted({first_octave(p, effort) for _, p in good}):
+                names = [image_name(n) for n, p in good if first_octave(p, effort) == octave]
+                _extract(database, Path(scratch), names, octave, effort.max_features)
             for number, _ in good:
                 (Path(scratch) / image_name(number)).unlink()
+            seal.seal(database)
             progress.advance(len(some))
     return unusable
 
 
-def _is_small(photo: Photo) -> bool:
+def first_octave(photo: Photo, effort: Effort) -> int:
+    """Return the octave at which the search starts: -1 doubles the working size, 1 halves it.
+
+    Positions count in pixels of the working size whatever the octave.
+    """
     width, height = working_size(photo.width_px, photo.height_px)
-    return width * height < SMALL_PX
+    return max(-1, min(1, math.floor(math.log(width * height / effort.least_px, 4))))
 
 
 def _stage(folder: Path, scratch: Path, number: int, photo: Photo) -> str:
     try:
         grey_HW = read_grey(folder / photo.file, photo)
+    except FileNotFoundError as exc:
+        raise PhotoError(
+            f"{folder / photo.file} is not there any more.",
+            hint="Put the originals back (the memory card, the share), then run the same command again: it "
+            "goes on where it stopped.",
+        ) from exc
     except (OSError, SyntaxError, ValueError) as exc:
         _LOG.info("%s: %s", photo.file, exc)
         return f"cannot be read: {exc}"
-    cv2.imwrite(str(scratch / image_name(number)), grey_HW)
+    # Not cv2.imwrite: it cannot open Chinese paths on Windows, and says nothing of a full disk.
+    cv2.imencode(".bmp", grey_HW)[1].tofile(scratch / image_name(number))
     return ""
 
 
-def _extract(database: Path, scratch: Path, names: list[str], *, small: bool) -> None:
+def _extract(database: Path, scratch: Path, names: list[str], octave: int, max_features: int) -> None:
     options = pycolmap.FeatureExtractionOptions()
     options.use_gpu = False
     options.num_threads = THREADS
-    options.sift.first_octave = -1 if small else 0
-    options.sift.max_num_features = MAX_FEATURES
+    options.sift.first_octave = octave
+    options.sift.max_num_features = max_features
     pycolmap.extract_features(
         database, scratch, image_names=names, extraction_options=options, device=pycolmap.Device.cpu
     )

@@ -6,6 +6,7 @@ first; a similarity in the plane, robust against wrong positions, gives scale, h
 altitudes then correct the levelling only as far as they are worth.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,7 @@ GPS_SLACK_M = 10.0
 # frequency receiver, no corrections).
 GPS_BIAS_SIGMA_M = 1.5
 CE95_PER_SIGMA = 2.4477
+LEAST_INDEPENDENT, MOST_INDEPENDENT = 3.0, 12.0
 _SEED = 7
 _TRIALS = 500
 
@@ -97,15 +99,49 @@ def place(centres_N3: Floats, downs_N3: Floats, gps_N3: Floats, level_N: Floats)
     return _placement(similarity, residual_N, tilt_rad)
 
 
-def compare(centres_N3: Floats, gps_N3: Floats) -> Placement:
+def level(
+    centres_N3: Floats,
+    downs_N3: Floats,
+    points_N3: Floats,
+    heights: Sequence[float | None],
+    usual_height_m: float,
+) -> Similarity:
+    """Return the similarity that levels a model without positions and puts its ground at height 0.
+
+    ``downs_N3`` as in ``place``; ``points_N3`` the tie points; ``heights`` of the cameras over ground
+    in metres, which give the scale and correct the levelling where all are known.
+    """
+    known = [height for height in heights if height is not None]
+    height_m = float(np.median(known)) if known and np.median(known) > 1 else usual_height_m
+    level_33 = _levelling(downs_N3)
+
+    def scale_of(rotation_33: Floats) -> tuple[float, float]:
+        ground = float(np.median((points_N3 @ rotation_33.T)[:, 2]))
+        return height_m / float(np.median((centres_N3 @ rotation_33.T)[:, 2]) - ground), ground
+
+    if len(known) == len(heights):
+        tilt_33, _ = _tilt(scale_of(level_33)[0] * centres_N3 @ level_33.T, np.array(known))
+        level_33 = tilt_33 @ level_33
+    scale, ground = scale_of(level_33)
+    return Similarity(scale=scale, rotation_33=level_33, shift_3=np.array([0.0, 0.0, -scale * ground]))
+
+
+def compare(
+    centres_N3: Floats,
+    gps_N3: Floats,
+    *,
+    similarity: Similarity | None = None,
+    shared_shift: bool = True,
+) -> Placement:
     """Compare cameras that stand in the world already with their positions.
 
-    A shift that all share is the positions' own (they differ by 3-5 m between days) and is taken out.
+    A shift that all share is the positions' own (they differ by 3-5 m between days) and is taken
+    out, unless ``shared_shift`` is False. ``similarity``: how the model became ``centres_N3``.
     """
-    identity = Similarity(scale=1.0, rotation_33=np.eye(3), shift_3=np.zeros(3))
+    identity = similarity or Similarity(scale=1.0, rotation_33=np.eye(3), shift_3=np.zeros(3))
     left_N2 = gps_N3[:, :2] - centres_N3[:, :2]
     known_N = np.isfinite(left_N2).all(axis=1)
-    common_2 = np.median(left_N2[known_N], axis=0) if known_N.any() else np.zeros(2)
+    common_2 = np.median(left_N2[known_N], axis=0) if shared_shift and known_N.any() else np.zeros(2)
     return _placement(identity, np.hypot(*(left_N2 - common_2).T), 0.0)
 
 
@@ -121,16 +157,28 @@ def _placement(similarity: Similarity, residual_N: Floats, tilt_rad: float) -> P
     )
 
 
-def ce95_m(sigma_m: float, cameras: int, rtk_std_m: float | None) -> float:
-    """Return the circular error (95 %) of a block placed on ``cameras`` positions.
+def ce95_m(
+    sigma_m: float,
+    cameras: int,
+    rtk_std_m: float | None,
+    *,
+    lever: float = 0.0,
+    tilt_m: float = 0.0,
+) -> float:
+    """Return the circular error (95 %) of ground of a block placed on ``cameras`` positions.
 
     The shared error of the positions dominates and cannot be seen in residuals: that of a consumer
-    receiver unless the photographs state an RTK accuracy. The rest averages out; positions of one
-    flight are correlated, so only every fourth counts.
+    receiver unless the photographs state an RTK accuracy. The rest averages out, as far as it is
+    independent: positions of one flight drift together, so that every fourth counts and a dozen at
+    most, and four numbers of the placement were fitted to them. ``lever``: mean squared distance of
+    the ground from the middle of the cameras, in that of the cameras; ``tilt_m``: how far a wrong
+    levelling moves the ground, one sigma of one axis.
     """
     shared_m = GPS_BIAS_SIGMA_M if rtk_std_m is None else rtk_std_m
-    averaged_m = sigma_m / np.sqrt(max(cameras / 4.0, 1.0))
-    return float(CE95_PER_SIGMA * np.hypot(shared_m, averaged_m))
+    independent = float(np.clip(cameras / 4.0, LEAST_INDEPENDENT, MOST_INDEPENDENT))
+    fitted = 2 * independent / (2 * independent - 4)
+    averaged_m = sigma_m * np.sqrt(fitted * (1 + lever) / independent)
+    return float(CE95_PER_SIGMA * np.sqrt(shared_m**2 + averaged_m**2 + tilt_m**2))
 
 
 def _levelling(downs_N3: Floats) -> Floats:

@@ -7,6 +7,8 @@ by GPS alone differ by metres and in scale; their surfaces bend differently.
 """
 
 import shutil
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ import pycolmap
 from numpy.typing import NDArray
 
 from aerial.ortho import adjust
+from aerial.ortho.across import missed_px
 from aerial.ortho.archive import StoredBlock, read_features
 from aerial.ortho.features import image_name
 from aerial.ortho.matching import Lens, working_camera
@@ -22,26 +25,30 @@ Floats = NDArray[np.float64]
 
 # Reference photographs that a new one is matched with: those that look at the same ground.
 REFERENCES = 12
+# New photographs that miss their tie points by so many times what the reference's miss are looked
+# into; a calibration of their own must take this share of the misfit.
+WORSE = 1.15
+MENDED = 0.95
+# A focal length wrong by 3 % costs 5 % of the misfit over low houses; a right one gains nothing.
+FOCAL_MENDED = 0.985
+MAX_FOCAL_CHANGE = 0.1
 
 
 def cameras_with(lenses: tuple[Lens, ...], reference: StoredBlock) -> tuple[list[pycolmap.Camera], list[int]]:
     """Return all cameras, those of the reference first, and the camera_id of each new photograph.
 
-    A lens that the reference knows keeps the reference's calibration.
+    A lens that the reference knows begins with the reference's calibration, as a camera of its own:
+    another body of the same model has another principal point.
     """
+    known = dict(zip(reference.lenses, reference.parameters_L8, strict=True))
+    distinct = sorted(set(lenses), key=lenses.index)
     cameras = []
-    for index, (lens, parameters_8) in enumerate(
-        zip(reference.lenses, reference.parameters_L8, strict=True), 1
-    ):
-        camera = working_camera(lens, index)
-        camera.params = parameters_8
+    for camera_id, lens in enumerate((*reference.lenses, *distinct), 1):
+        camera = working_camera(lens, camera_id)
+        if lens in known:
+            camera.params = known[lens]
         cameras.append(camera)
-    distinct = list(reference.lenses)
-    for lens in lenses:
-        if lens not in distinct:
-            distinct.append(lens)
-            cameras.append(working_camera(lens, len(distinct)))
-    return cameras, [distinct.index(lens) + 1 for lens in lenses]
+    return cameras, [len(reference.lenses) + 1 + distinct.index(lens) for lens in lenses]
 
 
 def write_reference_features(database: Path, reference: StoredBlock, folder: Path, first: int) -> None:
@@ -59,24 +66,25 @@ def write_reference_features(database: Path, reference: StoredBlock, folder: Pat
 def pairs_with(xy_N2: Floats, reference: StoredBlock, first: int) -> list[tuple[int, int]]:
     """Return (new index, reference number) of photographs that may share ground.
 
-    ``xy_N2`` in the reference's frame, NaN where unknown: such a photograph is tried with all.
+    ``xy_N2`` in the reference's frame, NaN where unknown: such a photograph gets none here.
     """
     centres_M2 = np.array([photo.pose.centre_3[:2] for photo in reference.photos])
     pairs = []
     for index, xy_2 in enumerate(xy_N2):
-        if np.isfinite(xy_2).all():
-            nearest = np.argsort(np.hypot(*(centres_M2 - xy_2).T), kind="stable")[:REFERENCES]
-        else:
-            nearest = np.arange(len(centres_M2))
+        if not np.isfinite(xy_2).all():
+            continue
+        nearest = np.argsort(np.hypot(*(centres_M2 - xy_2).T), kind="stable")[:REFERENCES]
         pairs += [(index, first + int(other)) for other in nearest]
     return pairs
 
 
-def map_onto(database: Path, reference: StoredBlock, first: int, scratch: Path) -> adjust.Model | None:
+def map_onto(
+    database: Path, reference: StoredBlock, first: int, scratch: Path, lenses: tuple[Lens, ...]
+) -> adjust.Model | None:
     """Return the model of the new photographs in the reference's frame; None where none is tied.
 
-    ``model.numbers`` names the new photographs only; the reference's are in the reconstruction too,
-    where they were.
+    ``lenses`` of the new photographs in the order of their numbers. ``model.numbers`` names the new
+    photographs only; the reference's are in the reconstruction too, where they were.
     """
     shutil.rmtree(scratch, ignore_errors=True)
     (scratch / "in").mkdir(parents=True)
@@ -84,8 +92,11 @@ def map_onto(database: Path, reference: StoredBlock, first: int, scratch: Path) 
     _reconstruction(database, reference, first).write(scratch / "in")
     options = adjust.incremental_options(free_focal=False)
     options.fix_existing_frames = options.mapper.fix_existing_frames = True
-    shared = set(range(1, len(reference.lenses) + 1))
-    options.constant_cameras = options.mapper.constant_cameras = shared
+    old = len(reference.lenses)
+    distinct = sorted(set(lenses), key=lenses.index)
+    calibrated = {i for i, lens in enumerate(distinct, old + 1) if lens in reference.lenses}
+    constant = set(range(1, old + 1)) | calibrated
+    options.constant_cameras = options.mapper.constant_cameras = constant
     options.multiple_models = False
     # The frame is fixed, so that nothing can drift between the rare adjustments of the whole.
     options.ba_global_frames_ratio = options.ba_global_points_ratio = 2.0
@@ -99,24 +110,65 @@ def map_onto(database: Path, reference: StoredBlock, first: int, scratch: Path) 
     model = max(models, key=lambda m: len(m.numbers), default=None)
     if model is None or not model.numbers:
         return None
-    refine_new(model, first, shared)
+    return refine_new(model, first, constant, calibrated)
+
+
+def refine_new(
+    model: adjust.Model, first: int, constant_cameras: set[int], calibrated: set[int]
+) -> adjust.Model:
+    """Return the new photographs adjusted once more, with the reference's poses and lenses fixed.
+
+    ``calibrated``: cameras of new photographs whose lens the reference knows. They keep its
+    calibration unless the new photographs fit clearly worse than the reference's own and a
+    calibration of their own mends it. Of any other lens the focal length is set free where that
+    mends the fit: heights of the reference tell it, and on flat ground nothing changes.
+    """
+    model = _refined(model, first, constant_cameras, focal=False)
+    if len(model.numbers) < adjust.MIN_PHOTOS_OF_LENS:
+        return model
+    used = {model.reconstruction.image(number).camera_id for number in model.numbers}
+    usual_px = _missed_px(model, [n for n in model.reconstruction.reg_image_ids() if n >= first])
+    own_px = _missed_px(model, model.numbers)
+    if used & calibrated and own_px > WORSE * usual_px:
+        freed = _refined(model, first, constant_cameras - calibrated, focal=False)
+        if _missed_px(freed, model.numbers) < MENDED * own_px:
+            model, constant_cameras = freed, constant_cameras - calibrated
+    if used - constant_cameras:
+        freed = _refined(model, first, constant_cameras, focal=True)
+        changes = [
+            freed.reconstruction.camera(i).focal_length_x / model.reconstruction.camera(i).focal_length_x
+            for i in used
+        ]
+        gained = _missed_px(freed, model.numbers) < FOCAL_MENDED * _missed_px(model, model.numbers)
+        if gained and max(abs(change - 1) for change in changes) < MAX_FOCAL_CHANGE:
+            model = freed
     return model
 
 
-def refine_new(model: adjust.Model, first: int, constant_cameras: set[int]) -> None:
-    """Adjust the new photographs once more, in place, with the reference's poses and lenses fixed."""
-    reconstruction = model.reconstruction
+def _refined(model: adjust.Model, first: int, constant_cameras: set[int], *, focal: bool) -> adjust.Model:
+    reconstruction = pycolmap.Reconstruction(model.reconstruction)
     options = adjust.refine_options()
+    options.refine_focal_length = focal
+    # Points of the reference do not move, so that the principal point is seen wherever a tilt is.
+    options.refine_principal_point = True
     config = pycolmap.BundleAdjustmentConfig()
+    of_lens = Counter(reconstruction.image(n).camera_id for n in model.numbers)
     for number in sorted(reconstruction.reg_image_ids()):
         config.add_image(number)
         image = reconstruction.image(number)
         if number >= first:
             config.set_constant_rig_from_world_pose(image.frame_id)
-        if image.camera_id in constant_cameras:
+        few = of_lens[image.camera_id] < adjust.MIN_PHOTOS_OF_LENS
+        if image.camera_id in constant_cameras or few:
             config.set_constant_cam_intrinsics(image.camera_id)
     pycolmap.create_default_bundle_adjuster(options, config, reconstruction).solve()
     reconstruction.update_point_3d_errors()
+    return adjust.Model(reconstruction=reconstruction, numbers=model.numbers)
+
+
+def _missed_px(model: adjust.Model, numbers: Sequence[int]) -> float:
+    missed = [missed_px(model.reconstruction, number) for number in numbers]
+    return float(np.mean(np.concatenate(missed))) if missed else 0.0
 
 
 def _reconstruction(database: Path, reference: StoredBlock, first: int) -> pycolmap.Reconstruction:

@@ -9,19 +9,20 @@ import pycolmap
 from numpy.typing import NDArray
 
 from aerial.codec import replacing
+from aerial.ortho import room, seal
 from aerial.ortho.features import THREADS, image_name, working_size
+from aerial.ortho.presets import QUALITY
 from aerial.progress import Progress
 from aerial.records import Photo
 
 Floats = NDArray[np.float64]
 
-# At 80/70 % overlap about 40 neighbours share ground with a photograph; 20 of them tie a block
-# together even where positions err by half the line spacing.
-NEIGHBOURS = 20
 # Neighbours in time hold a block together where positions are wrong or absent.
 FOLLOWERS = 3
 SEED = 20
 _AT_ONCE = 200
+# Matches and verified matches of a pair, eight bytes each, in the database and its write-ahead log.
+_MOST_BYTES = 4 * 8 * QUALITY.max_features
 # A 24 mm (35 mm equivalent) lens, which most survey drones carry; only where no photograph says.
 _USUAL_FOCAL_PER_EDGE = 24 / 36
 
@@ -92,21 +93,22 @@ def create_database(path: Path, cameras: Sequence[pycolmap.Camera], camera_of: S
             database.write_frame(frame, use_frame_id=True)
 
 
-def choose_pairs(xy_N2: Floats, order: Sequence[int]) -> list[tuple[int, int]]:
+def choose_pairs(xy_N2: Floats, order: Sequence[int], neighbours: int) -> list[tuple[int, int]]:
     """Return pairs of indices (low, high) whose photographs may share ground, sorted.
 
     ``xy_N2`` in metres, NaN where unknown; heights are ignored on purpose, since they are the worst
-    part of a GNSS position. ``order`` lists the indices in order of time.
+    part of a GNSS position. ``order`` lists the indices in order of time; ``neighbours`` are the nearest
+    of which each is tried with.
     """
     pairs: set[tuple[int, int]] = set()
     known = np.flatnonzero(np.isfinite(xy_N2).all(axis=1))
     for index in known.tolist():
         distance_K = np.hypot(*(xy_N2[known] - xy_N2[index]).T)
-        nearest = known[np.argsort(distance_K, kind="stable")[: NEIGHBOURS + 1]].tolist()
+        nearest = known[np.argsort(distance_K, kind="stable")[: neighbours + 1]].tolist()
         pairs |= {(min(index, j), max(index, j)) for j in nearest if j != index}
     unknown = set(range(len(xy_N2))) - set(known.tolist())
     for place, index in enumerate(order):
-        reach = NEIGHBOURS if index in unknown else FOLLOWERS
+        reach = neighbours if index in unknown else FOLLOWERS
         for other in order[max(0, place - reach) : place + reach + 1]:
             if other != index:
                 pairs.add((min(index, other), max(index, other)))
@@ -114,7 +116,11 @@ def choose_pairs(xy_N2: Floats, order: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def match(database: Path, pairs: Sequence[tuple[int, int]], progress: Progress) -> None:
-    """Match and verify pairs of photograph *numbers*; those that the database holds are skipped."""
+    """Match and verify pairs of photograph *numbers*; those that the database holds are skipped.
+
+    Raises:
+        StitchError: the disk is full.
+    """
     matching = pycolmap.FeatureMatchingOptions()
     matching.use_gpu = False
     matching.num_threads = THREADS
@@ -126,6 +132,8 @@ def match(database: Path, pairs: Sequence[tuple[int, int]], progress: Progress) 
     progress.phase("Matching photographs", len(pairs))
     for start in range(0, len(pairs), _AT_ONCE):
         some = pairs[start : start + _AT_ONCE]
+        # COLMAP ends the whole process where it finds the disk full.
+        room.require_free(database.parent, len(some) * _MOST_BYTES, "matching")
         listing.write_text("".join(f"{image_name(a)} {image_name(b)}\n" for a, b in some))
         pycolmap.match_image_pairs(
             database,
@@ -134,5 +142,6 @@ def match(database: Path, pairs: Sequence[tuple[int, int]], progress: Progress) 
             verification_options=verification,
             device=pycolmap.Device.cpu,
         )
+        seal.seal(database)
         progress.advance(len(some))
     listing.unlink(missing_ok=True)

@@ -71,3 +71,45 @@ def unhidden(centre_3: Floats, x_W: Reals, y_H: Reals, z_HW: Reals, cell: float)
     seen_HW = (z_HW.ravel() > top_HW.ravel()[own_N] - HIDDEN_M).reshape(h, w)
     seen_HW |= ~inside_N[: h * w].reshape(h, w)
     return np.asarray(cv2.medianBlur(seen_HW.astype(np.uint8), 5) > 0)
+
+
+def unhidden_cells(
+    centre_3: Floats,
+    first_2: tuple[float, float],
+    z_HW: Reals,
+    cell: float,
+    rows_N: NDArray[np.int_],
+    columns_N: NDArray[np.int_],
+) -> NDArray[np.bool_]:
+    """Tell which single cells of a surface nothing hides from the projection centre.
+
+    ``first_2``: x and y of the middle of the cell (0, 0), world metres. Follows each cell's ray of
+    sight over the surface, cell by cell, until it is above everything; beyond the raster nothing
+    hides.
+    """
+    h, w = z_HW.shape
+    high = float(z_HW.max())
+    flat = z_HW.ravel()
+    east_N = (centre_3[0] - first_2[0]) / cell - columns_N
+    south_N = (first_2[1] - centre_3[1]) / cell - rows_N
+    longest_N = np.maximum(np.maximum(np.abs(east_N), np.abs(south_N)), 1e-6)
+    z_N = flat[rows_N * w + columns_N]
+    # One step is one cell along the axis that the ray follows more.
+    climb_N = ((centre_3[2] - z_N) / longest_N).astype(np.float32)
+    right_N, down_N = (east_N / longest_N).astype(np.float32), (south_N / longest_N).astype(np.float32)
+    seen_N = np.ones(len(rows_N), bool)
+    left_N = np.nonzero(longest_N > 1)[0]
+    step = 0
+    while len(left_N):
+        # Far from the cell every second one: no wall that hides from there is thinner.
+        step += 1 if step < 12 else 2
+        ray_N = z_N[left_N] + climb_N[left_N] * step
+        column_N = np.rint(columns_N[left_N] + right_N[left_N] * step).astype(np.int32)
+        row_N = np.rint(rows_N[left_N] + down_N[left_N] * step).astype(np.int32)
+        going_N = (ray_N < high) & (column_N >= 0) & (row_N >= 0) & (column_N < w) & (row_N < h)
+        going_N &= step < longest_N[left_N]
+        left_N = left_N[going_N]
+        blocked_N = flat[row_N[going_N] * w + column_N[going_N]] > ray_N[going_N] + HIDDEN_M
+        seen_N[left_N[blocked_N]] = False
+        left_N = left_N[~blocked_N]
+    return seen_N

@@ -12,24 +12,29 @@ import pycolmap
 from numpy.typing import NDArray
 
 from aerial import geo
+from aerial.camera import Camera
 from aerial.codec import read_json, read_record, sha256_file, sha256_json, write_json
-from aerial.errors import AerialError, StitchError
-from aerial.ortho import adjust, features, georef, join, matching
+from aerial.errors import AerialError, InputError, StitchError
+from aerial.ortho import adjust, features, georef, join, mapped, matching, room, seal, stand
+from aerial.ortho.alike import alike_pairs
 from aerial.ortho.anchor import anchor
-from aerial.ortho.archive import StoredBlock, read_archive
+from aerial.ortho.archive import StoredBlock, read_archive, read_features
+from aerial.ortho.basis import photo_residuals
 from aerial.ortho.block import Block, BlockPhoto
-from aerial.ortho.judge import Candidate, choose, judge
+from aerial.ortho.calibration import calibrated
+from aerial.ortho.heights import height_ratio, height_remarks
+from aerial.ortho.judge import Candidate
 from aerial.ortho.keep import keep
+from aerial.ortho.originals import Originals
+from aerial.ortho.presets import effort_of
+from aerial.ortho.stand import MIN_PHOTOS, require_placeable
 from aerial.progress import Progress
 from aerial.records import Basis, BlockPart, Georef, Photo, PhotoResidual, StitchJob
 from aerial.records.record import record
 
 Floats = NDArray[np.float64]
 
-VERSION = "2"
-MIN_PHOTOS = 3
-# A block below this share of its photographs is tried again incrementally.
-POOR_SHARE = 0.9
+VERSION = "3"
 
 
 @record
@@ -72,55 +77,76 @@ def solve(job: StitchJob, work: Path, progress: Progress) -> tuple[Block, Soluti
 
     Raises:
         StitchError: fewer than three photographs, no positions, no overlap, or a geometry that
-            contradicts the positions.
+            contradicts the positions; or the disk is full.
+        PhotoError: a photograph is not there.
         CrsError: ``job.crs`` is not that of the reference.
+        InputError: the calibration is not one of these photographs' cameras.
     """
-    _require_positions(job)
+    require_placeable(job)
+    Originals(job.folder, job.photos)  # all are there
     work.mkdir(parents=True, exist_ok=True)
     inputs = _inputs(job)
+    job, measured = calibrated(job)
     try:
         solution = read_record(Solution, work / "solution.json")
         if solution.inputs == inputs:
-            return block_of(read_archive(work / "block")), solution
+            stored = read_archive(work / "block")
+            for index in range(len(stored.photos)):
+                read_features(work / "block", index)  # refuses what is not whole
+            return block_of(stored), solution
     except AerialError:
         pass  # absent or not whole: it is made anew
     reference = read_archive(job.previous / "block") if job.previous else None
     if reference and job.crs:
         geo.require_same_crs(job.crs, reference.crs)
-    crs = reference.crs if reference else job.crs or geo.metric_crs_at(_middle(job.photos))
+    crs = reference.crs if reference else stand.crs_of(job)
     clock = _Clock()
+    effort = effort_of(job.preset)
     database = work / "block.db"
-    rejected = {p.file: "is not there" for p in job.photos if not (job.folder / p.file).is_file()}
-    _open(job, database, inputs, reference)
-    numbered = [(n, p) for n, p in enumerate(job.photos, 1) if p.file not in rejected]
+    rejected: dict[str, str] = {}
+    _open(job, database, inputs, measured, reference)
+    numbered = list(enumerate(job.photos, 1))
     with clock.stage("features"):
-        rejected |= features.extract(database, job.folder, numbered, progress)
+        rejected |= features.extract(database, job.folder, numbered, effort, progress)
     gps_N3 = positions(job.photos, crs)
     with clock.stage("matching"):
         usable = [n for n, p in numbered if p.file not in rejected]
-        matching.match(database, _pairs(job, usable, gps_N3, reference), progress)
+        pairs = _pairs(job, database, usable, gps_N3, effort.neighbours, reference)
+        matching.match(database, pairs, progress)
+    # COLMAP does not say what is wrong where it finds the disk full.
+    room.require_free(work, 0, "adjusting the block")
     with clock.stage("adjustment"):
         progress.phase("Adjusting the block", 1)
+        others: tuple[Candidate, ...] = ()
         if reference:
-            candidate = _joined(job, database, work, gps_N3 - reference.origin_3, reference)
+            local_N3 = gps_N3 - reference.origin_3
+            joined = _joined(job, database, work, local_N3, reference)
+            joined, doubts = mapped.without_doubtful(job.photos, joined, database, local_N3)
+            stands = stand.again(job, joined, local_N3, reference, len(job.photos) + 1)
         else:
-            candidate = anchor(job.photos, _best(job, database, work, gps_N3), gps_N3)
+            fixed = _fixed(job, measured)
+            found = mapped.map_photos(job.photos, database, work / ".mapping", gps_N3, effort, fixed)
+            doubts, others = found.doubts, found.others
+            stands = stand.first(job, anchor(job.photos, found.main, gps_N3), gps_N3, crs, progress)
         progress.advance()
-    rejected |= _left_out(job, candidate, rejected)
-    placed = _georef(job, candidate, reference)
-    stored = keep(job.photos, candidate, database, work / "block", crs, reference, placed.ce95_m)
+    candidate = stands.candidate
+    rejected |= _left_out(job, candidate, others, doubts, rejected)
+    stored = keep(job.photos, candidate, database, work / "block", crs, reference, stands.georef.ce95_m)
     block = block_of(stored)
     residual_N = candidate.residuals_m
     solution = Solution(
         inputs=inputs,
-        georef=placed,
+        georef=stands.georef,
         rejected=rejected,
         residual_median_m=round(float(np.median(residual_N)), 3) if residual_N.size else None,
         residual_p95_m=round(float(np.percentile(residual_N, 95)), 3) if residual_N.size else None,
         reprojection_px=round(candidate.model.reprojection_px, 3),
-        height_check=height_check(block, job),
-        remarks=_remarks(job),
+        height_check=height_ratio(block, job.photos),
+        remarks=(*_remarks(job), *height_remarks(block, job.photos), *stands.remarks),
         seconds_by_stage=clock.seconds,
+        basis=stands.basis,
+        by_photo=photo_residuals(job.photos, candidate),
+        parts=mapped.told(job.photos, (candidate, *others), gps_N3, crs),
     )
     write_json(work / "solution.json", solution)
     return block, solution
@@ -158,38 +184,7 @@ def positions(photos: tuple[Photo, ...], crs: str) -> Floats:
     return gps_N3
 
 
-def height_check(block: Block, job: StitchJob) -> float | None:
-    """Return the block's height over ground as a ratio of the photographs' own relative height."""
-    relative = {p.file: p.relative_height_m for p in job.photos}
-    above = [v for v in (relative.get(p.file) for p in block.photos) if v is not None]
-    if not above or len(block.points_N3) == 0 or np.median(above) < 1:
-        return None
-    ground_m = float(np.median(block.points_N3[:, 2]))
-    height_m = float(np.median([p.pose.centre_3[2] for p in block.photos])) - ground_m
-    return round(height_m / float(np.median(above)), 4)
-
-
-def _require_positions(job: StitchJob) -> None:
-    if len(job.photos) < MIN_PHOTOS:
-        raise StitchError(
-            f"{len(job.photos)} photograph(s) do not make a block.",
-            hint="Give at least three photographs that overlap.",
-        )
-    if sum(p.at is not None for p in job.photos) < MIN_PHOTOS:
-        raise StitchError(
-            "Fewer than three photographs say where they were taken.",
-            hint="Give photographs with GPS in their EXIF; copies from messengers and editors lose it.",
-        )
-
-
-def _middle(photos: tuple[Photo, ...]) -> geo.LonLat:
-    known = np.array([[p.at.lon_deg, p.at.lat_deg] for p in photos if p.at is not None])
-    lon, lat = np.median(known, axis=0)
-    return geo.LonLat(lon_deg=float(lon), lat_deg=float(lat))
-
-
 def _inputs(job: StitchJob) -> str:
-    present = [job.folder / p.file for p in job.photos if (job.folder / p.file).is_file()]
     stored = job.previous / "block" / "block.json" if job.previous else None
     return sha256_json(
         {
@@ -197,7 +192,7 @@ def _inputs(job: StitchJob) -> str:
             "pycolmap": pycolmap.__version__,
             "crs": job.crs,
             "photos": job.photos,
-            "files": [sha256_file(path) for path in present],
+            "files": [sha256_file(job.folder / photo.file) for photo in job.photos],
             "reference": sha256_file(stored) if stored and stored.is_file() else None,
             "preset": job.preset,
             "beside": [
@@ -208,14 +203,21 @@ def _inputs(job: StitchJob) -> str:
     )
 
 
-def _open(job: StitchJob, database: Path, inputs: str, reference: StoredBlock | None) -> None:
+def _open(
+    job: StitchJob,
+    database: Path,
+    inputs: str,
+    measured: dict[str, Camera],
+    reference: StoredBlock | None,
+) -> None:
     """Open the journal of this very job, or begin a new one."""
     stamp = database.with_suffix(".json")
-    if database.exists() and stamp.exists() and read_json(stamp) == {"inputs": inputs}:
+    if database.exists() and _read_or_none(stamp) == {"inputs": inputs} and seal.is_sound(database):
         return
     stamp.unlink(missing_ok=True)
     for leftover in database.parent.glob(f"{database.name}*"):
         leftover.unlink()
+    room.require_free(database.parent, 0, "the journal")
     found = matching.lenses(job.photos)
     if reference and job.previous:
         cameras, camera_of = join.cameras_with(found, reference)
@@ -224,13 +226,40 @@ def _open(job: StitchJob, database: Path, inputs: str, reference: StoredBlock | 
         join.write_reference_features(database, reference, job.previous / "block", len(job.photos) + 1)
     else:
         distinct = sorted(set(found), key=found.index)
+        fixed = _fixed(job, measured)
         cameras = [matching.working_camera(lens, i) for i, lens in enumerate(distinct, 1)]
+        for camera in cameras:
+            camera.params = list(fixed.get(camera.camera_id, camera.params))
         matching.create_database(database, cameras, [distinct.index(lens) + 1 for lens in found])
+    seal.seal(database)
     write_json(stamp, {"inputs": inputs})
 
 
+def _fixed(job: StitchJob, measured: dict[str, Camera]) -> dict[int, tuple[float, ...]]:
+    """Return the working parameters of the measured lenses by camera_id, as ``_open`` numbers lenses."""
+    found = matching.lenses(job.photos)
+    distinct = sorted(set(found), key=found.index)
+    return {
+        distinct.index(lens) + 1: adjust.working_parameters(measured[photo.file])
+        for photo, lens in zip(job.photos, found, strict=True)
+        if photo.file in measured
+    }
+
+
+def _read_or_none(path: Path) -> object:
+    try:
+        return read_json(path)
+    except InputError:
+        return None
+
+
 def _pairs(
-    job: StitchJob, usable: list[int], gps_N3: Floats, reference: StoredBlock | None
+    job: StitchJob,
+    database: Path,
+    usable: list[int],
+    gps_N3: Floats,
+    neighbours: int,
+    reference: StoredBlock | None,
 ) -> list[tuple[int, int]]:
     """Return the pairs of photograph numbers to match."""
     xy_N2 = gps_N3[np.array(usable, int) - 1, :2]
@@ -240,29 +269,21 @@ def _pairs(
         return (photo.taken_at.isoformat() if photo.taken_at else "", photo.file)
 
     order = sorted(range(len(usable)), key=when)
-    pairs = [(usable[a], usable[b]) for a, b in matching.choose_pairs(xy_N2, order)]
+    pairs = [(usable[a], usable[b]) for a, b in matching.choose_pairs(xy_N2, order, neighbours)]
+    unplaced = [n for n, xy_2 in zip(usable, xy_N2, strict=True) if not np.isfinite(xy_2).all()]
+    pairs += alike_pairs(database, unplaced, usable, neighbours)
     if reference:
-        across = join.pairs_with(xy_N2 - reference.origin_3[:2], reference, len(job.photos) + 1)
+        first = len(job.photos) + 1
+        across = join.pairs_with(xy_N2 - reference.origin_3[:2], reference, first)
         pairs += [(usable[a], number) for a, number in across]
-    return pairs
-
-
-def _best(job: StitchJob, database: Path, work: Path, gps_N3: Floats) -> Candidate:
-    free_focal = all(p.focal_px is None for p in job.photos)
-    candidates: list[Candidate] = []
-    for mapper in (adjust.map_globally, adjust.map_incrementally):
-        models = mapper(database, work / ".mapping", free_focal=free_focal)
-        for model in models:
-            adjust.refine(model.reconstruction, free_focal=free_focal)
-        candidates += [c for c in (judge(job.photos, model, gps_N3) for model in models) if c is not None]
-        if max((c.held for c in candidates if not c.why_not), default=0) >= POOR_SHARE * len(job.photos):
-            break
-    shutil.rmtree(work / ".mapping", ignore_errors=True)
-    return choose(candidates)
+        others = range(first, first + len(reference.photos))
+        pairs += alike_pairs(database, unplaced, others, join.REFERENCES)
+    return sorted(set(pairs))
 
 
 def _joined(job: StitchJob, database: Path, work: Path, gps_N3: Floats, reference: StoredBlock) -> Candidate:
-    model = join.map_onto(database, reference, len(job.photos) + 1, work / ".mapping")
+    found = matching.lenses(job.photos)
+    model = join.map_onto(database, reference, len(job.photos) + 1, work / ".mapping", found)
     shutil.rmtree(work / ".mapping", ignore_errors=True)
     if model is None or len(model.numbers) < MIN_PHOTOS:
         raise StitchError(
@@ -274,28 +295,33 @@ def _joined(job: StitchJob, database: Path, work: Path, gps_N3: Floats, referenc
     return Candidate(model=model, placement=placement, why_not="")
 
 
-def _left_out(job: StitchJob, candidate: Candidate, known: dict[str, str]) -> dict[str, str]:
+def _left_out(
+    job: StitchJob,
+    candidate: Candidate,
+    others: tuple[Candidate, ...],
+    doubts: dict[int, str],
+    known: dict[str, str],
+) -> dict[str, str]:
     """Return why each photograph is not in the block, but for those that ``known`` explains."""
     reasons = {}
     residuals = dict(zip(candidate.model.numbers, candidate.placement.residual_N, strict=True))
     held = set(candidate.numbers)
+    part_of = {n: (i, part.held) for i, part in enumerate(others, 2) for n in part.numbers}
     for number, photo in enumerate(job.photos, 1):
         if number in held or photo.file in known:
             continue
-        if number in residuals:
+        if number in part_of:
+            part, size = part_of[number]
+            reasons[photo.file] = (
+                f"belongs to part {part} ({size} photographs), which nothing ties to the mosaic"
+            )
+        elif number in doubts:
+            reasons[photo.file] = doubts[number]
+        elif number in residuals:
             reasons[photo.file] = f"stands {residuals[number]:.0f} m away from its own GPS position"
         else:
             reasons[photo.file] = "does not overlap the block enough to be tied to it"
     return reasons
-
-
-def _georef(job: StitchJob, candidate: Candidate, reference: StoredBlock | None) -> Georef:
-    if reference:
-        return Georef(how="reference", ce95_m=reference.ce95_m)
-    stated = [p.rtk_std_m for p in job.photos if p.rtk_std_m is not None]
-    rtk_std_m = float(np.median(stated)) if len(stated) == len(job.photos) else None
-    ce95_m = georef.ce95_m(candidate.placement.sigma_m, len(candidate.residuals_m), rtk_std_m)
-    return Georef(how="gps" if rtk_std_m is None else "rtk", ce95_m=round(ce95_m, 3))
 
 
 def _remarks(job: StitchJob) -> tuple[str, ...]:

@@ -6,21 +6,25 @@ rather than guess. Thresholds are properties of cameras and flights, not of any 
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from aerial.codec import sha256_file
 from aerial.errors import PhotoError
-from aerial.photos.content import Content, measure
+from aerial.photos.content import Content, measure, thumbnail_side_px
 from aerial.photos.metadata import list_photos, read_photo
 from aerial.photos.places import distance_km, group_places, is_stray, local_metres, require_one_place
+from aerial.photos.positions import read_positions, require_named, with_position
+from aerial.photos.tails import find_tails
 from aerial.progress import Progress
 from aerial.records import Photo, PhotoCheck
 from aerial.records.record import record
 
+_NO_POSITION = "no GPS position"
 # An orthomosaic is made of views from above; beyond this a picture shows walls and horizon.
 _MOST_OFF_NADIR_DEG = 30.0
 _SMALLEST_PX = 640
@@ -40,38 +44,72 @@ _FEWEST = 3
 @record
 class _Entry:
     photo: Photo
+    size_bytes: int
     content: Content
     bad: list[str]
     remarks: list[str]
 
 
-def check_photos(folder: Path, progress: Progress) -> tuple[PhotoCheck, ...]:
+def check_photos(
+    folder: Path,
+    progress: Progress,
+    positions: Path | None = None,
+    *,
+    keep: Callable[[str, bytes], None] | None = None,
+) -> tuple[PhotoCheck, ...]:
     """Return the verdict on every photograph below ``folder``, sorted by file name.
 
+    ``positions``: a file (``geo.txt``) whose positions stand in for those of the EXIF. ``keep`` is
+    given the name and a small JPEG of each that can be read, in no order.
+
     Raises:
-        PhotoError: no photograph is there.
+        PhotoError: no photograph is there, all of them went away during the check, or ``positions``
+            is of others.
+        InputError: ``positions`` cannot be read.
     """
     names = list_photos(folder)
+    told = read_positions(positions) if positions else {}
+    if positions:
+        require_named(names, told, positions)
     progress.phase("Checking photographs", len(names))
     entries: dict[str, _Entry] = {}
     broken: dict[str, str] = {}
+    thumbnail_px = thumbnail_side_px(len(names)) if keep else 0
 
     def look(name: str) -> None:
         try:
-            photo = read_photo(folder, name)
-            entries[name] = _Entry(photo=photo, content=measure(folder / name), bad=[], remarks=[])
-        except PhotoError as error:
-            broken[name] = str(error)
+            photo, size_bytes = read_photo(folder, name), (folder / name).stat().st_size
+            if positions:
+                photo = with_position(photo, told)
+            content = measure(folder / name, thumbnail_px=thumbnail_px)
+            if keep is not None and content.picture is not None:
+                keep(name, content.picture)
+                content = replace(content, picture=None)
+            entries[name] = _Entry(photo=photo, size_bytes=size_bytes, content=content, bad=[], remarks=[])
+        except (PhotoError, OSError) as error:
+            broken[name] = str(error) if (folder / name).exists() else _gone(name)
         progress.advance()
 
     # The decoder runs outside the interpreter's lock.
     with ThreadPoolExecutor(max_workers=2) as pool:
         for _ in pool.map(look, names):
             pass
+    if all(broken.get(name) == _gone(name) for name in names):
+        raise PhotoError(
+            f"The photographs in {folder} went away while they were looked at.",
+            hint="Put the memory card back, or copy its files to the disk and check them there.",
+        )
     ordered = [entries[name] for name in names if name in entries]
     _judge_alone(ordered)
     _judge_bytes(folder, ordered)
-    for rule in (_judge_sizes, _judge_places, _judge_heights, _judge_sharpness, _judge_repeats):
+    for rule in (
+        _judge_sizes,
+        _judge_places,
+        _judge_heights,
+        _judge_tails,
+        _judge_sharpness,
+        _judge_repeats,
+    ):
         rule(ordered)
     return tuple(
         PhotoCheck(file=name, ok=False, reasons=(broken[name],), photo=None)
@@ -84,11 +122,16 @@ def check_photos(folder: Path, progress: Progress) -> tuple[PhotoCheck, ...]:
 def usable_photos(checks: Sequence[PhotoCheck]) -> tuple[Photo, ...]:
     """Return the photographs that a mosaic can be made of.
 
+    Those of which nothing is wrong but that they have no position are among them: overlap places
+    them, and control points or a reference place them all.
+
     Raises:
         PhotoError: they are of two places, or fewer than three are usable.
     """
     require_one_place([check.photo for check in checks if check.photo is not None])
-    usable = tuple(check.photo for check in checks if check.ok and check.photo is not None)
+    usable = tuple(
+        check.photo for check in checks if check.photo is not None and (check.ok or check.only_unplaced)
+    )
     if len(usable) < _FEWEST:
         reasons = Counter(check.reasons[0].removeprefix(check.file) for check in checks if not check.ok)
         told = "; ".join(f"{count} x {reason.strip()}" for reason, count in reasons.most_common(3))
@@ -100,12 +143,17 @@ def usable_photos(checks: Sequence[PhotoCheck]) -> tuple[Photo, ...]:
     return usable
 
 
+def _gone(name: str) -> str:
+    return f"{name} was there when the check began and is gone"
+
+
 def _verdict(entry: _Entry) -> PhotoCheck:
     return PhotoCheck(
         file=entry.photo.file,
         ok=not entry.bad,
         reasons=(*entry.bad, *entry.remarks),
         photo=entry.photo,
+        only_unplaced=entry.bad == [_NO_POSITION],
     )
 
 
@@ -114,7 +162,7 @@ def _judge_alone(entries: Sequence[_Entry]) -> None:
     for entry in entries:
         photo, content = entry.photo, entry.content
         if photo.at is None:
-            entry.bad.append("no GPS position")
+            entry.bad.append(_NO_POSITION)
         if max(photo.width_px, photo.height_px) < _SMALLEST_PX:
             entry.bad.append(f"only {photo.width_px} x {photo.height_px} pixels: a thumbnail")
         if content.bright < 30:
@@ -136,11 +184,15 @@ def _judge_bytes(folder: Path, entries: Sequence[_Entry]) -> None:
     """Reject later copies of the same bytes."""
     by_size: dict[int, list[_Entry]] = {}
     for entry in entries:
-        by_size.setdefault((folder / entry.photo.file).stat().st_size, []).append(entry)
+        by_size.setdefault(entry.size_bytes, []).append(entry)
     for group in by_size.values():
         first: dict[str, str] = {}
         for entry in group if len(group) > 1 else ():
-            digest = sha256_file(folder / entry.photo.file)
+            try:
+                digest = sha256_file(folder / entry.photo.file)
+            except OSError:
+                entry.bad.append(_gone(entry.photo.file))
+                continue
             if digest in first:
                 entry.bad.append(f"the same file as {first[digest]}")
             first.setdefault(digest, entry.photo.file)
@@ -245,6 +297,14 @@ def _surveying(entries: Sequence[_Entry]) -> set[str]:
         step_m = float(np.linalg.norm(metres_N2[i + 1] - metres_N2[i]))
         moving.append(0 < seconds <= _NEXT_SHOT_S and step_m > max(_MOVING_M_S * seconds, 1.5 * climb_m))
     return {timed[i].file for i in range(1, len(timed) - 1) if moving[i - 1] and moving[i]}
+
+
+def _judge_tails(entries: Sequence[_Entry]) -> None:
+    """Reject what was taken on the way to the lines of the survey and back."""
+    tails = find_tails([e.photo for e in entries])
+    for entry in entries:
+        if not entry.bad and entry.photo.file in tails:
+            entry.bad.append(tails[entry.photo.file])
 
 
 def _judge_sharpness(entries: Sequence[_Entry]) -> None:

@@ -17,10 +17,12 @@ from PIL import ExifTags, Image
 from aerial.camera import focal_px_from_35mm
 from aerial.errors import InputError, PhotoError
 from aerial.geo import LonLat
+from aerial.photos.sensors import focal_px_of
 from aerial.progress import Progress
 from aerial.records import Photo
 
 SUFFIXES = (".jpg", ".jpeg")
+_VIDEOS = (".mp4", ".mov", ".avi", ".m4v", ".mkv", ".lrf", ".ts")
 
 _BASE, _GPS = ExifTags.Base, ExifTags.GPS
 # Both spellings of XMP: <drone-dji:Name>value</...> and drone-dji:Name="value".
@@ -28,14 +30,6 @@ _DJI = re.compile(rb"(?<!/)drone-dji:(\w+)\s*(?:=\s*[\"']|>)\s*([^<\"']*)")
 _UNIT_MM = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}
 # Widths of the sensors of phones and of digital backs.
 _LEAST_SENSOR_MM, _MOST_SENSOR_MM = 3.0, 70.0
-# From the makers' data sheets: cameras seen on drones that often lose their other statements.
-_SENSOR_WIDTH_MM = {
-    "Canon PowerShot SX260 HS": 6.2,
-    "Canon PowerShot S100": 7.4,
-    "DSC-RX100": 13.2,
-    "ILCE-6000": 23.5,
-    "NEX-5R": 23.4,
-}
 # Two statements of the focal length in one file may differ by this much before one of them is wrong.
 _FOCAL_AGREEMENT = 0.12
 
@@ -47,13 +41,15 @@ def list_photos(folder: Path) -> tuple[str, ...]:
     photographs.
 
     Raises:
-        PhotoError: the folder is not there, or holds no photograph.
+        PhotoError: the folder is not there, may not be read, or holds no photograph.
     """
     if not folder.is_dir():
         raise PhotoError(f"{folder} is not a folder.", hint="Give the folder that holds the photographs.")
     found: list[str] = []
-    for parent, folders, files in os.walk(folder):
+    videos = 0
+    for parent, folders, files in os.walk(folder, onerror=_refuse_folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
+        videos += sum(name.lower().endswith(_VIDEOS) for name in files)
         found += [
             (Path(parent) / name).relative_to(folder).as_posix()
             for name in files
@@ -61,10 +57,17 @@ def list_photos(folder: Path) -> tuple[str, ...]:
         ]
     if not found:
         raise PhotoError(
-            f"{folder} holds no photographs.",
+            f"{folder} holds no photographs" + (f", only {videos} video(s)." if videos else "."),
             hint="Copy the JPEG files of the flight there; videos and raw files are not used.",
         )
     return tuple(sorted(found))
+
+
+def _refuse_folder(error: OSError) -> None:
+    raise PhotoError(
+        f"{error.filename} cannot be read: {error.strerror}.",
+        hint="Photographs in it would be passed over in silence: check the memory card and the rights.",
+    ) from error
 
 
 def read_photos(folder: Path, progress: Progress) -> tuple[Photo, ...]:
@@ -211,7 +214,7 @@ def _focal_px(
 
     In order of exactness: DJI's calibrated value, the sensor's own pixel pitch (EXIF
     FocalPlaneXResolution), FocalLengthIn35mmFilm, which is rounded to whole millimetres, and the
-    sensor's width from the data sheet. The pitch is believed only where it makes a sensor of
+    camera's data sheet (``aerial.photos.sensors``). The pitch is believed only where it makes a sensor of
     possible size and does not contradict the 35 mm value: programs that scale a picture down
     rewrite its size and leave the pitch.
     """
@@ -223,10 +226,10 @@ def _focal_px(
     pitched = _focal_from_pitch(main, width)
     if pitched and not (rounded and abs(pitched / rounded - 1) > _FOCAL_AGREEMENT):
         return pitched
-    focal_mm, sensor_mm = _number(main.get(_BASE.FocalLength)), _SENSOR_WIDTH_MM.get(model or "")
-    if rounded is None and focal_mm and sensor_mm:
-        return focal_mm / sensor_mm * max(width, height)
-    return rounded
+    if rounded is not None:
+        return rounded
+    focal_mm, zoom = (_number(main.get(tag)) for tag in (_BASE.FocalLength, _BASE.DigitalZoomRatio))
+    return focal_px_of(model, focal_mm, zoom, width, height)
 
 
 def _focal_from_pitch(main: Mapping[int, Any], width: int) -> float | None:

@@ -42,20 +42,19 @@ def group_places(photos: Sequence[Photo]) -> tuple[tuple[Photo, ...], ...]:
     if len(located) < 2:
         return (tuple(located),) if located else ()
     metres_N2 = local_metres([photo.at for photo in located if photo.at is not None])
-    tree = cKDTree(metres_N2)
-    spacing_m = float(np.median(tree.query(metres_N2, k=2)[0][:, 1]))
-    neighbours = tree.query_ball_point(metres_N2, max(_APART_M, _APART_SPACINGS * spacing_m))
+    spacing_m = float(np.median(cKDTree(metres_N2).query(metres_N2, k=2)[0][:, 1]))
+    reach_m = max(_APART_M, _APART_SPACINGS * spacing_m)
     group_N = np.full(len(located), -1)
-    for start in range(len(located)):
-        if group_N[start] >= 0:
-            continue
-        queue = [start]
-        group_N[start] = start
-        while queue:
-            for other in neighbours[queue.pop()]:
-                if group_N[other] < 0:
-                    group_N[other] = start
-                    queue.append(other)
+    # Lists of neighbours would be as long as the square of the photographs: most lie within reach of all.
+    left_L = np.arange(len(located))
+    while len(left_L):
+        start, queue = int(left_L[0]), [int(left_L[0])]
+        group_N[start], left_L = start, left_L[1:]
+        while queue and len(left_L):
+            near_L = np.hypot(*(metres_N2[left_L] - metres_N2[queue.pop()]).T) <= reach_m
+            group_N[left_L[near_L]] = start
+            queue += left_L[near_L].tolist()
+            left_L = left_L[~near_L]
     groups = [tuple(located[i] for i in np.flatnonzero(group_N == g)) for g in np.unique(group_N)]
     return tuple(sorted(groups, key=len, reverse=True))
 

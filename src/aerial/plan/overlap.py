@@ -102,6 +102,17 @@ def borders(
     return met_NR2.reshape(len(xyz_N3), 4, _BORDER, 2)
 
 
+def on_plane(
+    camera: CameraProfile, height_N: Floats, xy_N2: Floats, yaw_rad_N: Floats, pitch_deg: float
+) -> Floats:
+    """Return ``borders`` on level ground ``height_N`` metres below each camera."""
+    forward, left, down = _rays(camera, pitch_deg)
+    cos, sin = np.cos(yaw_rad_N)[:, None], np.sin(yaw_rad_N)[:, None]
+    slope_NR2 = np.stack([cos * forward - sin * left, sin * forward + cos * left], axis=-1) / down[:, None]
+    met_NR2 = xy_N2[:, None] + height_N[:, None, None] * slope_NR2
+    return np.asarray(met_NR2.reshape(len(xy_N2), 4, _BORDER, 2))
+
+
 def _rays(camera: CameraProfile, pitch_deg: float) -> tuple[Floats, Floats, Floats]:
     """Return forward, left and down parts of the rays through the frame's borders."""
     half_x, half_y = camera.sensor_width_mm / 2, camera.sensor_height_mm / 2
@@ -207,10 +218,15 @@ def shared_area(a_N4n2: Floats, b_N4n2: Floats) -> Floats:
     return np.asarray(np.where(larger_N > 0, both_N / np.where(larger_N > 0, larger_N, 1.0), np.nan))
 
 
+def rings_of(picture_N4n2: Floats) -> Floats:
+    """Return the borders of pictures as rings, shape (N, 4 n, 2)."""
+    front, back, left, right = (picture_N4n2[:, side] for side in (FRONT, BACK, LEFT, RIGHT))
+    return np.concatenate([front, right[:, ::-1], back[:, ::-1], left], axis=1)
+
+
 def _outlines(picture_N4n2: Floats) -> NDArray[np.object_]:
     """Return the ground of pictures as polygons, empty where part of it is unknown."""
-    front, back, left, right = (picture_N4n2[:, side] for side in (FRONT, BACK, LEFT, RIGHT))
-    rings = np.concatenate([front, right[:, ::-1], back[:, ::-1], left], axis=1)
+    rings = rings_of(picture_N4n2)
     known_N = np.isfinite(rings).all(axis=(1, 2))
     out = np.full(len(rings), shapely.Polygon(), object)
     out[known_N] = shapely.polygons(rings[known_N])

@@ -29,7 +29,9 @@ class CogWriter:
 
     The target appears only when all went well. ``nodata`` None with ``mask=True`` stores an
     internal mask (for pictures, where every colour is a colour). ``scale`` is what a stored number is
-    multiplied by to be the quantity (probabilities as bytes)::
+    multiplied by to be the quantity (probabilities as bytes). Measured numbers (floats) get their unit
+    (``unit``, of all bands) and their statistics, by which viewers choose the range of grey. ``level``:
+    how hard the compression tries, None: as GDAL does::
 
         with CogWriter(path, grid, bands=3, dtype="uint8", mask=True) as cog:
             cog.write((0, 0, 512, 512), image_CHW, valid_HW)
@@ -47,9 +49,12 @@ class CogWriter:
         compress: Compression = "DEFLATE",
         descriptions: tuple[str, ...] = (),
         scale: float = 1.0,
+        unit: str | None = None,
+        level: int | None = None,
     ) -> None:
         self._path, self._grid, self._mask, self._nodata = path, grid, mask, nodata
-        self._compress = compress
+        self._measured = dtype.startswith("float")
+        self._compress, self._level = compress, level
         path.parent.mkdir(parents=True, exist_ok=True)
         # The name ends in .part so that nothing takes it for a finished raster.
         self._temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tiles.part")
@@ -77,6 +82,8 @@ class CogWriter:
             self._dataset.set_band_description(index, text)
         if scale != 1.0:
             self._dataset.scales = (scale,) * self._dataset.count
+        if unit is not None:
+            self._dataset.units = (unit,) * self._dataset.count
 
     def write(
         self,
@@ -105,7 +112,15 @@ class CogWriter:
                 self._dataset.close()
             if kind is None:
                 with replacing(self._path) as part:
-                    copy_as_cog(self._temporary, part, compress=self._compress, averaged=self._nodata is None)
+                    copy_as_cog(
+                        self._temporary,
+                        part,
+                        compress=self._compress,
+                        averaged=self._nodata is None,
+                        level=self._level,
+                        statistics=self._measured,
+                        named=self._path,
+                    )
         finally:
             self._temporary.unlink(missing_ok=True)
 
@@ -114,9 +129,11 @@ class CogWriter:
 def written(path: Path, part: Path | None = None) -> Iterator[None]:
     """Say what GDAL says of a write as ``RasterError``; on leaving, look whether ``part`` is whole."""
     try:
-        yield
-        if part is not None:
-            require_whole(part)
+        # In an environment of rasterio's, GDAL tells us and not stderr.
+        with rasterio.Env():
+            yield
+            if part is not None:
+                require_whole(part)
     except (rasterio.errors.RasterioError, CPLE_BaseError, RasterError) as exc:
         raise RasterError(
             f"{path} could not be written: {exc}",
@@ -125,11 +142,18 @@ def written(path: Path, part: Path | None = None) -> Iterator[None]:
 
 
 def copy_as_cog(
-    source: Path, target: Path, *, compress: Compression, averaged: bool, level: int | None = None
+    source: Path,
+    target: Path,
+    *,
+    compress: Compression,
+    averaged: bool,
+    level: int | None = None,
+    statistics: bool = False,
+    named: Path | None = None,
 ) -> None:
     """Copy a raster as COG; ``averaged``: its overviews are means (pictures), else single pixels.
 
-    ``level``: how hard DEFLATE and ZSTD try, None: as GDAL does.
+    ``level``: how hard DEFLATE and ZSTD try, None: as GDAL does. ``named``: what a message calls the target.
 
     Raises:
         RasterError: the copy is not whole.
@@ -139,7 +163,9 @@ def copy_as_cog(
         extra["level"] = str(level)
     if compress == "JPEG":
         extra = {"quality": 90}
-    with written(target, target):
+    if statistics:
+        extra["statistics"] = "YES"
+    with written(named or target, target):
         rasterio.shutil.copy(
             str(source),
             str(target),

@@ -36,10 +36,12 @@ class PhotoCheck:
     """The verdict on one file of a folder: usable or not, and every reason in words.
 
     ``reasons`` of a usable photograph are remarks (a height unlike the others').
-    ``photo`` is None where the file cannot be read at all.
+    ``photo`` is None where the file cannot be read at all. ``only_unplaced``: not usable by itself,
+    but for no other reason than that it does not say where it was taken.
     """
 
     file: str
     ok: bool
     reasons: tuple[str, ...]
     photo: Photo | None
+    only_unplaced: bool = False

@@ -159,3 +159,27 @@ def traffic(rng: np.random.Generator, roads: tuple[Road, ...]) -> list[Vehicle]:
             heading = float(np.degrees(np.arctan2(along[1], along[0])))
             vehicles.append(blocks.vehicle(rng, float(x), float(y), heading))
     return vehicles
+
+
+def driving(rng: np.random.Generator, roads: tuple[Road, ...], after_s: float) -> tuple[Vehicle, ...]:
+    """Return the vehicles under way on the wider roads, ``after_s`` seconds after the first photograph.
+
+    Drawn from the same ``rng``, they are the same vehicles, further on; at its end a road begins anew.
+    """
+    vehicles = []
+    for road in roads:
+        if road.width_m < 5:
+            continue
+        steps_m = np.hypot(*np.diff(road.line_N2, axis=0).T)
+        along_m = np.concatenate([[0.0], np.cumsum(steps_m)])
+        for _ in range(rng.poisson(along_m[-1] / 80)):
+            way = float(rng.choice([-1, 1]))
+            at_m = (rng.uniform(0, along_m[-1]) + way * rng.uniform(3, 12) * after_s) % along_m[-1]
+            index = min(int(np.searchsorted(along_m, at_m, side="right")) - 1, len(steps_m) - 1)
+            ahead_2 = (road.line_N2[index + 1] - road.line_N2[index]) / steps_m[index]
+            x, y = road.line_N2[index] + ahead_2 * (at_m - along_m[index])
+            # People keep to the right of the road's middle.
+            x, y = x + way * ahead_2[1] * road.width_m / 4, y - way * ahead_2[0] * road.width_m / 4
+            heading = float(np.degrees(np.arctan2(way * ahead_2[1], way * ahead_2[0])))
+            vehicles.append(blocks.vehicle(rng, float(x), float(y), heading))
+    return tuple(vehicles)

@@ -19,7 +19,8 @@ class Preset:
     ``width_px`` of a 3:2 frame; ``gsd_m`` on the ground under the camera; ``lines`` flight lines of
     ``photos_per_line``; overlaps as fractions on the ground. ``changes`` counts the true changes of
     each kind inside the cell, ``permitted`` the new houses inside a permit zone. ``block_m`` is the
-    side of a block between roads.
+    side of a block between roads. ``epochs`` flights are rendered; where the town is ``alive``, cars
+    drive and the sun moves while the photographs of a flight are taken.
     """
 
     name: str
@@ -33,6 +34,8 @@ class Preset:
     changes: dict[str, int]
     permitted: int
     workers: int
+    epochs: int = 2
+    alive: bool = False
 
 
 PRESETS = {
@@ -105,6 +108,21 @@ PRESETS = {
             },
             permitted=2,
             workers=2,
+        ),
+        Preset(
+            name="large",
+            width_px=4248,
+            gsd_m=0.040,
+            lines=15,
+            photos_per_line=20,
+            forward_overlap=0.80,
+            side_overlap=0.70,
+            block_m=56,
+            changes={},
+            permitted=0,
+            workers=1,
+            epochs=1,
+            alive=True,
         ),
     )
 }

@@ -1,5 +1,7 @@
 """The town as triangles in a ray caster, with what is needed to shade a hit."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 from embreex.mesh_construction import TriangleMesh
@@ -10,7 +12,7 @@ from aerial.records.record import record
 from aerial.simulate import ground, solids, terrain, textures
 from aerial.simulate.mesh import Mesh, joined
 from aerial.simulate.presets import Preset, stream
-from aerial.simulate.town import Floats, Town, corners
+from aerial.simulate.town import Floats, Town, Vehicle, corners
 
 TERRAIN_STEP_M = 1.0
 APRON_M = 120.0
@@ -19,7 +21,10 @@ SHADE_STEP_M = 1.0
 
 @record
 class Scene:
-    """What ``shade.look`` needs; ``around_HW2`` are surface heights blurred over 2 m and over 8 m."""
+    """What ``shade.look`` needs; ``around_HW2`` are surface heights blurred over 2 m and over 8 m.
+
+    ``moving`` holds what stands there in one photograph only, with its own face rows.
+    """
 
     embree: EmbreeScene
     faces_TF: NDArray[np.float32]
@@ -28,6 +33,8 @@ class Scene:
     macro_HW: NDArray[np.uint8]
     around_HW2: NDArray[np.float32]
     half_m: tuple[float, float]
+    moving: EmbreeScene | None = None
+    moving_faces_TF: NDArray[np.float32] | None = None
 
 
 def build(town: Town, preset: Preset, seed: int, epoch: int) -> Scene:
@@ -63,6 +70,19 @@ def build(town: Town, preset: Preset, seed: int, epoch: int) -> Scene:
         around_HW2=_surroundings(embree, town.half_m),
         half_m=town.half_m,
     )
+
+
+def with_moving(scene: Scene, town: Town, vehicles: tuple[Vehicle, ...]) -> Scene:
+    """Return the scene with vehicles on its roads that stand there in one photograph only."""
+    if not vehicles:
+        return scene
+    mesh = Mesh()
+    for vehicle in vehicles:
+        solids.vehicle(mesh, vehicle, _ground_at(town, vehicle.x_m, vehicle.y_m))
+    triangles_T33, faces_TF = joined(mesh)
+    embree = EmbreeScene()
+    TriangleMesh(embree, triangles_T33)
+    return replace(scene, moving=embree, moving_faces_TF=faces_TF)
 
 
 def _ground_at(town: Town, x_m: float, y_m: float) -> float:

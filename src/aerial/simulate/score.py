@@ -55,7 +55,7 @@ class Truth:
     permits: tuple[Polygon, ...]
     causes: tuple[tuple[str, Polygon], ...]
     roofs: tuple[Polygon, ...]
-    gps_shift_m: tuple[tuple[float, float], tuple[float, float]]
+    gps_shift_m: tuple[tuple[float, float], ...]
 
 
 @record
@@ -95,7 +95,9 @@ def read_truth(out: Path) -> Truth:
         InputError: a file of it is absent or broken.
     """
     folder = out / "truth"
-    cameras = [read_json(folder / f"epoch{n}" / "cameras.json") for n in (1, 2)]
+    cameras = [read_json(path) for path in sorted(folder.glob("epoch*/cameras.json"))]
+    if not cameras:
+        raise InputError(f"{folder} holds no cameras.json.", hint="Name a folder that aerial simulate wrote.")
     crs = str(cameras[0]["crs"])
 
     def shapes(path: Path) -> list[tuple[dict[str, Any], Polygon]]:
@@ -113,7 +115,7 @@ def read_truth(out: Path) -> Truth:
         )
         for p, outline in shapes(folder / "changes.geojson")
     )
-    first, second = (
+    shifts = (
         np.median([np.array(p["gps_m"][:2]) - p["centre_m"][:2] for p in told["photos"]], axis=0)
         for told in cameras
     )
@@ -124,7 +126,7 @@ def read_truth(out: Path) -> Truth:
         permits=tuple(zone for _, zone in shapes(folder / "permit.geojson")),
         causes=tuple((p["kind"], outline) for p, outline in shapes(folder / "distractors.geojson")),
         roofs=tuple(outline for _, outline in shapes(folder / "roofs.geojson")),
-        gps_shift_m=((float(first[0]), float(first[1])), (float(second[0]), float(second[1]))),
+        gps_shift_m=tuple((float(east), float(north)) for east, north in shifts),
     )
 
 

@@ -49,6 +49,12 @@ def look(scene: Scene, origins_N3: Array, rays_N3: Array, light: Light, drift: f
     missed_N = face_N < 0
     face_N = np.where(missed_N, 0, face_N)
     rows_NF = scene.faces_TF.take(face_N, axis=0)
+    if scene.moving is not None and scene.moving_faces_TF is not None:
+        other = scene.moving.run(origins_N3, rays_N3, output=1)
+        nearer_N = (other["primID"] >= 0) & (missed_N | (other["tfar"] < reach_N))
+        rows_NF[nearer_N] = scene.moving_faces_TF[other["primID"][nearer_N]]
+        reach_N = np.where(nearer_N, other["tfar"], reach_N)
+        missed_N &= ~nearer_N
     points_N3 = origins_N3 + rays_N3 * np.where(missed_N, 0, reach_N)[:, None]
     normals_N3 = rows_NF[:, 0:3]
     away_N = np.einsum("ij,ij->i", normals_N3, rays_N3)
@@ -94,6 +100,8 @@ def _lit(scene: Scene, points_N3: Array, normals_N3: Array, light: Light, facing
     starts = points_N3[asked] + normals_N3[asked] * np.float32(0.03)
     towards = np.ascontiguousarray(np.broadcast_to(light.to_sun_3, starts.shape))
     lit_N[asked] = scene.embree.run(starts, towards, query="OCCLUDED") != 0
+    if scene.moving is not None:
+        lit_N[asked] *= scene.moving.run(starts, towards, query="OCCLUDED") != 0
     return lit_N
 
 

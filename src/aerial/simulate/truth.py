@@ -17,6 +17,7 @@ from aerial.camera import Camera
 from aerial.codec import write_json
 from aerial.progress import Progress
 from aerial.raster.grid import Grid, bounds, north_up, world_to_pixel
+from aerial.raster.read import read_window
 from aerial.raster.write import CogWriter
 from aerial.simulate.changes import Change
 from aerial.simulate.distractors import Distractor
@@ -27,7 +28,7 @@ from aerial.simulate.shade import Light, look
 from aerial.simulate.town import CRS, ORIGIN_XY, Building, outline
 
 START_M = 300.0
-ROWS = 256
+BAND_RAYS = 2_000_000
 
 
 def to_world(shape: BaseGeometry) -> BaseGeometry:
@@ -40,22 +41,25 @@ def grid_over(area: Polygon, gsd_m: float) -> Grid:
     return north_up(CRS, to_world(area).bounds, gsd_m)
 
 
-def write_rasters(
-    folder: Path, scene: Scene, light: Light, grid: Grid, progress: Progress
-) -> NDArray[np.float32]:
-    """Write ``ortho.tif`` and ``dsm.tif`` as seen straight from above; return the DSM, shape (H, W)."""
+def rows_at_once(grid: Grid) -> int:
+    """Return how many rows of the truth are made at once: memory does not grow with the town."""
+    return max(1, min(256, BAND_RAYS // grid.width_px))
+
+
+def write_rasters(folder: Path, scene: Scene, light: Light, grid: Grid, progress: Progress) -> None:
+    """Write ``ortho.tif`` and ``dsm.tif`` as seen straight from above."""
     x0, _, _, y1 = bounds(grid)
     width, height, gsd_m = grid.width_px, grid.height_px, grid.affine[0]
     xs = (np.arange(width) + 0.5) * gsd_m + x0 - ORIGIN_XY[0]
     ys = y1 - (np.arange(height) + 0.5) * gsd_m - ORIGIN_XY[1]
-    dsm_HW = np.empty((height, width), np.float32)
+    rows = rows_at_once(grid)
     curve = tone_curve()
     with (
         CogWriter(folder / "ortho.tif", grid, bands=3, dtype="uint8", compress="JPEG") as ortho,
         CogWriter(folder / "dsm.tif", grid, bands=1, dtype="float32", nodata=-9999.0) as dsm,
     ):
-        for row in range(0, height, ROWS):
-            x_HW, y_HW = np.meshgrid(xs, ys[row : row + ROWS])
+        for row in range(0, height, rows):
+            x_HW, y_HW = np.meshgrid(xs, ys[row : row + rows])
             starts_N3 = np.column_stack([x_HW.ravel(), y_HW.ravel(), np.full(x_HW.size, START_M)]).astype(
                 np.float32
             )
@@ -65,12 +69,10 @@ def write_rasters(
                 *x_HW.shape, 3
             )
             height_HW = np.asarray(START_M - reach_N, np.float32).reshape(x_HW.shape)
-            dsm_HW[row : row + ROWS] = height_HW
             window = (0, row, width, len(height_HW))
             ortho.write(window, np.ascontiguousarray(image_HW3.transpose(2, 0, 1)))
             dsm.write(window, height_HW[None])
             progress.advance()
-    return dsm_HW
 
 
 def write_cameras(path: Path, camera: Camera, shots: tuple[Shot, ...]) -> None:
@@ -168,7 +170,7 @@ def shadows(buildings: tuple[Building, ...], light: Light, epoch: int) -> list[D
 
 
 def roof_features(
-    buildings: tuple[Building, ...], dsm_HW: NDArray[np.float32], grid: Grid, epoch: int
+    buildings: tuple[Building, ...], dsm: Path, grid: Grid, epoch: int
 ) -> list[tuple[BaseGeometry, dict[str, Any]]]:
     """Return building outlines with the median height of the true DSM within, half a metre off the rim.
 
@@ -183,7 +185,8 @@ def roof_features(
             continue
         mask = np.zeros((high[1] - low[1], high[0] - low[0]), np.uint8)
         cv2.fillPoly(mask, [np.round(pixels - low - 0.5).astype(np.int32)], 1)
-        heights = dsm_HW[low[1] : high[1], low[0] : high[0]][mask > 0]
+        window = (int(low[0]), int(low[1]), int(high[0] - low[0]), int(high[1] - low[1]))
+        heights = read_window(dsm, window)[0][mask > 0]
         if heights.size:
             properties = {
                 "id": b.number,

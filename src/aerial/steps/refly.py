@@ -46,13 +46,42 @@ def refly(
         InputError: a file is absent, broken, or does not cover the flight, or ``out`` is the plan's own.
         PlanError: nothing of the plan was photographed, or the missing part may not be flown.
     """
+    require_another(folder, out)
+    plan = read_plan(folder / PLAN_FILE)
+    missing = missing_points(plan, photographed, dropped=dropped, sorties=sorties)
+    return refly_points(plan, missing, out, dem=dem, dsm=dsm, zones=zones)
+
+
+def require_another(folder: Path, out: Path) -> None:
+    """Refuse the plan's own folder as the place of a re-fly plan.
+
+    Raises:
+        InputError: ``out`` is it.
+    """
     if out.resolve() == folder.resolve():
         raise InputError(
             f"{out} holds the plan itself, which is flown again in the next cycle.",
             hint="Give another --refly.",
         )
-    plan = read_plan(folder / PLAN_FILE)
-    missing = missing_points(plan, photographed, dropped=dropped, sorties=sorties)
+
+
+def refly_points(
+    plan: Plan,
+    missing: Sequence[TriggerPoint],
+    out: Path,
+    *,
+    dem: Path | None = None,
+    dsm: Path | None = None,
+    zones: Sequence[Path] = (),
+) -> Refly:
+    """Write to ``out`` a plan that takes the photographs of the places ``missing``, with its exports.
+
+    Nothing is written if nothing misses.
+
+    Raises:
+        InputError: a file is absent, broken, or does not cover the flight.
+        PlanError: the missing part may not be flown.
+    """
     if not missing:
         return Refly(missing=(), plan=None)
     frame = frame_of(plan)
@@ -68,4 +97,4 @@ def refly(
     with locked(out):
         write_json(out / PLAN_FILE, again)
         export_plan(again, out, None, aircraft=read_aircraft(again.aircraft))
-    return Refly(missing=missing, plan=again)
+    return Refly(missing=tuple(missing), plan=again)

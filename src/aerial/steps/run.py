@@ -117,9 +117,11 @@ def _stitch(
         gsd_m=settings.gsd_m,
         crs=settings.crs,
         previous=previous,
-        nodes=settings.nodes,
+        # A town may name its nodes and stitch here nevertheless.
+        nodes=settings.nodes if settings.engine == "odm" else (),
     )
-    bad = {check.file: "; ".join(check.reasons) for check in checks if not check.ok}
+    used = {photo.file for photo in usable}
+    bad = {check.file: "; ".join(check.reasons) for check in checks if check.file not in used}
     stitch(job, folder, engine=settings.engine, bad=bad, progress=progress)
     done = Survey(
         cell=survey.cell,

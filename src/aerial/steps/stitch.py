@@ -1,20 +1,26 @@
 """A folder of photographs in, a mosaic out: whole or not there."""
 
-import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from errno import EDQUOT, EFBIG, ENOSPC
 from pathlib import Path
 
 from aerial import plugins
-from aerial.codec import read_json, read_record, sha256_file, sha256_json, write_json
+from aerial.codec import read_record, sha256_file, sha256_json
 from aerial.errors import InputError, StitchError
-from aerial.evidence.hashes import note_hashes
 from aerial.ortho.engine import StitchEngine
 from aerial.ortho.odm import OdmEngine
+from aerial.ortho.originals import Originals
+from aerial.ortho.page import write_page
 from aerial.photos import check_photos, usable_photos
 from aerial.progress import SILENT, Progress
-from aerial.records import Mosaic, Preset, StitchJob, StitchQuality
+from aerial.records import Preset, StitchJob, StitchQuality
+from aerial.steps import stitched
+from aerial.steps.stitched import JOURNAL
+from aerial.workspace import locked
 
-JOURNAL = ".work"
+_FULL = (ENOSPC, EDQUOT, EFBIG)
 
 
 def stitch_folder(
@@ -40,10 +46,17 @@ def stitch_folder(
     Raises:
         PhotoError: fewer than three photographs are usable, or they are of two places.
         StitchError: those that are usable do not make one block.
+        The rest as ``stitch``.
     """
-    checks = check_photos(folder, progress)
+    # Looked at first: photographs take minutes.
+    made = not out.exists()
+    _require_folder(out)
+    if made:
+        out.rmdir()
+    checks = check_photos(folder, progress, positions)
     photos = usable_photos(checks)
-    bad = {c.file: "; ".join(c.reasons) for c in checks if not c.ok}
+    used = {photo.file for photo in photos}
+    bad = {c.file: "; ".join(c.reasons) for c in checks if c.file not in used}
     job = StitchJob(
         folder=folder,
         photos=photos,
@@ -69,39 +82,63 @@ def stitch(
 ) -> StitchQuality:
     """Run an engine on ``job`` and put its mosaic into ``out``.
 
-    ``out`` gets ``ortho.tif``, ``dsm.tif``, ``quality.json``, ``block/`` (where the engine makes
-    one) and, last, ``mosaic.json``. Until then the engine's journal lies in ``out/.work``: killed at
-    any moment and called again it goes on. The same job again is not done twice. ``bad`` are
-    photographs that were left out of the job, with the reason.
+    ``out`` gets ``ortho.tif``, ``dsm.tif``, ``quality.json``, ``quality.html``, ``block/`` (where the
+    engine makes one) and, last, ``mosaic.json``. Until all of it is whole it lies in ``out/.work``,
+    the engine's journal, and what ``out`` held before stays: killed at any moment and called again it
+    goes on. The same job again is not done twice. ``bad`` are photographs that were left out of the
+    job, with the reason.
 
     Raises:
-        StitchError: the engine refuses or fails.
-        InputError: ``out`` is the reference itself.
+        StitchError: the engine refuses or fails, or the disk is full.
+        PhotoError: a photograph vanished or changed while it was stitched.
+        InputError: ``out`` is the reference itself, or cannot be written.
+        WorkspaceError: another process stitches into ``out``.
     """
     if job.previous and job.previous.resolve() == out.resolve():
         raise InputError(
             f"{out} is the reference itself, which is never rewritten.", hint="Give another folder as --out."
         )
     chosen: StitchEngine = plugins.load("aerial.stitch_engines", engine)()
+    fresh = not stitched.begun(out)
+    if fresh:
+        # Before anything is made: what is refused leaves no trace.
+        _refuse(chosen, job, progress)
+    _require_folder(out)
+    with locked(out), _room_told(out):
+        stitched.sweep(out)
+        # What a killed run had whole comes first, whatever it was made of: half of it may lie in
+        # ``out`` already, in the place of the mosaic before.
+        stitched.hand_over(out)
+        return _stitch(chosen, job, out, bad or {}, progress, checked=fresh)
+
+
+def _stitch(
+    chosen: StitchEngine, job: StitchJob, out: Path, bad: dict[str, str], progress: Progress, *, checked: bool
+) -> StitchQuality:
+    originals = Originals(job.folder, job.photos)
     inputs = _inputs(chosen, job)
-    done = _done(out, inputs)
+    done = stitched.known(out, inputs)
     if done:
+        stitched.clear(out)
         progress.say(f"{out} holds this very mosaic already.")
         return done
-    _refuse(chosen, job)
+    if not checked:
+        _refuse(chosen, job, progress)
     work = out / JOURNAL
-    work.mkdir(parents=True, exist_ok=True)
+    work.mkdir(exist_ok=True)
     mosaic = chosen.stitch(job, work, progress)
+    originals.require()
     quality = read_record(StitchQuality, work / "quality.json")
-    quality = replace(
-        quality, photos=len(job.photos) + len(bad or {}), rejected=(bad or {}) | quality.rejected
-    )
-    _hand_over(work, out, mosaic)
-    write_json(out / "quality.json", quality)
-    write_json(out / "inputs.json", {"inputs": inputs})
-    write_json(out / "mosaic.json", mosaic)
-    note_hashes(out, {name: out / name for name in ("quality.json", "inputs.json", "mosaic.json")})
-    shutil.rmtree(work, ignore_errors=True)
+    quality = replace(quality, photos=len(job.photos) + len(bad), rejected=bad | quality.rejected)
+    progress.phase("Writing the quality page", 1)
+    write_page(work / stitched.PAGE, work, job, mosaic, quality)
+    progress.advance()
+    stitched.prepare(out, inputs, mosaic, quality)
+    if not stitched.hand_over(out):
+        raise StitchError(
+            f"What was written to {work} is not what it reads now.",
+            hint="Check the disk, then run the same command again.",
+        )
     return quality
 
 
@@ -116,12 +153,11 @@ def cancel(out: Path, nodes: tuple[str, ...], progress: Progress = SILENT) -> No
 
 def _inputs(engine: StitchEngine, job: StitchJob) -> str:
     reference = job.previous / "mosaic.json" if job.previous else None
-    present = [job.folder / p.file for p in job.photos if (job.folder / p.file).is_file()]
     return sha256_json(
         {
             "engine": [engine.name, engine.version],
             "photos": job.photos,
-            "files": [sha256_file(path) for path in present],
+            "files": [sha256_file(job.folder / photo.file) for photo in job.photos],
             "gsd_m": job.gsd_m,
             "crs": job.crs,
             "reference": sha256_file(reference) if reference and reference.is_file() else None,
@@ -135,35 +171,33 @@ def _inputs(engine: StitchEngine, job: StitchJob) -> str:
     )
 
 
-def _done(out: Path, inputs: str) -> StitchQuality | None:
-    if not (out / "mosaic.json").is_file():
-        return None
-    try:
-        mosaic = read_record(Mosaic, out / "mosaic.json")
-        quality = read_record(StitchQuality, out / "quality.json")
-        known = read_json(out / "inputs.json") == {"inputs": inputs}
-    except InputError:
-        return None
-    there = [ref for ref in (mosaic.ortho, mosaic.dsm, mosaic.block) if ref]
-    return quality if known and all((out / ref.path).is_file() for ref in there) else None
-
-
-def _refuse(engine: StitchEngine, job: StitchJob) -> None:
+def _refuse(engine: StitchEngine, job: StitchJob, progress: Progress) -> None:
     for finding in engine.check(job):
         if finding.level == "fail":
             raise StitchError(finding.message, hint=finding.hint)
+        if finding.level == "warn":
+            progress.say(f"{finding.message} {finding.hint}")
 
 
-def _hand_over(work: Path, out: Path, mosaic: Mosaic) -> None:
-    """Move the results out of the journal; ``mosaic.json`` of an earlier run goes first."""
-    (out / "mosaic.json").unlink(missing_ok=True)
-    if mosaic.block:
-        # Copied, not moved: killed before the end, the engine must find its block again.
-        part = out / ".block.part"
-        shutil.rmtree(part, ignore_errors=True)
-        shutil.copytree(work / "block", part)
-        shutil.rmtree(out / "block", ignore_errors=True)
-        part.rename(out / "block")
-    for ref in (mosaic.ortho, mosaic.dsm):
-        if ref:
-            (work / ref.path).replace(out / ref.path)
+def _require_folder(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise InputError(
+            f"{out} cannot be made: {exc.strerror or exc}.",
+            hint="Give a folder as --out that can be written.",
+        ) from exc
+
+
+@contextmanager
+def _room_told(out: Path) -> Iterator[None]:
+    """Say what a full disk means here: nothing is lost."""
+    try:
+        yield
+    except OSError as exc:
+        if exc.errno not in _FULL:
+            raise
+        raise StitchError(
+            f"The disk that holds {out} is full.",
+            hint="Free some space and run the same command again: it goes on where it stopped.",
+        ) from exc
