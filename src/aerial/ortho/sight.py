@@ -57,6 +57,10 @@ def unhidden(centre_3: Floats, x_W: Reals, y_H: Reals, z_HW: Reals, cell: float)
     if edge_HW.any():
         x_E, y_E, z_E, foot_E = x_HW[edge_HW], y_HW[edge_HW], z_HW[edge_HW], foot_HW[edge_HW]
         parts += [(x_E, y_E, foot_E + (z_E - foot_E) * (k / WALL_STEPS)) for k in range(1, WALL_STEPS)]
+    # What is high may reach a cell farther than the surface has it: rather hidden than drawn twice.
+    over_HW = cv2.dilate(z_HW, np.ones((3, 3)))
+    beside_HW = over_HW - z_HW > 2 * HIDDEN_M
+    parts.append((x_HW[beside_HW], y_HW[beside_HW], over_HW[beside_HW]))
     x_N, y_N, z_N = (np.concatenate(p) for p in zip(*parts, strict=True))
     stretch_N = (centre_3[2] - floor) / np.maximum(centre_3[2] - z_N, 0.5)
     column_N = np.rint((centre_3[0] + (x_N - centre_3[0]) * stretch_N - x_W[0]) / cell).astype(np.int32)
@@ -89,11 +93,12 @@ def unhidden_cells(
     """
     h, w = z_HW.shape
     high = float(z_HW.max())
-    flat = z_HW.ravel()
+    # What is high may reach a cell farther than the surface has it: rather hidden than drawn twice.
+    over = cv2.dilate(z_HW, np.ones((3, 3))).ravel()
     east_N = (centre_3[0] - first_2[0]) / cell - columns_N
     south_N = (first_2[1] - centre_3[1]) / cell - rows_N
     longest_N = np.maximum(np.maximum(np.abs(east_N), np.abs(south_N)), 1e-6)
-    z_N = flat[rows_N * w + columns_N]
+    z_N = z_HW.ravel()[rows_N * w + columns_N]
     # One step is one cell along the axis that the ray follows more.
     climb_N = ((centre_3[2] - z_N) / longest_N).astype(np.float32)
     right_N, down_N = (east_N / longest_N).astype(np.float32), (south_N / longest_N).astype(np.float32)
@@ -109,7 +114,7 @@ def unhidden_cells(
         going_N = (ray_N < high) & (column_N >= 0) & (row_N >= 0) & (column_N < w) & (row_N < h)
         going_N &= step < longest_N[left_N]
         left_N = left_N[going_N]
-        blocked_N = flat[row_N[going_N] * w + column_N[going_N]] > ray_N[going_N] + HIDDEN_M
+        blocked_N = over[row_N[going_N] * w + column_N[going_N]] > ray_N[going_N] + HIDDEN_M
         seen_N[left_N[blocked_N]] = False
         left_N = left_N[~blocked_N]
     return seen_N
