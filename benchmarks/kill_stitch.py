@@ -32,6 +32,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from aerial.codec import read_record, sha256_file, write_json
 from aerial.errors import AerialError, InputError
 from aerial.ortho import local, room  # noqa: F401  # into memory before the forks
@@ -45,7 +47,6 @@ _FULL_BYTES = 2000
 # After so many differences the rest tells nothing new.
 _ENOUGH = 5
 _LOSSES = ("gone", "cut", "other", "card")
-# Times differ between runs.
 _TIMES = re.compile(rb'"(seconds|seconds_by_stage)": ?(\{[^}]*\}|[0-9.]+)|<td class="seconds">[^<]*</td>')
 
 
@@ -60,15 +61,10 @@ class Mishap:
     seconds: float | None = None
     path: str = ""
 
-    @property
-    def where(self) -> str:
-        """The moment in words."""
-        return self.phase or ("a rename" if self.rename >= 0 else "any moment")
-
 
 @dataclass
 class Outcome:
-    """Mishaps by kind and place, finished runs, and what differed."""
+    """Mishaps by kind and place, finished runs, what differed."""
 
     met: Counter[str] = field(default_factory=Counter)
     finished: int = 0
@@ -112,7 +108,10 @@ def attempt(job: StitchJob, out: Path, mishap: Mishap | None) -> tuple[int, str,
 
     A fork has the libraries in memory already, so that moments fall into the work and not into imports.
     """
-    told, phases = out.parent / "told.txt", out.parent / "phases.txt"
+    # Not on the disk that a mishap may fill.
+    told, phases = (
+        Path(tempfile.gettempdir()) / f"kill_stitch.{os.getpid()}.{n}" for n in ("told", "phases")
+    )
     phases.write_text("")
     child = os.fork()
     if child == 0:
@@ -170,15 +169,9 @@ def _happen(mishap: Mishap | None, job: StitchJob) -> None:
     elif kind == "cut":
         os.truncate(victim, victim.stat().st_size // 2)
     elif kind == "other":
-        _other(victim)
+        Image.new("RGB", (333, 222), "grey").save(victim, "JPEG")
     elif kind == "card":
         job.folder.rename(job.folder.with_name("pulled"))
-
-
-def _other(victim: Path) -> None:
-    from PIL import Image
-
-    Image.new("RGB", (333, 222), "grey").save(victim, "JPEG")
 
 
 def _die_at_rename(count: int) -> None:
@@ -222,7 +215,7 @@ def tear(out: Path, since: float, rng: random.Random) -> None:
 
 
 def contents(out: Path) -> dict[str, bytes]:
-    """Return what lies in a mosaic folder by name, times taken out."""
+    """Return what lies in a folder by name, times taken out."""
     found = {}
     for path in sorted(out.rglob("*")):
         if path.is_file():
@@ -316,9 +309,11 @@ def campaign(job: StitchJob, folder: Path, rounds: int, seed: int) -> Outcome:
 def _judge(outcome: Outcome, mishap: Mishap | None, code: int, text: str, folder: Path) -> None:
     """Note what a run did about its mishap, and whether that was right."""
     if mishap and code != 0:
-        outcome.met[f"{mishap.kind} in {mishap.where}"] += 1
+        where = mishap.phase or ("a rename" if mishap.rename >= 0 else "any moment")
+        outcome.met[f"{mishap.kind} in {where}"] += 1
     if code == 1 and mishap and mishap.kind in ("full", *_LOSSES) and "NO HINT" not in text:
-        outcome.messages[_without_numbers(text.strip().splitlines()[-1], folder)] += 1
+        last = text.strip().splitlines()[-1].replace(str(folder), "FOLDER")
+        outcome.messages[re.sub(r"[0-9]+(\.[0-9]+)?", "N", last)] += 1
     elif code not in (0, -signal.SIGKILL) or (mishap is None and code != 0):
         outcome.differences.append(f"exit code {code} after {mishap}: {text[-800:]}")
 
@@ -354,10 +349,6 @@ def _restore(kept: Path, folder: Path) -> None:
         target = folder / path.relative_to(kept)
         if path.is_file() and not (target.is_file() and target.read_bytes() == path.read_bytes()):
             shutil.copy2(path, target)
-
-
-def _without_numbers(text: str, folder: Path) -> str:
-    return re.sub(r"[0-9]+(\.[0-9]+)?", "N", text.replace(str(folder), "FOLDER"))
 
 
 def _make(folder: Path, seed: int) -> None:

@@ -15,7 +15,7 @@ the installed program in a process of its own.
   registration. ``aligned_*``: what ``aerial detect`` would still find between them, after its own.
 * ``dsm_*``: surface against the true one inside the cell, common height offset taken off. ``roofs_*``: median
   height of roofs >= 20 m2.
-* ``lean_*``: displacement of each roof's picture, the common shift taken off.
+* ``lean_*``: displacement of each roof's picture, that of the mosaic as a whole (affine) taken off.
 * ``roofs_cut``: roofs taken from more than one photograph though one sees them whole (0.5 m off the rim).
 * ``seam_*``, ``holes``: as quality.json tells.
 
@@ -119,7 +119,7 @@ def truth_row(
         "roofs_within_0.5m": round(float((off_N <= 0.5).mean()), 3),
     }
     row |= stitch_roofs.lean_figures(
-        stitch_roofs.lean(out / "ortho.tif", epoch.ortho, epoch.roofs, epoch.crs, shift_2)
+        stitch_roofs.lean(out / "ortho.tif", epoch.ortho, epoch.roofs, epoch.crs, moved)
     )
     taken = next(iter(sorted(out.rglob("taken.tif"))), None)
     if taken is not None:
@@ -214,7 +214,7 @@ def peer_rows(names: list[str], seeds: dict[str, int], work: Work) -> Iterator[R
                 mosaic / "ortho.tif", epoch.ortho, epoch.cell, epoch.crs, epoch.shift_m
             )
             yield stitch_peers.orthority(
-                simulated / "epoch1" / "photos", mosaic, epoch, moved.common_2, simulated.parent / "orthority"
+                simulated / "epoch1" / "photos", mosaic, epoch, moved, simulated.parent / "orthority"
             ) | {"set": name}
     yield from (dict(row) for row in stitch_peers.PUBLISHED)
 

@@ -27,7 +27,7 @@ from aerial.ortho.solve import block_of
 from benchmarks import stitch_roofs
 from benchmarks.peers.base import INSTALL, cache, whole
 from benchmarks.stitch_run import measured, photographs
-from benchmarks.stitch_truth import Epoch, Floats
+from benchmarks.stitch_truth import Epoch, Floats, Moved
 
 MODES = {"SCANS": cv2.Stitcher_SCANS, "PANORAMA": cv2.Stitcher_PANORAMA}
 STATUS = {0: "OK", 1: "ERR_NEED_MORE_IMGS", 2: "ERR_HOMOGRAPHY_EST_FAIL", 3: "ERR_CAMERA_PARAMS_ADJUST_FAIL"}
@@ -107,7 +107,7 @@ def _stitch(mode: str, folder: Path) -> dict[str, Any]:
     return {"status": STATUS.get(status, str(status)), "used": used}
 
 
-def orthority(photos: Path, mosaic: Path, epoch: Epoch, shift_2: Floats, scratch: Path) -> dict[str, Any]:
+def orthority(photos: Path, mosaic: Path, epoch: Epoch, moved: Moved, scratch: Path) -> dict[str, Any]:
     """Return what orthority draws of the photographs in the middle of a town, with our poses and surface.
 
     Each roof is judged on the photograph nearest above it, which is what it looks best on.
@@ -116,6 +116,7 @@ def orthority(photos: Path, mosaic: Path, epoch: Epoch, shift_2: Floats, scratch
     if not whole("orthority").exists():
         return row | {"note": f"not installed: {INSTALL} orthority"}
     block = block_of(read_archive(mosaic / "block"))
+    shift_2 = moved.common_2
     drawn = _middle_photos(block, epoch, shift_2)
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
@@ -140,7 +141,7 @@ def orthority(photos: Path, mosaic: Path, epoch: Epoch, shift_2: Floats, scratch
             missed += 1
             continue
         made = scratch / f"{Path(block.photos[best].file).stem}_ORTHO.tif"
-        leans.append(stitch_roofs.lean(made, epoch.ortho, [roof], epoch.crs, shift_2)[0])
+        leans.append(stitch_roofs.lean(made, epoch.ortho, [roof], epoch.crs, moved)[0])
     figures = stitch_roofs.lean_figures(np.array(leans).reshape(-1, 2))
     return (
         row

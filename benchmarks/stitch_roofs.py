@@ -17,7 +17,7 @@ from shapely.affinity import translate
 from aerial.camera import project
 from aerial.raster.grid import Grid, north_up, world_to_pixel
 from aerial.raster.read import open_raster, read_on_grid
-from benchmarks.stitch_truth import GSD_M, Epoch, Floats, Reals, Roof, burnt, shifted
+from benchmarks.stitch_truth import GSD_M, Epoch, Floats, Moved, Reals, Roof, burnt, shifted
 
 # A roof's picture is looked for so far from its place; a picture less alike is not that roof's.
 LEAN_REACH_M = 1.5
@@ -48,15 +48,17 @@ def roof_heights(
     return np.array(errors)
 
 
-def lean(stitched: Path, true: Path, roofs: Sequence[Roof], crs: str, shift_2: Floats) -> Floats:
+def lean(stitched: Path, true: Path, roofs: Sequence[Roof], crs: str, moved: Moved) -> Floats:
     """Return how far the picture of each roof lies from its true place, (N, 2) east and north.
 
-    The true picture of the roof and its rim is looked for in the mosaic, where the common shift lets
-    it be expected, by masked normalised correlation. NaN where nothing there is like it.
+    The true picture of the roof and its rim is looked for in the mosaic, where the displacement of the
+    mosaic as a whole lets it be expected, by masked normalised correlation. NaN where nothing there is
+    like it.
     """
     reach = round(LEAN_REACH_M / GSD_M)
     found = []
     for roof in roofs:
+        shift_2 = moved.about(np.array([[roof.outline.centroid.x, roof.outline.centroid.y]]))[0]
         there = north_up(crs, roof.outline.buffer(RIM_M + 0.1).bounds, GSD_M)
         wide = replace(
             shifted(there, shift_2),

@@ -78,6 +78,19 @@ class Moved:
         """Windows that locked on to another row of crops."""
         return np.asarray(np.hypot(*(self.moved_N2 - self.common_2).T) > ALIASED_M)
 
+    def about(self, at_N2: Floats) -> Floats:
+        """Return the displacement that the mosaic as a whole has at places: the affine map of its windows.
+
+        GPS noise also turns and stretches a block by some decimetres from end to end; no roof leans by it.
+        """
+        sound_N = ~self.aliased
+        terms_N3, asked_N3 = (
+            np.column_stack([np.ones(len(xy_N2)), xy_N2 - self.at_N2.mean(axis=0)])
+            for xy_N2 in (self.at_N2[sound_N], at_N2)
+        )
+        fitted_32, *_ = np.linalg.lstsq(terms_N3, self.moved_N2[sound_N], rcond=None)
+        return np.asarray(asked_N3 @ fitted_32)
+
 
 def read_epoch(simulated: Path, number: int) -> Epoch:
     """Return the truth of one epoch of a simulated town, the roofs inside its cell."""

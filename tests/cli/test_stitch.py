@@ -72,6 +72,7 @@ def no_mosaic(folder: Path) -> Path:
         ("--gcp", no_text, "not a text table"),
         ("--gcp", nothing, "is empty"),
         ("--positions", no_text, "not a text table"),
+        ("--calibration", no_text, "is not"),
         ("--reference", no_text, "not recognized"),
         ("--reference", far_ortho, "of another place"),
         ("--previous", no_mosaic, "holds no block/"),

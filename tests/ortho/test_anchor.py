@@ -1,5 +1,6 @@
 """Camera heights against a bent block."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ from tests.ortho.test_adjust import photo
 
 from aerial.camera import Pose, nadir_rotation
 from aerial.ortho import adjust
-from aerial.ortho.anchor import anchor
+from aerial.ortho.anchor import anchor, rtk_std_m
+from aerial.ortho.basis import doubts, on_positions
 from aerial.ortho.judge import Candidate, judge
 from aerial.records import Photo
 
@@ -121,3 +123,34 @@ def test_heights_that_contradict_the_tie_points_do_not_bend_the_block() -> None:
     before_m = float(np.abs(height_errors_m(bent, poses)).max())
     kept = anchor(wrong, bent, positions_N3)
     assert np.abs(height_errors_m(kept, poses)).max() < before_m + 0.1
+
+
+@pytest.mark.parametrize(
+    ("really_m", "floating", "holds"), [(0.02, 0, True), (0.02, 6, True), (0.4, 0, False), (0.02, 12, False)]
+)
+def test_centimetres_are_believed_where_the_block_bears_them_out(
+    really_m: float, floating: int, holds: bool
+) -> None:
+    """Positions that state 2 cm hold a bent block to 10 cm, a third of them floating; false ones do not."""
+    poses, told, _ = flight()
+    random = np.random.default_rng(8)
+    true_N3 = np.array([pose.centre_3 for pose in poses])
+    std_N = np.where(np.arange(18) % 18 < floating, 0.9, really_m)
+    positions_N3 = true_N3 + random.normal(0, 1, (18, 3)) * std_N[:, None] * np.array([1, 1, 2])
+    told = [
+        replace(p, rtk_std_m=0.9 if n < floating else 0.02, relative_height_m=None)
+        for n, p in enumerate(told)
+    ]
+    bent = judged(domed(poses), told, positions_N3)
+    found = anchor(told, bent, positions_N3)
+    std_m = rtk_std_m(told, found)
+    georef, stands = on_positions(told, found)
+    assert (std_m is not None, georef.how, stands.how) == (holds, *(("rtk" if holds else "gps",) * 2))
+    if holds:
+        centres_N3 = found.placement.similarity.apply(adjust.centres_and_axes(found.model)[0])
+        assert np.abs(centres_N3 - true_N3).max() < 0.1
+        assert np.hypot(*(centres_N3 - true_N3)[:, :2].T).max() < georef.ce95_m < 0.3
+    else:
+        assert georef.ce95_m > 3.6
+        assert all("counts as placed by GPS" in said for said in doubts(told, found))
+        assert len(doubts(told, found)) == (really_m > 0.1)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from aerial.ortho.blend import Layer, blend
+from aerial.ortho.blend import STEP_BINS, Layer, blend, steps
 
 
 def halves(left: np.ndarray, right: np.ndarray) -> list[Layer]:
@@ -36,3 +36,17 @@ def test_ground_that_no_photograph_was_chosen_for_stays_black() -> None:
     """Nothing is made up outside of the layers."""
     layers = halves(np.full((64, 64), 90.0), np.full((64, 64), 90.0))
     assert not blend(layers[:1], (64, 64))[:, 40:].any()
+
+
+def test_a_step_is_measured_where_the_seam_runs() -> None:
+    """Twenty grey levels across a seam are twenty in the histogram, once for each side of it."""
+    layers = halves(np.full((256, 256), 100.0), np.full((256, 256), 120.0))
+    histogram_B = steps(layers, (256, 256), np.s_[64:192, 64:192])
+    assert histogram_B[20 * STEP_BINS] == 128 // 4 == histogram_B.sum()
+
+
+def test_without_bands_brightness_stays() -> None:
+    """The fast way leaves both photographs as they are up to the seam."""
+    layers = halves(np.full((64, 64), 100.0), np.full((64, 64), 120.0))
+    row = blend(layers, (64, 64), two_bands=False)[32, :, 0]
+    assert (row[:30] == 100).all() and (row[34:] == 120).all()

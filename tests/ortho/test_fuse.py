@@ -93,3 +93,17 @@ def test_smoothing_keeps_steps() -> None:
     smooth = fuse.smoothed(truth + rng.normal(scale=0.05, size=truth.shape).astype(np.float32))
     assert np.std(smooth[:, :28]) < 0.02
     assert np.abs(smooth - truth).max() < 0.2
+
+
+def test_a_roof_loses_the_cell_that_matching_adds_around_it() -> None:
+    """What stands above a wall gets one cell narrower on each side; a kerb and a pinhole stay."""
+    surface = np.zeros((60, 60), np.float32)
+    surface[10:30, 10:30] = 6.0
+    surface[20, 20] = 0.0
+    surface[40:50, 40:50] = 0.3
+    narrowed = fuse.narrowed(surface)
+    expected = surface.copy()
+    expected[10:30, 10:30] = 0.0
+    expected[11:29, 11:29] = 6.0
+    expected[20, 20] = 0.0
+    assert np.array_equal(narrowed, expected)

@@ -111,3 +111,26 @@ def test_oblique_cameras_know_where_down_is() -> None:
     pitches = (-90.0, -80.0, -60.0, None)
     rotations_N33 = np.array([nadir_rotation(30.0, -90.0 if p is None else p) for p in pitches])
     assert told_downs(rotations_N33, pitches) == pytest.approx(np.tile([0.0, 0.0, -1.0], (4, 1)), abs=1e-12)
+
+
+@pytest.mark.parametrize(("noise_m", "drift_m"), [(0.35, 0.0), (1.0, 2.0)])
+def test_the_error_told_covers_the_ground(noise_m: float, drift_m: float) -> None:
+    """Over eight flights whose receivers are off, noisy and drift, 95 % of the ground errs by less than told."""
+    within = []
+    for seed in range(8):
+        truth_N3, model_N3, axes_N3 = flight(seed)
+        rng = np.random.default_rng(seed + 100)
+        walk_N2 = np.cumsum(rng.normal(0, 1, (30, 2)), axis=0)
+        walk_N2 = drift_m * (walk_N2 - walk_N2.mean(axis=0)) / walk_N2.std()
+        gps_N3 = truth_N3 + rng.normal(0, noise_m, (30, 3))
+        gps_N3[:, :2] += walk_N2 + rng.normal(0, 1.5, 2)
+        level_N = truth_N3[:, 2] + rng.normal(0, 0.15, 30)
+        found = georef.place(model_N3, axes_N3, gps_N3, level_N)
+        assert found is not None
+        ground_N3 = np.array([(x, y, 0.0) for x in range(-30, 131, 20) for y in range(-30, 151, 20)])
+        turn_33 = np.linalg.lstsq(truth_N3 - truth_N3.mean(axis=0), model_N3, rcond=None)[0]
+        error_N3 = found.similarity.apply((ground_N3 - truth_N3.mean(axis=0)) @ turn_33) - ground_N3
+        # Lever and tilt as those of this flight: twice its spread squared, 80 m over 34 m of lines.
+        told_m = georef.ce95_m(found.sigma_m, 30, None, lever=2.0, tilt_m=80 * 0.4 / (34 * np.sqrt(30)))
+        within.append(np.hypot(*error_N3[:, :2].T) <= told_m)
+    assert np.mean(within) >= 0.95

@@ -55,3 +55,17 @@ def test_level_and_sloping_ground_hides_nothing() -> None:
     rng = np.random.default_rng(0)
     slope = (0.5 * x[None, :] + rng.normal(scale=0.05, size=z.shape)).astype(np.float32)
     assert sight.unhidden(np.array([-10.0, 5.0, 80.0]), x, y, slope, 0.2).all()
+
+
+def test_a_single_cell_is_hidden_as_its_row_is() -> None:
+    """Followed ray by ray, cells behind a house and a thin wall are hidden, and no others."""
+    for width, hidden in ((30, (6.2, 10.7)), (2, (0.6, 4.1))):
+        x, y, z = scene(10.0, width)
+        columns = np.arange(300)
+        seen = sight.unhidden_cells(
+            np.array([-20.0, 0.0, 60.0]), (x[0], y[0]), z, 0.2, np.full(300, 150), columns
+        )
+        # On the far side of the wall the ray over its top comes down, less what noise may be.
+        assert not seen[(x > hidden[0]) & (x < hidden[1])].any()
+        assert seen[(x > hidden[1] + 1.1) & (x < 29)].all()
+        assert seen[x < -0.5].all()

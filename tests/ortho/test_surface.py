@@ -92,6 +92,25 @@ def test_a_photograph_of_another_size_is_refused(flown: Any, tmp_path: Path) -> 
         build_surface(changed, flown.folder / "photos", flown.grid, tmp_path, SILENT)
 
 
+def test_a_photograph_that_vanished_is_named(flown: Any, tmp_path: Path) -> None:
+    """Gone from the disk since the block was made: the error says which, and what is there stays."""
+    shutil.copytree(flown.folder / "photos", tmp_path / "photos")
+    gone = flown.block.photos[5].file
+    (tmp_path / "photos" / gone).unlink()
+    with pytest.raises(PhotoError, match=gone):
+        build_surface(flown.block, tmp_path / "photos", flown.grid, tmp_path, SILENT)
+    assert not (tmp_path / "dsm.tif").exists()
+
+
+def test_the_spread_of_all_measured_cells_is_told(flown: Any) -> None:
+    """Median and 95 % of the spreads in the file, where at least two views measured."""
+    data, valid, _, _ = flown.dsm()
+    told = data[1][valid & (data[1] < 5)]
+    assert flown.surface.spread_median_m == pytest.approx(np.median(told), abs=0.011)
+    assert flown.surface.spread_p95_m == pytest.approx(np.percentile(told, 95), abs=0.02)
+    assert 0.5 < flown.surface.measured <= 1
+
+
 @pytest.mark.parametrize("gsd", [0.04, 0.5])
 def test_a_grid_unlike_the_photographs_is_served(flown: Any, tmp_path: Path, gsd: float) -> None:
     """Pixels much finer or coarser than the photographs' own give the same ground and roofs."""

@@ -1,6 +1,7 @@
 """Photographs on the way to the lines of a survey and back."""
 
 import csv
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,6 +21,8 @@ from aerial.records import Photo
 START = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 XY = tuple[float, float]
 INWARDS: list[XY] = [(-150 + 18 * n, -200 + 22 * n) for n in range(8)]
+# Too much of the flight to be a way.
+AROUND: list[XY] = [(-200 + 80 * math.cos(0.3 * n), -200 + 80 * math.sin(0.3 * n)) for n in range(20)]
 OUTWARDS: list[XY] = [(120 - 20 * n, 190 + 15 * n) for n in range(6)]
 
 
@@ -72,7 +75,7 @@ def test_ways_in_and_out_are_tails_and_lines_are_not(wander_m: float) -> None:
 
 @pytest.mark.parametrize(
     "places",
-    [lines(), [*lines(), *lines(across=True)], INWARDS, [*INWARDS, *lines()[:10]]],
+    [lines(), [*lines(), *lines(across=True)], INWARDS, [*AROUND, *lines()]],
     ids=["lines", "crossing lines", "few photographs", "mostly the way"],
 )
 def test_a_flight_without_clear_lines_or_without_ways_has_no_tails(places: list[XY]) -> None:

@@ -41,6 +41,7 @@ class FakeEngine:
             raise KeyboardInterrupt
         grid = Grid(crs="EPSG:32650", affine=(0.1, 0, 5e5, 0, -0.1, 2.5e6), width_px=40, height_px=30)
         write_cog(work / "ortho.tif", grid, np.full((3, 30, 40), 9, np.uint8))
+        write_cog(work / "taken.tif", grid, np.zeros((1, 30, 40), np.int16), nodata=-1)
         (work / "block").mkdir(exist_ok=True)
         (work / "block" / "block.json").write_text("{}")
         quality = StitchQuality(
@@ -195,6 +196,7 @@ def test_an_old_mosaic_never_stands_beside_new_pixels(
         "ortho.tif",
         "quality.html",
         "quality.json",
+        "taken.tif",
     ]
 
 

@@ -7,9 +7,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import f as f_distribution
 
-from aerial.ortho import georef
+from aerial.ortho import adjust, georef
 from aerial.ortho.across import Across, missed_px
-from aerial.ortho.anchor import FIXED_M, rtk_std_m
+from aerial.ortho.anchor import (
+    ALTITUDE_SIGMA_M,
+    BAROMETER_SIGMA_M,
+    DRIFT,
+    FIXED_M,
+    RTK_FLOOR_M,
+    VERTICAL,
+    rtk_std_m,
+)
 from aerial.ortho.archive import StoredBlock
 from aerial.ortho.control import Controlled
 from aerial.ortho.features import working_size
@@ -27,7 +35,8 @@ def on_positions(photos: Sequence[Photo], candidate: Candidate) -> tuple[Georef,
     """Return how a block stands on its photographs' own positions."""
     std_m = rtk_std_m(photos, candidate)
     residual_N = candidate.residuals_m
-    ce95_m = georef.ce95_m(candidate.placement.sigma_m, len(residual_N), std_m)
+    lever, tilt_m = _reach(photos, candidate, std_m)
+    ce95_m = georef.ce95_m(candidate.placement.sigma_m, len(residual_N), std_m, lever=lever, tilt_m=tilt_m)
     source = (
         f"positions of the photographs, stated to {std_m:.3f} m" if std_m else "positions of the photographs"
     )
@@ -38,6 +47,32 @@ def on_positions(photos: Sequence[Photo], candidate: Candidate) -> tuple[Georef,
         residual_median_m=_percentile(residual_N, 50),
         residual_p95_m=_percentile(residual_N, 95),
     )
+
+
+def _reach(photos: Sequence[Photo], candidate: Candidate, std_m: float | None) -> tuple[float, float]:
+    """Return how far the ground reaches from the cameras that place it, and what their tilt does to it.
+
+    The first as mean squared distance from their middle, in that of the cameras; the second in metres.
+    """
+    world, points = candidate.placement.similarity, candidate.model.reconstruction.points3D
+    ground_N3 = world.apply(np.array([points[i].xyz for i in sorted(points)]).reshape(-1, 3))
+    centres_N3 = world.apply(adjust.centres_and_axes(candidate.model)[0])
+    known_N = candidate.placement.agrees_N & np.isfinite(candidate.placement.residual_N)
+    centres_N3 = centres_N3[known_N]
+    if len(centres_N3) < adjust.MIN_MODEL or not len(ground_N3):
+        return 0.0, 0.0
+    middle_2 = centres_N3[:, :2].mean(axis=0)
+    spread_2 = np.linalg.svd(centres_N3[:, :2] - middle_2, compute_uv=False)
+    lever = float(((ground_N3[:, :2] - middle_2) ** 2).sum(axis=1).mean())
+    lever /= max(float((spread_2**2).sum()) / len(centres_N3), 1e-9)
+    relative = all(photos[n - 1].relative_height_m is not None for n in candidate.numbers)
+    if std_m is not None:
+        up_m = VERTICAL * max(std_m, RTK_FLOOR_M)
+    else:
+        up_m = BAROMETER_SIGMA_M if relative else ALTITUDE_SIGMA_M
+    height_m = abs(float(np.median(centres_N3[:, 2]) - np.median(ground_N3[:, 2])))
+    turn_rad = min(DRIFT * up_m / max(float(spread_2[1]), 1e-9), float(georef.LEVEL_SIGMA_RAD))
+    return lever, height_m * turn_rad
 
 
 def doubts(photos: Sequence[Photo], candidate: Candidate) -> tuple[str, ...]:

@@ -69,7 +69,8 @@ def _common(layers: list[Layer], shape: tuple[int, int]) -> tuple[Reals, list[Re
         sum_HW3[part] += low_HW3 * share_HW[..., None]
         weight_HW[part] += share_HW
         lows.append(low_HW3)
-    return sum_HW3 / np.maximum(weight_HW, 1e-6)[..., None], lows
+    sum_HW3 /= np.maximum(weight_HW, 1e-6)[..., None]
+    return sum_HW3, lows
 
 
 def _slices(layer: Layer, factor: int) -> tuple[slice, slice]:

@@ -26,6 +26,10 @@ assert HALO_PX >= 3 * WIDE_PX and HALO_PX % REDUCED == 0  # noqa: S101 (a fact a
 # Walls beyond this distance do not hide anything here.
 FARTHEST_WALL_M = 40.0
 SQUARE = np.ones((3, 3), np.uint8)
+# So many of the best photographs are tried though walls hide the ground at half a metre.
+DOUBTED = 2
+# Halo of a patch where brightness does not pass over.
+EDGE_PX = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,16 +100,15 @@ def draw(job: Drawing, row: int, column: int) -> Tile:
     z_HW, known_HW = wide.z_HW[middle], np.isfinite(wide.z_HW[middle])
     inner = np.s_[HALO_PX : HALO_PX + height, HALO_PX : HALO_PX + width]
     cells = np.s_[HALO_PX // f : -(-(HALO_PX + height) // f), HALO_PX // f : -(-(HALO_PX + width) // f)]
+    layers: list[Layer] = []
     if not known_HW.any():
         taken_HW, seen_HW = np.full(z_HW.shape, -1, np.int16), np.zeros(z_HW.shape, bool)
-        layers = []
     else:
         z_HW = np.where(known_HW, z_HW, np.nanmedian(z_HW)).astype(np.float32)
         wide.z_HW[~np.isfinite(wide.z_HW)] = np.float32(wide.low)
         taken_HW, seen_HW, sights = _taken(job, wide, z_HW, known_HW)
-        layers = []
         for index in (int(i) for i in np.unique(taken_HW[taken_HW >= 0])):
-            for box in _patches(taken_HW == index, f):
+            for box in _patches(taken_HW == index, f, HALO_PX if job.two_bands else EDGE_PX):
                 layer = _layer(job, index, wide, z_HW, box, taken_HW == index, sights[index])
                 if layer is not None:
                     layers.append(layer)
@@ -165,8 +168,13 @@ def _taken(
     hidden_HW |= known_HW & (taken_HW < 0)
     seen_HW = known_HW & ~hidden_HW
     rows_N, columns_N = np.nonzero(hidden_HW)
-    for rank_HW in choice_KHW:
+    for number, (rank_HW, hidden_HW) in enumerate(
+        zip(choice_KHW, cost_KHW >= choose.HIDDEN_COST, strict=True)
+    ):
         first_N = rank_HW[at_H[rows_N], at_W[columns_N]]
+        if number >= DOUBTED:
+            # Those after the best that are hidden at half a metre too are not worth a look.
+            first_N = np.where(hidden_HW[at_H[rows_N], at_W[columns_N]], -1, first_N)
         for index in (int(i) for i in np.unique(first_N[first_N >= 0])):
             these_N = np.nonzero(first_N == index)[0]
             these_N = these_N[_sees(job, index, wide, rows_N[these_N], columns_N[these_N])]
@@ -180,6 +188,12 @@ def _taken(
         # What no photograph sees stays with the one around it: better than a hole in the map.
         left_N = ~seen_HW[rows_N, columns_N]
         rows_N, columns_N = rows_N[left_N], columns_N[left_N]
+    at_N = at_H[rows_N], at_W[columns_N]
+    # Unless that one does not have it in its frame.
+    framed_N = (choice_KHW[:, *at_N] == taken_HW[rows_N, columns_N]).any(axis=0)
+    taken_HW[rows_N, columns_N] = np.where(framed_N, taken_HW[rows_N, columns_N], choice_KHW[0][at_N])
+    for index in (int(i) for i in np.unique(taken_HW[rows_N, columns_N])):
+        sights.setdefault(index, np.zeros(z_HW.shape, bool))
     return taken_HW, seen_HW & (taken_HW >= 0), sights
 
 
@@ -187,14 +201,24 @@ def _sees(
     job: Drawing, index: int, wide: _Wide, rows_N: NDArray[np.int_], columns_N: NDArray[np.int_]
 ) -> Mask:
     """Tell which of the tile's cells photograph ``index`` sees."""
-    x_W, y_H = _axes(job, wide.row - wide.margin, wide.column - wide.margin, (1, 1))
-    return sight.unhidden_cells(
-        job.block.photos[index].pose.centre_3,
+    photo = job.block.photos[index]
+    rows_N, columns_N = rows_N + wide.margin, columns_N + wide.margin
+    x_W, y_H = _axes(job, wide.row - wide.margin, wide.column - wide.margin, wide.z_HW.shape)
+    centre_3 = photo.pose.centre_3.astype(np.float32)
+    at = sight.pixels_of(
+        photo.camera,
+        photo.pose,
+        x_W[columns_N] - centre_3[0],
+        y_H[rows_N] - centre_3[1],
+        wide.z_HW[rows_N, columns_N] - centre_3[2],
+    )
+    return cover.in_frame(photo.camera, *at) & sight.unhidden_cells(
+        photo.pose.centre_3,
         (float(x_W[0]), float(y_H[0])),
         wide.z_HW,
         job.dsm_grid.affine[0],
-        rows_N + wide.margin,
-        columns_N + wide.margin,
+        rows_N,
+        columns_N,
     )
 
 
@@ -274,13 +298,14 @@ def _sampled(job: Drawing, index: int, map_x: Reals, map_y: Reals, known_HW: Mas
         # The picture is finer than the map: without this its fine texture would flicker.
         sigma = 0.5 * np.sqrt(1 / job.sharpness**2 - 1)
         picture_HW3 = cv2.GaussianBlur(picture_HW3, (0, 0), sigma)
-    return cv2.remap(
+    image_HW3 = cv2.remap(
         picture_HW3,
         map_x - np.float32(c0),
         map_y - np.float32(r0),
         cv2.INTER_CUBIC,
         borderMode=cv2.BORDER_REPLICATE,
-    ).astype(np.float32)
+    )
+    return np.asarray(image_HW3, np.float32)
 
 
 def _fine(mask_HW: Mask, factor: int) -> Mask:
@@ -288,7 +313,7 @@ def _fine(mask_HW: Mask, factor: int) -> Mask:
     return np.repeat(np.repeat(mask_HW, factor, axis=0), factor, axis=1)
 
 
-def _patches(chosen_HW: Mask, factor: int) -> list[Box]:
+def _patches(chosen_HW: Mask, factor: int, halo_px: int) -> list[Box]:
     """Return boxes around what is taken from one photograph, with a halo; apart where they lie apart.
 
     Rows and columns (first, end) of DSM cells, multiples of the blend's reduction.
@@ -296,7 +321,7 @@ def _patches(chosen_HW: Mask, factor: int) -> list[Box]:
     step = max(REDUCED // factor, 1)
     h, w = chosen_HW.shape[0] // step, chosen_HW.shape[1] // step
     small_HW = chosen_HW[: h * step, : w * step].reshape(h, step, w, step).any(axis=(1, 3))
-    halo = HALO_PX // REDUCED if step > 1 else HALO_PX // factor
+    halo = halo_px // (step * factor)
     wide_HW = cv2.dilate(small_HW.astype(np.uint8), np.ones((2 * halo + 1, 2 * halo + 1), np.uint8))
     number_HW, _ = ndimage.label(wide_HW)
     return [

@@ -17,6 +17,8 @@ AGREED = 0.35
 # So many views that tried make the height of one alone a chance match.
 MANY = 8
 STRIP_SAMPLES = 2_000_000
+# Steps above this are walls.
+WALL_M = 1.5
 
 
 def lay(points_N3: Heights, left: float, top: float, cell: float, shape: tuple[int, int]) -> Heights:
@@ -145,6 +147,18 @@ def spanned(height_HW: NDArray[np.floating]) -> Heights:
     coarse_HW = spanned(np.where(numbers_HW > 0, sums_HW / np.maximum(numbers_HW, 1), np.nan))
     fine_HW = cv2.resize(coarse_HW, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)[:h, :w]
     return np.where(known_HW, height_HW, fine_HW).astype(np.float32)
+
+
+def narrowed(height_HW: Heights) -> Heights:
+    """Take one cell off all around what stands above a wall.
+
+    Half of the matching window and half of a cell of what is high hang over the edge: matched
+    roofs are 0.20 m too wide at cells of 0.10 m, 0.25 m at cells of 0.20 m.
+    """
+    window_33 = np.ones((3, 3), np.uint8)
+    # Pinholes are not walls and are not to grow.
+    low_HW = cv2.erode(cv2.morphologyEx(height_HW, cv2.MORPH_CLOSE, window_33), window_33)
+    return np.where(height_HW - low_HW > WALL_M, low_HW, height_HW)
 
 
 def smoothed(height_HW: Heights) -> Heights:

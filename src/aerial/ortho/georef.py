@@ -23,6 +23,7 @@ GPS_SLACK_M = 10.0
 # frequency receiver, no corrections).
 GPS_BIAS_SIGMA_M = 1.5
 CE95_PER_SIGMA = 2.4477
+LEAST_INDEPENDENT, MOST_INDEPENDENT = 3.0, 12.0
 _SEED = 7
 _TRIALS = 500
 
@@ -156,16 +157,28 @@ def _placement(similarity: Similarity, residual_N: Floats, tilt_rad: float) -> P
     )
 
 
-def ce95_m(sigma_m: float, cameras: int, rtk_std_m: float | None) -> float:
-    """Return the circular error (95 %) of a block placed on ``cameras`` positions.
+def ce95_m(
+    sigma_m: float,
+    cameras: int,
+    rtk_std_m: float | None,
+    *,
+    lever: float = 0.0,
+    tilt_m: float = 0.0,
+) -> float:
+    """Return the circular error (95 %) of ground of a block placed on ``cameras`` positions.
 
     The shared error of the positions dominates and cannot be seen in residuals: that of a consumer
-    receiver unless the photographs state an RTK accuracy. The rest averages out; positions of one
-    flight are correlated, so only every fourth counts.
+    receiver unless the photographs state an RTK accuracy. The rest averages out, as far as it is
+    independent: positions of one flight drift together, so that every fourth counts and a dozen at
+    most, and four numbers of the placement were fitted to them. ``lever``: mean squared distance of
+    the ground from the middle of the cameras, in that of the cameras; ``tilt_m``: how far a wrong
+    levelling moves the ground, one sigma of one axis.
     """
     shared_m = GPS_BIAS_SIGMA_M if rtk_std_m is None else rtk_std_m
-    averaged_m = sigma_m / np.sqrt(max(cameras / 4.0, 1.0))
-    return float(CE95_PER_SIGMA * np.hypot(shared_m, averaged_m))
+    independent = float(np.clip(cameras / 4.0, LEAST_INDEPENDENT, MOST_INDEPENDENT))
+    fitted = 2 * independent / (2 * independent - 4)
+    averaged_m = sigma_m * np.sqrt(fitted * (1 + lever) / independent)
+    return float(CE95_PER_SIGMA * np.sqrt(shared_m**2 + averaged_m**2 + tilt_m**2))
 
 
 def _levelling(downs_N3: Floats) -> Floats:

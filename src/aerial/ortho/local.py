@@ -11,6 +11,7 @@ from aerial.codec import read_record, sha256_file, write_json
 from aerial.errors import InputError, PhotoError, StitchError
 from aerial.ortho import room, seal
 from aerial.ortho.block import Block
+from aerial.ortho.calibration import calibrated
 from aerial.ortho.cover import grid_for, photo_gsd_m
 from aerial.ortho.gcp import read_control
 from aerial.ortho.originals import Originals
@@ -140,6 +141,7 @@ def _beside(job: StitchJob) -> list[Finding]:
     """Return what is wrong with the files that a job names beside its photographs: unreadable, elsewhere."""
     findings, grids = [], []
     try:
+        calibrated(job)
         if job.gcp:
             read_control(job.gcp, job.photos)
         if job.reference_ortho:

@@ -27,6 +27,8 @@ from aerial.records import Hole, SeamStep
 CHOICE_M, MOST_CELLS = 0.5, 8e6
 # Rows of tiles that are drawn together; the photographs of two columns of them fit in memory.
 STRIP, PICTURES_BYTES = 3, 1_000_000_000
+# Harder compression takes longer than drawing and saves a twentieth.
+COG_LEVEL = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +104,7 @@ def build_ortho(
     taken = out.with_name("taken.tif")
     filled, steps_B, cells, hidden = Filled(grid, TILE_PX), np.zeros(256 * STEP_BINS, np.int64), 0, 0
     with ExitStack() as stack:
-        cog = stack.enter_context(CogWriter(out, grid, bands=3, dtype="uint8", mask=True))
+        cog = stack.enter_context(CogWriter(out, grid, bands=3, dtype="uint8", mask=True, level=COG_LEVEL))
         source = stack.enter_context(
             CogWriter(taken, dsm_grid, bands=2, dtype="int16", nodata=-1, descriptions=("photo", "seen"))
         )

@@ -57,7 +57,7 @@ def _price(terrain: Terrain, things: Things, difference_HW: Reals, margin_HW: Re
     edge_HW = cv2.dilate(z_HW, square) - cv2.erode(z_HW, square) > STEP_M
     price_HW = 2 * cv2.blur(difference_HW, (3, 3)) + OFF_PRICE * np.clip(margin_HW / CLEAR, 0, 1)
     price_HW += EDGE_PRICE * edge_HW + THING_PRICE * things.core_HW
-    return np.minimum(price_HW, np.float32(DEAREST - 1)).astype(np.float32)
+    return np.asarray(np.minimum(price_HW, DEAREST - 1), np.float32)
 
 
 def _visible(label_HW: NDArray[np.int16], ranks: Ranks, kept_HW: NDArray[np.bool_]) -> NDArray[np.int16]:

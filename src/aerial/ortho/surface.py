@@ -267,7 +267,7 @@ def _tile(
     height_HW, spread_HW = agreed(maps, r0, c0, r1, c1, grid.affine[0])
     known_HW = np.isfinite(height_HW)
     coarse_HW = window(base[0], base[2], r0, c0, r1, c1)
-    height_HW = fuse.smoothed(fuse.filled(height_HW, coarse_HW))
+    height_HW = fuse.narrowed(fuse.smoothed(fuse.filled(height_HW, coarse_HW)))
     spread_HW = np.where(known_HW & np.isfinite(spread_HW), spread_HW, fuse.UNCONFIRMED_SPREAD_M)
     spread_HW = np.minimum(spread_HW, fuse.UNCONFIRMED_SPREAD_M).astype(np.float32)
     inner = np.s_[row - r0 : row - r0 + h, column - c0 : column - c0 + w]

@@ -30,7 +30,8 @@ class CogWriter:
     The target appears only when all went well. ``nodata`` None with ``mask=True`` stores an
     internal mask (for pictures, where every colour is a colour). ``scale`` is what a stored number is
     multiplied by to be the quantity (probabilities as bytes). Measured numbers (floats) get their unit
-    (``unit``, of all bands) and their statistics, by which viewers choose the range of grey::
+    (``unit``, of all bands) and their statistics, by which viewers choose the range of grey. ``level``:
+    how hard the compression tries, None: as GDAL does::
 
         with CogWriter(path, grid, bands=3, dtype="uint8", mask=True) as cog:
             cog.write((0, 0, 512, 512), image_CHW, valid_HW)
@@ -49,10 +50,11 @@ class CogWriter:
         descriptions: tuple[str, ...] = (),
         scale: float = 1.0,
         unit: str | None = None,
+        level: int | None = None,
     ) -> None:
         self._path, self._grid, self._mask, self._nodata = path, grid, mask, nodata
         self._measured = dtype.startswith("float")
-        self._compress = compress
+        self._compress, self._level = compress, level
         path.parent.mkdir(parents=True, exist_ok=True)
         # The name ends in .part so that nothing takes it for a finished raster.
         self._temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tiles.part")
@@ -115,6 +117,7 @@ class CogWriter:
                         part,
                         compress=self._compress,
                         averaged=self._nodata is None,
+                        level=self._level,
                         statistics=self._measured,
                         named=self._path,
                     )

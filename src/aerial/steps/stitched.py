@@ -17,6 +17,8 @@ from aerial.records.record import record
 from aerial.steps.fresh import is_intact
 
 JOURNAL, READY, PAGE = ".work", "ready.json", "quality.html"
+# Which photograph each piece of the mosaic was taken from; engines that know write it.
+TAKEN = "taken.tif"
 
 
 @record
@@ -73,7 +75,7 @@ def word_on(out: Path) -> Word:
 def prepare(out: Path, inputs: str, mosaic: Mosaic, quality: StitchQuality) -> None:
     """Say in the journal that everything is there."""
     work = out / JOURNAL
-    beside = [path for path in (work / "block").glob("*") if mosaic.block] + [work / PAGE]
+    beside = [path for path in (work / "block").glob("*") if mosaic.block] + [work / PAGE, work / TAKEN]
     named = {ref.path: ref for ref in _files(mosaic)}
     for path in sorted(beside):
         name = path.relative_to(work).as_posix()
@@ -109,7 +111,7 @@ def hand_over(out: Path) -> bool:
         if (out / name).is_dir():
             shutil.rmtree(out / name)
         (work / name).replace(out / name)
-    for name in {"dsm.tif", "block", PAGE} - set(parts):
+    for name in {"dsm.tif", "block", PAGE, TAKEN} - set(parts):
         # Of the mosaic before, which had one.
         _remove(out / name)
     sync_folder(out)

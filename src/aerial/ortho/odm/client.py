@@ -296,7 +296,7 @@ class Node:
         low = text.casefold()
         if "token" in low or "unauthorized" in low:
             return self._refused_token(text)
-        if "not found" in low or "invalid uuid" in low:
+        if any(words in low for words in ("not found", "invalid uuid", "invalid route")):
             return Lost(
                 f"The stitching node {self.name} has lost the task: {text}",
                 hint="It was restarted or the task was removed; run the same command to send it again.",
