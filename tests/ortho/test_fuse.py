@@ -107,3 +107,17 @@ def test_a_roof_loses_the_cell_that_matching_adds_around_it() -> None:
     expected[11:29, 11:29] = 6.0
     expected[20, 20] = 0.0
     assert np.array_equal(narrowed, expected)
+
+
+def test_matches_scattered_over_water_are_no_heights() -> None:
+    """Where a fifth of a pond matched, nothing did; a crown that matched by two thirds stays."""
+    rng = np.random.default_rng(1)
+    chance = rng.random((200, 200))
+    surface = np.zeros((200, 200), np.float32)
+    surface[20:120, 20:120] = np.where(chance < 0.2, -3.0, np.nan)[20:120, 20:120]
+    surface[140:180, 140:180] = np.where(chance < 0.67, 5.0, np.nan)[140:180, 140:180]
+    cleaned = fuse.without_scattered(surface, 50)
+    assert np.isnan(cleaned[36:104, 36:104]).all()
+    kept = cleaned[140:180, 140:180]
+    assert np.array_equal(np.isnan(kept), np.isnan(surface[140:180, 140:180]))
+    assert np.isfinite(cleaned[:20]).mean() > 0.99

@@ -17,6 +17,9 @@ AGREED = 0.35
 # So many views that tried make the height of one alone a chance match.
 MANY = 8
 STRIP_SAMPLES = 2_000_000
+# The least share of measured cells around one that is believed.
+SCATTERED = 0.4
+SCATTERED_PASSES = 3
 # Steps above this are walls.
 WALL_M = 1.5
 
@@ -96,6 +99,19 @@ def without_specks(height_HW: Heights, smallest_cells: int) -> Heights:
     steps_HW = np.clip((filled_HW - base) * 10 + 1, 0, 32000).astype(np.int16)
     cv2.filterSpeckles(steps_HW, 0, smallest_cells, 10)
     return np.where(steps_HW > 0, height_HW, np.float32(np.nan))
+
+
+def without_scattered(height_HW: Heights, cells: int) -> Heights:
+    """Empty what lies scattered where hardly anything was measured: matches on water and in shadow.
+
+    ``cells`` is the side of the window in which at least ``SCATTERED`` of the cells must be known.
+    """
+    known_HW = np.isfinite(height_HW)
+    # Again, for beside a bank what lies scattered is held by the bank until the middle is empty.
+    for _ in range(SCATTERED_PASSES):
+        share_HW = cv2.blur(known_HW.astype(np.float32), (cells, cells), borderType=cv2.BORDER_REPLICATE)
+        known_HW &= share_HW >= SCATTERED
+    return np.where(known_HW, height_HW, np.float32(np.nan))
 
 
 def filled(height_HW: Heights, base_HW: Heights) -> Heights:

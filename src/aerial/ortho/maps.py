@@ -27,6 +27,8 @@ SPECK_M2, COARSE_SPECK_M2 = 0.5, 2.0
 # Coarse heights lie on cells so many times as large, and stand in where holes are wider than this.
 COARSE_CELLS, WIDE_HOLE_M = 4, 5.0
 BASE_CELL_M = 1.0
+# Ponds are wider than this, alleys with what stands beside them are not.
+SCATTER_M = 5.0
 # The coarse surface is made in bands of about so many heights: memory does not grow with the block.
 BAND_HEIGHTS = 2_000_000
 # So many maps lie over each other in usual blocks.
@@ -103,7 +105,8 @@ def agreed(
     height_HW, spread_HW = (
         np.repeat(np.repeat(layer_HW, n, axis=0), n, axis=1)[: r1 - r0, : c1 - c0] for layer_HW in coarse
     )
-    return np.where(core_HW, height_HW, fine_HW), np.where(core_HW, spread_HW, fine_spread_HW)
+    both_HW = fuse.without_scattered(np.where(core_HW, height_HW, fine_HW), round(SCATTER_M / cell))
+    return both_HW, np.where(core_HW, spread_HW, fine_spread_HW)
 
 
 def _stack(maps: Sequence[HeightMap], r0: int, c0: int, r1: int, c1: int, times: int) -> Stack:
