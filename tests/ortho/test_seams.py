@@ -45,3 +45,19 @@ def test_a_seam_goes_round_a_roof_and_a_car() -> None:
     assert (label_HW[20:50, 38:60] == 1).all()
     assert len(np.unique(label_HW[60:66, 47:53])) == 1
     assert (label_HW[:, :30] == 0).all() and (label_HW[:, 70:] == 1).all()
+
+
+def test_the_edge_of_a_frame_is_no_seam_where_another_runs_cheaper() -> None:
+    """A better photograph that ends at column 60 gives way before it, between two differences."""
+    h, w = 60, 100
+    terrain = Terrain(left_m=0.0, top_m=30.0, cell_m=0.5, z_HW=np.zeros((h, w), np.float32))
+    choice_KHW = np.full((6, h, w), -1, np.int16)
+    cost_KHW = np.full((6, h, w), np.inf, np.float32)
+    choice_KHW[0], cost_KHW[0] = 1, 0.16
+    choice_KHW[0, :, :60], cost_KHW[0, :, :60] = 0, 0.01
+    choice_KHW[1, :, :60], cost_KHW[1, :, :60] = 1, 0.16
+    difference_HW = np.full((h, w), 60.0, np.float32)
+    difference_HW[:, 54:57] = 1
+    ranks = Ranks(choice_KHW=choice_KHW, cost_KHW=cost_KHW, thing_T=np.array([-1], np.int16))
+    label_HW = lay(terrain, ranks, things_of(terrain.z_HW, 0.5), difference_HW)
+    assert (label_HW[:, :54] == 0).all() and (label_HW[:, 57:] == 1).all()

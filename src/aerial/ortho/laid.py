@@ -22,19 +22,16 @@ from aerial.errors import CrsError, StitchError
 from aerial.ortho import adjust, georef
 from aerial.ortho.features import read_grey
 from aerial.ortho.judge import Candidate
+from aerial.ortho.landmarks import Box, Descriptors, Landmarks, read_landmarks, root_sift
 from aerial.progress import Progress
 from aerial.raster import grid as grids
-from aerial.raster.read import open_raster, read_on_grid
-from aerial.raster.validity import inspect, to_bytes, valid_on
+from aerial.raster.read import open_raster
 from aerial.records import Photo
 
 Floats = NDArray[np.float64]
-Descriptors = NDArray[np.float32]
 
 # Photographs that are looked up: enough to see the whole block, and the time stays short.
 LOOKED_UP = 48
-# What the orthomosaic is read at, at most; a larger one is searched coarsely first.
-MOST_PIXELS = 30_000_000
 MAX_GSD_M = 1.0
 # How far positions may be off: consumer receivers and a shift between days.
 REACH_M = 60.0
@@ -45,8 +42,7 @@ TOLERANCE_PX, TOLERANCE_M = 4.0, 0.5
 # Matches further from the fit than this are other things, not a bend of either picture.
 BEND_M = 3.0
 CELL_M = 20.0
-_TILE_PX = 1024
-_OF_TILE, _OF_PHOTO = 2500, 1500
+_OF_PHOTO = 1500
 _RATIO = 0.8
 # Of the presumed size, where positions do not say it.
 _SCALES = (1.0, 0.5, 2.0)
@@ -63,15 +59,6 @@ class Laid:
     candidate: Candidate
     misfit_N2: Floats
     matches: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Reference:
-    """Features of the orthomosaic at ``gsd_m``: x and y in the CRS of the block, descriptors."""
-
-    gsd_m: float
-    xy_N2: Floats
-    descriptors_ND: Descriptors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +104,7 @@ def lay(
         progress.phase("Looking for the photographs in the orthomosaic", len(_SCALES))
         found = None
         for scale in _SCALES:
-            reference = _read(path, crs, box, gsd_m)
+            reference = read_landmarks(path, crs, box, gsd_m)
             trial = _scaled(placed, scale)
             found = _fit(_look_up(photos, folder, trial, reference, None), reference)
             progress.advance()
@@ -127,7 +114,7 @@ def lay(
         if found is None:
             raise _not_found(path)
         box = _around(_ground(placed), _outline(own, crs), path)
-    reference = _read(path, crs, box, max(gsd_m, _photo_gsd_m(placed)))
+    reference = read_landmarks(path, crs, box, max(gsd_m, _photo_gsd_m(placed)))
     matches = _look_up(photos, folder, placed, reference, REACH_M)
     fitted = _fit(matches, reference)
     if fitted is None:
@@ -172,10 +159,7 @@ def _gsd_on_ground(own: grids.Grid) -> float:
     return grids.gsd_m(own) * min(geo.metres_per_unit(own.crs, float(x), float(y)))
 
 
-_Box = tuple[float, float, float, float]
-
-
-def _outline(own: grids.Grid, crs: str) -> _Box:
+def _outline(own: grids.Grid, crs: str) -> Box:
     w, h = own.width_px, own.height_px
     rim = grids.pixel_to_world(own, np.array([[0, 0], [w, 0], [w, h], [0, h]], float))
     x, y = geo.transform(own.crs, crs, rim[:, 0], rim[:, 1])
@@ -188,7 +172,7 @@ def _ground(placed: Candidate) -> Floats:
     return placed.placement.similarity.apply(xyz_N3)
 
 
-def _around(ground_N3: Floats, box: _Box, path: Path) -> _Box:
+def _around(ground_N3: Floats, box: Box, path: Path) -> Box:
     """Return the block's ground and a margin, as far as ``box`` reaches."""
     low, high = np.percentile(ground_N3[:, :2], [1, 99], axis=0)
     west, south = np.maximum(low - REACH_M, box[:2])
@@ -200,53 +184,6 @@ def _around(ground_N3: Floats, box: _Box, path: Path) -> _Box:
             hint="Give an orthomosaic of the same place, and check the CRS that it declares.",
         )
     return float(west), float(south), float(east), float(north)
-
-
-def _read(path: Path, crs: str, box: _Box, gsd_m: float) -> _Reference:
-    """Return the features of a part of the orthomosaic, tile by tile."""
-    pixels = (box[2] - box[0]) * (box[3] - box[1]) / gsd_m**2
-    gsd_m *= float(np.sqrt(max(pixels / MOST_PIXELS, 1.0)))
-    whole = grids.north_up(crs, box, gsd_m)
-    validity = inspect(path)
-    places, described = [np.zeros((0, 2))], [np.zeros((0, 128), np.float32)]
-    for row in range(0, whole.height_px, _TILE_PX):
-        for column in range(0, whole.width_px, _TILE_PX):
-            width = min(_TILE_PX, whole.width_px - column)
-            height = min(_TILE_PX, whole.height_px - row)
-            tile = grids.Grid(
-                crs=crs,
-                affine=(gsd_m, 0.0, whole.affine[2] + column * gsd_m,
-                        0.0, -gsd_m, whole.affine[5] - row * gsd_m),
-                width_px=width,
-                height_px=height,
-            )  # fmt: skip
-            data_CHW, valid_HW = read_on_grid(path, tile, resampling="average")
-            rgb_CHW = to_bytes(data_CHW, validity.low, validity.gain)
-            valid_HW = valid_HW & valid_on(validity, tile, rgb_CHW)
-            if valid_HW.mean() < 0.02:
-                continue
-            grey_HW = cv2.cvtColor(np.ascontiguousarray(np.moveaxis(rgb_CHW, 0, -1)), cv2.COLOR_RGB2GRAY)
-            pixels_N2, found_ND = _features(np.asarray(grey_HW, np.uint8), valid_HW, _OF_TILE)
-            places.append(grids.pixel_to_world(tile, pixels_N2))
-            described.append(found_ND)
-    return _Reference(gsd_m=gsd_m, xy_N2=np.vstack(places), descriptors_ND=np.vstack(described))
-
-
-def _features(
-    grey_HW: NDArray[np.uint8], valid_HW: NDArray[np.bool_] | None, most: int
-) -> tuple[Floats, Descriptors]:
-    # Dark and hazy pictures have as many features as bright ones.
-    grey_HW = np.asarray(cv2.createCLAHE(clipLimit=3.0, tileGridSize=(8, 8)).apply(grey_HW), np.uint8)
-    inner = None
-    if valid_HW is not None:
-        inner = cv2.erode(valid_HW.astype(np.uint8), np.ones((9, 9), np.uint8), borderValue=0)
-    sift = cv2.SIFT_create(nfeatures=most, contrastThreshold=0.02)  # type: ignore[attr-defined]
-    found, described = sift.detectAndCompute(grey_HW, inner)
-    if described is None or not found:
-        return np.zeros((0, 2)), np.zeros((0, 128), np.float32)
-    described = np.sqrt(described / np.maximum(described.sum(axis=1, keepdims=True), 1e-9))
-    # cv2 counts the first pixel's centre as 0.
-    return np.array([k.pt for k in found], float) + 0.5, described.astype(np.float32)
 
 
 def _photo_gsd_m(placed: Candidate) -> float:
@@ -261,7 +198,7 @@ def _photo_gsd_m(placed: Candidate) -> float:
 
 
 def _look_up(
-    photos: Sequence[Photo], folder: Path, placed: Candidate, reference: _Reference, reach_m: float | None
+    photos: Sequence[Photo], folder: Path, placed: Candidate, reference: Landmarks, reach_m: float | None
 ) -> _Matches:
     """Return the matches of some photographs with the orthomosaic; ``reach_m`` None: anywhere in it."""
     model, world = placed.model.reconstruction, placed.placement.similarity
@@ -276,7 +213,7 @@ def _look_up(
         except (OSError, ValueError, SyntaxError):
             continue
         small_HW = cv2.resize(grey_HW, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
-        pixels_N2, described_ND = _features(np.asarray(small_HW, np.uint8), None, _OF_PHOTO)
+        pixels_N2, described_ND = root_sift(np.asarray(small_HW, np.uint8), None, _OF_PHOTO)
         size_2 = np.array([grey_HW.shape[1] / small_HW.shape[1], grey_HW.shape[0] / small_HW.shape[0]])
         ground_N2 = _on_ground(model, number, pixels_N2 * size_2, world)
         if ground_N2 is None or len(ground_N2) < 2:
@@ -333,7 +270,7 @@ def _on_ground(
 _Plane = tuple[complex, complex]
 
 
-def _fit(matches: _Matches, reference: _Reference) -> tuple[_Plane, NDArray[np.bool_]] | None:
+def _fit(matches: _Matches, reference: Landmarks) -> tuple[_Plane, NDArray[np.bool_]] | None:
     """Return factor and shift of the plane's similarity that most matches agree with, and which do."""
     if len(matches.from_N2) < LEAST_MATCHES:
         return None

@@ -21,6 +21,8 @@ Reals = NDArray[np.float32]
 
 # The best is clearly the best when the next is so much further off nadir (tangents).
 CLEAR = 0.08
+# Width of the strip beside the edge of a frame in which its seam may run.
+BAND_M = 4.0
 # Prices of a seam: grey levels of difference count twice;
 EDGE_PRICE, THING_PRICE, OFF_PRICE = 80.0, 160.0, 20.0
 DEAREST = 600.0
@@ -40,7 +42,10 @@ def lay(terrain: Terrain, ranks: Ranks, things: Things, difference_HW: Reals) ->
     first_HW, second_HW = np.sqrt(np.minimum(ranks.cost_KHW[:2], np.float32(1e6)))
     margin_HW = second_HW - first_HW
     price_HW = _price(terrain, things, difference_HW, margin_HW)
-    seed_HW = np.where((margin_HW > CLEAR) & (ranks.cost_KHW[0] < HIDDEN_COST), ranks.choice_KHW[0], -1)
+    clear_HW = (margin_HW > CLEAR) & (ranks.cost_KHW[0] < HIDDEN_COST)
+    # The edge of a frame is a straight line through whatever lies there: back from it, where two see.
+    clear_HW &= ~(_near_change(ranks.choice_KHW[0], BAND_M / terrain.cell_m) & (second_HW**2 < HIDDEN_COST))
+    seed_HW = np.where(clear_HW, ranks.choice_KHW[0], -1)
     seed_HW = np.where(things.number_HW > 0, ranks.thing_T[things.number_HW], seed_HW)
     label_HW = flood(seed_HW.astype(np.int16), price_HW, known_HW)
     kept_HW = things.number_HW > 0
@@ -58,6 +63,12 @@ def _price(terrain: Terrain, things: Things, difference_HW: Reals, margin_HW: Re
     price_HW = 2 * cv2.blur(difference_HW, (3, 3)) + OFF_PRICE * np.clip(margin_HW / CLEAR, 0, 1)
     price_HW += EDGE_PRICE * edge_HW + THING_PRICE * things.core_HW
     return np.asarray(np.minimum(price_HW, DEAREST - 1), np.float32)
+
+
+def _near_change(best_HW: NDArray[np.int16], cells: float) -> NDArray[np.bool_]:
+    """Tell which cells lie within so many cells of another best photograph."""
+    square = np.ones((2 * max(round(cells), 1) + 1,) * 2, np.uint8)
+    return np.asarray(cv2.dilate(best_HW, square) != cv2.erode(best_HW, square))
 
 
 def _visible(label_HW: NDArray[np.int16], ranks: Ranks, kept_HW: NDArray[np.bool_]) -> NDArray[np.int16]:
