@@ -16,7 +16,8 @@ the installed program in a process of its own.
 * ``dsm_*``: surface against the true one inside the cell, common height offset taken off. ``roofs_*``: median
   height of roofs >= 20 m2.
 * ``lean_*``: displacement of each roof's picture, that of the mosaic as a whole (affine) taken off.
-* ``roofs_cut``: roofs taken from more than one photograph though one sees them whole (0.5 m off the rim).
+* ``roofs_cut``: roofs taken from more than one photograph though one sees them whole (0.5 m off the rim);
+  ``roofs_cut_much``: more than 2 % of them is from others.
 * ``seam_*``, ``holes``: as quality.json tells.
 
 Targets: ``fast`` <= 1.5 s a photograph at 5 cm on two cores, ``quality`` <= 6 s; both <= 4 GB, >= 98 %

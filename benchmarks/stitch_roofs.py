@@ -26,6 +26,8 @@ LEAN_ALIKE = 0.5
 RIM_M = 0.1
 # Inside a roof, away from where its outline may err.
 INSIDE_M = 0.5
+# What is taken from one photograph up to this share is cut by a speck alone.
+MOSTLY = 0.98
 FARTHEST_WALL_M = 40.0
 
 
@@ -111,24 +113,29 @@ def lean_figures(lean_N2: Floats) -> dict[str, Any]:
 def seams(taken: Path, roofs: Sequence[Roof], whole_N: NDArray[np.bool_], shift_2: Floats) -> dict[str, Any]:
     """Count roofs whose inside is taken from more than one photograph.
 
+    ``roofs_cut_much``: more than 2 % of the inside is from others than the one that most is from.
     ``whole_N``: which of them one photograph sees whole; a seam through another cannot be helped.
     """
     grid = open_raster(taken).grid
-    cut = []
+    cut, much = [], []
     for roof in roofs:
         inside = roof.outline.buffer(-INSIDE_M)
         if inside.is_empty:
             cut.append(False)
+            much.append(False)
             continue
         there = shifted(north_up(grid.crs, inside.bounds, grid.affine[0]), shift_2)
         taken_CHW, known_HW = read_on_grid(taken, there, resampling="nearest")
         moved = translate(inside, *(float(v) for v in shift_2))
         indices_N = taken_CHW[0][burnt(moved, there) & known_HW]
-        cut.append(len(np.unique(indices_N[indices_N >= 0])) > 1)
-    cut_N = np.array(cut, bool)
+        count_N = np.unique(indices_N[indices_N >= 0], return_counts=True)[1]
+        cut.append(len(count_N) > 1)
+        much.append(len(count_N) > 1 and count_N.max() < MOSTLY * count_N.sum())
+    cut_N, much_N = np.array(cut, bool), np.array(much, bool)
     return {
         "roofs_seen_whole": int(whole_N.sum()),
         "roofs_cut": int((cut_N & whole_N).sum()),
+        "roofs_cut_much": int((much_N & whole_N).sum()),
         "roofs_never_whole": int((~whole_N).sum()),
         "roofs_never_whole_cut": int((cut_N & ~whole_N).sum()),
     }

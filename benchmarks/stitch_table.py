@@ -36,12 +36,16 @@ COLUMNS: tuple[tuple[str, Callable[[Row], Any]], ...] = (
     ("roofs <= 0.3, 0.5 m", lambda r: _several(r, "roofs_within_0.3m", "roofs_within_0.5m")),
     ("lean median, p95 m", lambda r: _several(r, "lean_median_m", "lean_p95_m")),
     ("lean <= 0.3 m", lambda r: r.get("lean_within_0.3m")),
-    ("cut of whole", lambda r: f"{r['roofs_cut']}/{r['roofs_seen_whole']}" if "roofs_cut" in r else None),
+    ("cut, over 2 %, of whole", lambda r: _cut(r) if "roofs_cut" in r else None),
     ("seam median, p95", lambda r: _several(r, "seam_median", "seam_p95")),
     ("holes", lambda r: f"{r['holes']} ({r['holes_m2']} m2)" if r.get("holes") else r.get("holes")),
     ("coverage", lambda r: r.get("coverage")),
     ("note", lambda r: r.get("note") or r.get("source") or " ".join(r.get("refused", []))),
 )
+
+
+def _cut(row: Row) -> str:
+    return f"{row['roofs_cut']}, {row.get('roofs_cut_much', '-')} of {row['roofs_seen_whole']}"
 
 
 def _several(row: Row, *names: str, by: str = ", ") -> str | None:

@@ -180,6 +180,7 @@ def test_seams_through_roofs_are_counted_where_one_photograph_sees_all(place: Pl
     assert figures == {
         "roofs_seen_whole": 2,
         "roofs_cut": 1,
+        "roofs_cut_much": 1,
         "roofs_never_whole": 1,
         "roofs_never_whole_cut": 1,
     }

@@ -28,6 +28,9 @@ FARTHEST_WALL_M = 40.0
 SQUARE = np.ones((3, 3), np.uint8)
 # So many of the best photographs are tried though walls hide the ground at half a metre.
 DOUBTED = 2
+# On a roof or another thing, hidden strips narrower than this (behind a parapet, or the surface's own error at
+# a hut) stay with the thing's photograph: a seam through a roof is worse than a parapet drawn so much wider.
+STRIP_M = 0.7
 # Halo of a patch where brightness does not pass over.
 EDGE_PX = 8
 
@@ -36,7 +39,8 @@ EDGE_PX = 8
 class Drawing:
     """All that a tile needs.
 
-    ``label_HW``: the photograph that each cell of ``terrain`` is to be taken from. ``factor``: ortho
+    ``label_HW``: the photograph that each cell of ``terrain`` is to be taken from; ``thing_HW``: whether
+    it is that of a whole thing. ``factor``: ortho
     pixels to a DSM cell. ``sharpness``: size of a picture's pixel on the ground in ortho pixels.
     ``fine_sight``, ``two_bands`` as in ``Effort``.
     """
@@ -48,6 +52,7 @@ class Drawing:
     terrain: choose.Terrain
     ranks: choose.Ranks
     label_HW: NDArray[np.int16]
+    thing_HW: Mask
     dsm_path: Path
     dsm_grid: Grid
     grid: Grid
@@ -164,7 +169,13 @@ def _taken(
             sights[index][rows_N, columns_N] = _sees(job, index, wide, rows_N, columns_N)
         seen_HW[rows_N, columns_N] = sights[index][rows_N, columns_N]
     # Single cells and lines of them are the surface's own noise.
-    hidden_HW = cv2.morphologyEx((known_HW & ~seen_HW).astype(np.uint8), cv2.MORPH_OPEN, SQUARE) > 0
+    unseen_HW = (known_HW & ~seen_HW).astype(np.uint8)
+    hidden_HW = cv2.morphologyEx(unseen_HW, cv2.MORPH_OPEN, SQUARE) > 0
+    thing_HW = job.thing_HW[coarse][np.ix_(at_H, at_W)]
+    if job.fine_sight and thing_HW.any():
+        size = 2 * round(STRIP_M / job.dsm_grid.affine[0] / 2) + 1
+        wide_HW = cv2.morphologyEx(unseen_HW, cv2.MORPH_OPEN, np.ones((size, size), np.uint8)) > 0
+        hidden_HW &= wide_HW | ~thing_HW
     hidden_HW |= known_HW & (taken_HW < 0)
     seen_HW = known_HW & ~hidden_HW
     rows_N, columns_N = np.nonzero(hidden_HW)

@@ -94,6 +94,7 @@ def build_ortho(
         terrain=terrain,
         ranks=ranks,
         label_HW=label_HW,
+        thing_HW=(things.number_HW > 0) & (ranks.thing_T[things.number_HW] == label_HW),
         dsm_path=dsm_path,
         dsm_grid=dsm_grid,
         grid=grid,
