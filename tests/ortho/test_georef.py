@@ -115,7 +115,7 @@ def test_oblique_cameras_know_where_down_is() -> None:
 
 @pytest.mark.parametrize(("noise_m", "drift_m"), [(0.35, 0.0), (1.0, 2.0)])
 def test_the_error_told_covers_the_ground(noise_m: float, drift_m: float) -> None:
-    """Over eight flights whose receivers are off, noisy and drift, 95 % of the ground errs by less than told."""
+    """Over eight flights with noise, drift and an error of the receiver, 95 % of the ground errs by less."""
     within = []
     for seed in range(8):
         truth_N3, model_N3, axes_N3 = flight(seed)

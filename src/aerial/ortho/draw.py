@@ -28,8 +28,8 @@ FARTHEST_WALL_M = 40.0
 SQUARE = np.ones((3, 3), np.uint8)
 # So many of the best photographs are tried though walls hide the ground at half a metre.
 DOUBTED = 2
-# On a roof or another thing, hidden strips narrower than this (behind a parapet, or the surface's own error at
-# a hut) stay with the thing's photograph: a seam through a roof is worse than a parapet drawn so much wider.
+# On a roof or another thing, hidden strips narrower than this (behind a parapet, or the surface's own
+# error at a hut) stay with its photograph: a seam through a roof is worse than a parapet drawn wider.
 STRIP_M = 0.7
 # Halo of a patch where brightness does not pass over.
 EDGE_PX = 8
@@ -39,8 +39,8 @@ EDGE_PX = 8
 class Drawing:
     """All that a tile needs.
 
-    ``label_HW``: the photograph that each cell of ``terrain`` is to be taken from; ``thing_HW``: whether
-    it is that of a whole thing. ``factor``: ortho
+    ``label_HW``: the photograph that each cell of ``terrain`` is to be taken from; ``thing_HW``: where
+    it is that of a whole thing, off its rim. ``factor``: ortho
     pixels to a DSM cell. ``sharpness``: size of a picture's pixel on the ground in ortho pixels.
     ``fine_sight``, ``two_bands`` as in ``Effort``.
     """

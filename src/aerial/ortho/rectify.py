@@ -6,17 +6,18 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from aerial.ortho import choose, cover, exposure, seams
 from aerial.ortho.blend import REDUCED, STEP_BINS
 from aerial.ortho.block import Block
-from aerial.ortho.draw import TILE_PX, Drawing, Tile, draw, heights
+from aerial.ortho.draw import SQUARE, TILE_PX, Drawing, Tile, draw, heights
 from aerial.ortho.holes import Filled
 from aerial.ortho.pictures import Pictures
 from aerial.ortho.presets import QUALITY, Effort
-from aerial.ortho.things import things_of
+from aerial.ortho.things import Things, things_of
 from aerial.progress import Progress
 from aerial.raster.grid import Grid
 from aerial.raster.read import open_raster
@@ -94,7 +95,7 @@ def build_ortho(
         terrain=terrain,
         ranks=ranks,
         label_HW=label_HW,
-        thing_HW=(things.number_HW > 0) & (ranks.thing_T[things.number_HW] == label_HW),
+        thing_HW=_inside(things) & (ranks.thing_T[things.number_HW] == label_HW),
         dsm_path=dsm_path,
         dsm_grid=dsm_grid,
         grid=grid,
@@ -133,6 +134,11 @@ def build_ortho(
         hidden=hidden / max(cells, 1),
         cut_things=int((ranks.thing_T[1:] < 0).sum()),
     )
+
+
+def _inside(things: Things) -> NDArray[np.bool_]:
+    """Tell which cells are a thing's own: off its rim, beside which the ground may be hidden."""
+    return np.asarray(cv2.erode(things.core_HW.astype(np.uint8), SQUARE) > 0)
 
 
 def _drawn(
