@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import is_dataclass
 from datetime import date, datetime
@@ -24,6 +24,8 @@ T = TypeVar("T")
 
 # 300 000 lines of positions; what is larger was not written by a surveyor.
 _MOST_TEXT_BYTES = 32_000_000
+# How many wrong lines a message names.
+_NAMED = 3
 
 
 def _day(value: Any, _: object) -> date:
@@ -174,6 +176,17 @@ def read_lines(path: Path) -> list[str]:
     if not any(line.strip() for line in lines):
         raise InputError(f"{path} is empty.", hint="Give the whole file.")
     return lines
+
+
+def refuse_lines(path: Path, wrong: Sequence[str], hint: str) -> None:
+    """Refuse a table of which some lines are wrong; ``wrong`` says of each which, and what is.
+
+    Raises:
+        InputError: names the first of them, where there are any.
+    """
+    if wrong:
+        more = f" and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
+        raise InputError(f"{path}: {'; '.join(wrong[:_NAMED])}{more}.", hint=hint)
 
 
 def read_record(cls: type[T], path: Path) -> T:

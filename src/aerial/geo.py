@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -24,6 +25,7 @@ from shapely.geometry import LineString, MultiLineString, MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 from shapely.geometry.polygon import orient
 
+from aerial.codec import read_lines
 from aerial.errors import CrsError, InputError
 
 Floats = NDArray[np.float64]
@@ -150,6 +152,26 @@ def crs_named(text: str) -> str:
             hint="Name the CRS of the coordinates, for example EPSG:4326 or EPSG:4547.",
         )
     return named
+
+
+def read_table(path: Path, hint: str) -> tuple[str, list[tuple[int, str]]]:
+    """Return the CRS in a table's first line, and the number and text of every line below it.
+
+    Lines that begin with ``#`` are remarks. ``hint`` says how such a file begins.
+
+    Raises:
+        InputError: the file is absent, empty or not text.
+        CrsError: the first line names no CRS of known datum.
+    """
+    lines = [(n, line.strip()) for n, line in enumerate(read_lines(path), 1)]
+    lines = [(n, line) for n, line in lines if line and not (n > 1 and line.startswith("#"))]
+    if not lines:
+        raise CrsError(f"{path} holds nothing but remarks.", hint=hint)
+    first, *rest = lines
+    try:
+        return crs_named(first[1]), rest
+    except CrsError as error:
+        raise CrsError(f"{path}: the first line, {first[1][:60]!r}, names no CRS.", hint=hint) from error
 
 
 def says_where(crs: str) -> bool:

@@ -1,12 +1,10 @@
-"""The first guess: RootSIFT on overviews, a RANSAC affine, and a sanity check of what comes out.
-
-RootSIFT: Arandjelovic and Zisserman, Three things everyone should know to improve object
-retrieval, CVPR 2012.
-"""
+"""The first guess: RootSIFT on overviews, a RANSAC affine, and a sanity check of what comes out."""
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from aerial.raster.features import root_sift
 
 Floats = NDArray[np.float64]
 
@@ -28,8 +26,8 @@ def match_overviews(
 
     None where too few features agree: another season, no texture. Deterministic.
     """
-    points_b, described_b = _root_sift(before_CHW, before_valid_HW)
-    points_a, described_a = _root_sift(after_CHW, after_valid_HW)
+    points_b, described_b = root_sift(_grey(before_CHW), before_valid_HW, _FEATURES)
+    points_a, described_a = root_sift(_grey(after_CHW), after_valid_HW, _FEATURES)
     if min(len(points_a), len(points_b)) < _MIN_INLIERS:
         return None
     pairs = cv2.BFMatcher(cv2.NORM_L2).knnMatch(described_a, described_b, k=2)
@@ -64,17 +62,6 @@ def plausible(affine: Floats) -> bool:
     )
 
 
-def _root_sift(
-    image_CHW: NDArray[np.uint8], valid_HW: NDArray[np.bool_]
-) -> tuple[Floats, NDArray[np.float32]]:
-    grey = cv2.cvtColor(np.ascontiguousarray(np.moveaxis(image_CHW, 0, -1)), cv2.COLOR_RGB2GRAY)
-    # Dark and hazy pictures have as many features as bright ones.
-    grey = cv2.createCLAHE(clipLimit=3.0, tileGridSize=(8, 8)).apply(grey)
-    inner = cv2.erode(valid_HW.astype(np.uint8), np.ones((9, 9), np.uint8), borderValue=0)
-    sift = cv2.SIFT_create(nfeatures=_FEATURES, contrastThreshold=0.02)  # type: ignore[attr-defined]
-    found, described = sift.detectAndCompute(grey, inner)
-    if described is None or not found:
-        return np.zeros((0, 2)), np.zeros((0, 128), np.float32)
-    described = np.sqrt(described / np.maximum(described.sum(axis=1, keepdims=True), 1e-9))
-    # cv2 counts the first pixel's centre as 0.
-    return np.array([k.pt for k in found], float) + 0.5, described.astype(np.float32)
+def _grey(image_CHW: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    image_HW3 = np.ascontiguousarray(np.moveaxis(image_CHW, 0, -1))
+    return np.asarray(cv2.cvtColor(image_HW3, cv2.COLOR_RGB2GRAY), np.uint8)

@@ -21,13 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aerial import geo
-from aerial.codec import read_lines
-from aerial.errors import CrsError, InputError
+from aerial.codec import refuse_lines
+from aerial.errors import InputError
 from aerial.records import Photo
 
 Floats = NDArray[np.float64]
 
-_NAMED = 3
 _PHOTO = re.compile(r"(?i)(.+?\.jpe?g)(?:[\s,;]+(.*))?$")
 # The same point written twice differs by rounding only.
 _SAME_M = 0.002
@@ -70,30 +69,21 @@ def read_control(path: Path, photos: Sequence[Photo]) -> ControlFile:
             has two positions, or none of its photographs is among ``photos``.
         CrsError: the first line names no CRS of known datum.
     """
-    lines = [(n, line.strip()) for n, line in enumerate(read_lines(path), 1)]
-    lines = [(n, line) for n, line in lines if line and not (n > 1 and line.startswith("#"))]
-    try:
-        crs = geo.crs_named(lines[0][1])
-    except CrsError as error:
-        raise CrsError(
-            f"{path}: the first line, {lines[0][1][:60]!r}, names no CRS.",
-            hint="Begin the file with the CRS of the points, for example EPSG:4547.",
-        ) from error
+    crs, lines = geo.read_table(
+        path, hint="Begin the file with the CRS of the points, for example EPSG:4547."
+    )
     table = _Table(crs, photos)
     wrong: list[str] = []
-    for line_number, line in lines[1:]:
+    for line_number, line in lines:
         try:
             table.add(line)
         except InputError:
             wrong.append(f"line {line_number}: no place in {geo.short_name(crs)} (x comes first)")
         except ValueError as error:
             wrong.append(f"line {line_number}: {error}")
-    if wrong:
-        more = f" and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
-        raise InputError(
-            f"{path}: {'; '.join(wrong[:_NAMED])}{more}.",
-            hint="Each line is: x y z column row photograph, and the point's name if it has one.",
-        )
+    refuse_lines(
+        path, wrong, "Each line is: x y z column row photograph, and the point's name if it has one."
+    )
     if not table.marks:
         told = f"; it names {next(iter(table.unknown))} first" if table.unknown else ""
         raise InputError(

@@ -22,9 +22,10 @@ from aerial.errors import CrsError, StitchError
 from aerial.ortho import adjust, georef
 from aerial.ortho.features import read_grey
 from aerial.ortho.judge import Candidate
-from aerial.ortho.landmarks import Box, Descriptors, Landmarks, read_landmarks, root_sift
+from aerial.ortho.landmarks import Box, Landmarks, read_landmarks
 from aerial.progress import Progress
 from aerial.raster import grid as grids
+from aerial.raster.features import Descriptors, root_sift
 from aerial.raster.read import open_raster
 from aerial.records import Photo
 

@@ -38,9 +38,7 @@ class OrthoResult:
 
     ``taken``: raster on the DSM's grid; band ``photo`` is the photograph (index in the block) that a
     cell was taken from, band ``seen`` 1 where a photograph sees the cell and 0 where none does.
-    ``coverage``: share of the outline that holds pixels, ``holes`` the rest. ``hidden``: share of the
-    pixels that no photograph sees, which show what stands before them. ``cut_things``: roofs and
-    other things that no single photograph holds.
+    ``coverage``: share of the outline that holds pixels, ``holes`` the rest.
     """
 
     path: Path
@@ -48,8 +46,6 @@ class OrthoResult:
     holes: tuple[Hole, ...] = ()
     seam_step: SeamStep | None = None
     taken: Path | None = None
-    hidden: float = 0.0
-    cut_things: int = 0
 
 
 def build_ortho(
@@ -104,7 +100,7 @@ def build_ortho(
         two_bands=effort.two_bands,
     )
     taken = out.with_name("taken.tif")
-    filled, steps_B, cells, hidden = Filled(grid, TILE_PX), np.zeros(256 * STEP_BINS, np.int64), 0, 0
+    filled, steps_B = Filled(grid, TILE_PX), np.zeros(256 * STEP_BINS, np.int64)
     with ExitStack() as stack:
         cog = stack.enter_context(CogWriter(out, grid, bands=3, dtype="uint8", mask=True, level=COG_LEVEL))
         source = stack.enter_context(
@@ -122,8 +118,6 @@ def build_ortho(
             )
             filled.add(row, column, tile.valid_HW)
             steps_B += tile.steps_B
-            cells += int((part_HW >= 0).sum())
-            hidden += int(((part_HW >= 0) & ~seen_HW).sum())
     holes, coverage = filled.holes()
     return OrthoResult(
         path=out,
@@ -131,8 +125,6 @@ def build_ortho(
         holes=holes,
         seam_step=_seam_step(steps_B, gsd * REDUCED),
         taken=taken,
-        hidden=hidden / max(cells, 1),
-        cut_things=int((ranks.thing_T[1:] < 0).sum()),
     )
 
 

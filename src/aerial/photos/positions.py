@@ -20,13 +20,11 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from aerial import geo
-from aerial.codec import read_lines
+from aerial.codec import refuse_lines
 from aerial.errors import CrsError, InputError, PhotoError
 from aerial.geo import LonLat
 from aerial.records import Photo
 
-# How many wrong lines a message names.
-_NAMED = 3
 _LEAST_METRES = 0.001
 _NAME = re.compile(r"(?i)(.+?\.jpe?g)(?=[\s,])")
 
@@ -48,20 +46,14 @@ def read_positions(path: Path) -> dict[str, Position]:
             or a photograph has two positions.
         CrsError: the first line names no CRS of known datum.
     """
-    lines = [(n, line.strip()) for n, line in enumerate(read_lines(path), 1)]
-    lines = [(n, line) for n, line in lines if line and not (n > 1 and line.startswith("#"))]
-    try:
-        crs = geo.crs_named(lines[0][1])
-    except CrsError as error:
-        raise CrsError(
-            f"{path}: the first line, {lines[0][1][:60]!r}, names no CRS.",
-            hint="Begin the file with the CRS of its coordinates, for example EPSG:4326.",
-        ) from error
-    if len(lines) == 1:
+    crs, lines = geo.read_table(
+        path, hint="Begin the file with the CRS of its coordinates, for example EPSG:4326."
+    )
+    if not lines:
         raise InputError(f"{path} holds no position.", hint="Give a line for each photograph.")
     found: dict[str, Position] = {}
     wrong: list[str] = []
-    for number, line in lines[1:]:
+    for number, line in lines:
         try:
             name, position = _position(line, crs)
         except (ValueError, InputError) as error:
@@ -70,12 +62,9 @@ def read_positions(path: Path) -> dict[str, Position]:
         if name in found:
             wrong.append(f"line {number}: {name} has a position already")
         found[name] = position
-    if wrong:
-        more = f" and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
-        raise InputError(
-            f"{path}: {'; '.join(wrong[:_NAMED])}{more}.",
-            hint="Each line is: photograph, x (east or longitude), y, and if known the height in metres.",
-        )
+    refuse_lines(
+        path, wrong, "Each line is: photograph, x (east or longitude), y, and if known the height in metres."
+    )
     return found
 
 

@@ -15,7 +15,7 @@ from aerial.ortho.odm.fetch import LOG, OUTPUTS, RETURNED, fetch, require_space
 from aerial.ortho.odm.journal import Journal, Sent
 from aerial.ortho.odm.options import Options, options_for
 from aerial.ortho.odm.parcels import gcp_list, pack, sent_names, unsuitable
-from aerial.ortho.odm.result import Ground, normalise
+from aerial.ortho.odm.result import NAME, VERSION, Ground, normalise
 from aerial.ortho.odm.told import read_log
 from aerial.ortho.odm.upload import Patience, upload
 from aerial.ortho.odm.watch import Failed, Miscounted, Watch, commit, knows
@@ -33,8 +33,7 @@ _DEFAULT_GSD_M = 0.05
 class OdmEngine:
     """Stitches on one of the job's ``nodes``; see ``StitchEngine``."""
 
-    name = "odm"
-    version = "2"
+    name, version = NAME, VERSION
     poll_s = 3.0
     retry_s = 2.0
     patience_s = 900.0

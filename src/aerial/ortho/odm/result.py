@@ -27,6 +27,8 @@ _NODATA_M = -9999.0
 # Holes are looked for in cells: at most so many a side.
 _CELLS = 2048
 _LEAST_HOLE_M2 = 1.0
+# The engine, as its mosaics name it.
+NAME, VERSION = "odm", "2"
 # A camera this much farther from its own position than the others, and than GPS errs, is a false one.
 _FAR_M, _FAR_RATIO = 30.0, 5.0
 
@@ -84,8 +86,8 @@ def normalise(
     if not has_dsm:
         remarks.append("The node returned no surface model.")
     quality = StitchQuality(
-        engine="odm",
-        engine_version="2",
+        engine=NAME,
+        engine_version=VERSION,
         photos=len(sent),
         registered=len(sent) - len(unused),
         rejected=dict.fromkeys(sorted(unused), "not joined by the node"),
