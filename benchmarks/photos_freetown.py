@@ -20,7 +20,7 @@ import argparse
 import csv
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -43,9 +43,8 @@ _TOTALS = Totals(
 )  # fmt: skip
 
 
-def read(folder: Path) -> list[Photo]:
-    """Return the photographs of the survey in the order of time."""
-    photos = []
+def rows_of(folder: Path) -> Iterator[tuple[dict[str, str], datetime, LonLat]]:
+    """Give each row of the survey's table, with its time and its place."""
     text = (folder / "image_metadata.csv").read_text("utf-8")
     for row in csv.DictReader(text.splitlines()):
         angles = []
@@ -53,13 +52,21 @@ def read(folder: Path) -> list[Photo]:
             parts = re.findall(r"[\d.]+|[NSEW]", row[key])
             angle = float(parts[0]) + float(parts[1]) / 60 + float(parts[2]) / 3600
             angles.append(-angle if parts[3] in "SW" else angle)
+        taken = datetime.strptime(row["DateTimeOriginal"], "%Y:%m:%d %H:%M:%S").replace(tzinfo=UTC)
+        yield row, taken, LonLat(lon_deg=angles[1], lat_deg=angles[0])
+
+
+def read(folder: Path) -> list[Photo]:
+    """Return the photographs of the survey in the order of time."""
+    photos = []
+    for row, taken, at in rows_of(folder):
         photos.append(
             Photo(
                 file=row["SourceFile"],
                 width_px=4000,
                 height_px=3000,
-                taken_at=datetime.strptime(row["DateTimeOriginal"], "%Y:%m:%d %H:%M:%S").replace(tzinfo=UTC),
-                at=LonLat(lon_deg=angles[1], lat_deg=angles[0]),
+                taken_at=taken,
+                at=at,
                 altitude_m=None,
                 relative_height_m=float(row["AbsoluteAltitude"]),
                 gimbal_pitch_deg=float(row["GimbalPitchDegree"]),

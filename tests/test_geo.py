@@ -1,5 +1,7 @@
 """Positions, metric frames and the CRS guard."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -97,3 +99,13 @@ def test_the_unit_of_heights_is_that_of_the_vertical_crs() -> None:
     assert geo.height_unit_m("EPSG:4326+6360") == pytest.approx(0.3048006)
     assert geo.height_unit_m("EPSG:4326+5773") == 1.0
     assert geo.height_unit_m("EPSG:4547") is None
+
+
+@pytest.mark.parametrize("text", ["\n# EPSG:4547\n", "not a CRS\n1 2 3\n"])
+def test_a_table_without_a_crs_is_refused(tmp_path: Path, text: str) -> None:
+    """Remarks alone, or a first line that names no CRS: refused with the hint that the caller gives."""
+    path = tmp_path / "table.txt"
+    path.write_text(text)
+    with pytest.raises(CrsError) as caught:
+        geo.read_table(path, hint="Begin with a CRS.")
+    assert caught.value.hint == "Begin with a CRS."

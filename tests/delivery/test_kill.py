@@ -1,12 +1,10 @@
 """``kill -9`` at random moments of verdicts, reports and deliveries, through the command line."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from tests.conftest import REPOSITORY
+from tests.conftest import run_alone
 
 ROUNDS = 20
 _SCRIPT = """
@@ -61,11 +59,5 @@ sys.exit(bool(wrong) or killed < rounds)
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked processes")
 def test_twenty_kills_lose_no_case_and_double_none(tmp_path: Path) -> None:
     """Whatever was going on: one verdict, one case, one copy at each destination, a whole audit log."""
-    done = subprocess.run(
-        [sys.executable, "-c", _SCRIPT, str(tmp_path), str(ROUNDS)],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_alone(_SCRIPT, tmp_path, ROUNDS)
     assert done.returncode == 0, done.stdout + done.stderr[-4000:]

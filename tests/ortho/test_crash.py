@@ -3,8 +3,6 @@
 import os
 import pickle
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,7 @@ from typing import Any
 import numpy as np
 import pycolmap
 import pytest
-from tests.conftest import REPOSITORY
+from tests.conftest import run_alone
 
 from aerial.errors import PhotoError, StitchError
 from aerial.ortho import features, room, seal
@@ -50,13 +48,7 @@ def job(solved: Any, tmp_path: Path) -> StitchJob:
 def test_twenty_mishaps_end_with_the_same_bytes(job: StitchJob, tmp_path: Path) -> None:
     """Whatever happened to the run, wherever: the same mosaic, the earlier one whole until then, a hint."""
     (tmp_path / "job.pickle").write_bytes(pickle.dumps(job))
-    done = subprocess.run(
-        [sys.executable, "-c", _SCRIPT, str(tmp_path), str(ROUNDS)],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_alone(_SCRIPT, tmp_path, ROUNDS)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -1,15 +1,13 @@
 """Which photographs are usable, and why not."""
 
-import csv
 import os
-import re
 import shutil
-from datetime import UTC, datetime
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from benchmarks.photos_freetown import rows_of
 from tests.photos.made import scene, write_flight, write_photo
 
 from aerial.errors import PhotoError
@@ -182,22 +180,14 @@ def test_a_flight_that_follows_hills_loses_nothing_to_its_heights(real_data: Pat
     content = Content(
         bright=180, dark=20, detail=10, sharpness=3, sky=0, lost=0, thumb_HW=np.zeros((24, 32), np.float32)
     )
-    rows = list(
-        csv.DictReader((real_data / "freetown_meta" / "image_metadata.csv").read_text("utf-8").splitlines())
-    )
     entries = []
-    for row in rows:
-        angles = []
-        for key in ("GPSLatitude", "GPSLongitude"):
-            parts = re.findall(r"[\d.]+|[NSEW]", row[key])
-            sign = -1 if parts[3] in "SW" else 1
-            angles.append(sign * (float(parts[0]) + float(parts[1]) / 60 + float(parts[2]) / 3600))
+    for row, taken, at in rows_of(real_data / "freetown_meta"):
         photo = Photo(
             file=row["FileName"],
             width_px=4000,
             height_px=3000,
-            taken_at=datetime.strptime(row["DateTimeOriginal"], "%Y:%m:%d %H:%M:%S").replace(tzinfo=UTC),
-            at=LonLat(lon_deg=angles[1], lat_deg=angles[0]),
+            taken_at=taken,
+            at=at,
             altitude_m=None,
             relative_height_m=float(row["AbsoluteAltitude"]) - 230.0,
             gimbal_pitch_deg=float(row["GimbalPitchDegree"]),

@@ -1,8 +1,6 @@
 """Photographs on the way to the lines of a survey and back."""
 
-import csv
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from benchmarks.photos_freetown import rows_of
 from tests.photos.made import scene, write_photo
 
 from aerial.geo import LonLat
@@ -109,19 +108,10 @@ def test_the_check_trims_tails_by_name(tmp_path: Path) -> None:
 @pytest.mark.realdata
 def test_the_tails_of_a_real_survey_are_found(real_data: Path) -> None:
     """Five flights over Freetown: the four ways in, seen on a map, and no photograph on a line's middle."""
-    rows = list(
-        csv.DictReader((real_data / "freetown_meta" / "image_metadata.csv").read_text("utf-8").splitlines())
-    )
-    photos = []
-    for row in rows:
-        angles = []
-        for key in ("GPSLatitude", "GPSLongitude"):
-            parts = re.findall(r"[\d.]+|[NSEW]", row[key])
-            angle = float(parts[0]) + float(parts[1]) / 60 + float(parts[2]) / 3600
-            angles.append(-angle if parts[3] in "SW" else angle)
-        taken = datetime.strptime(row["DateTimeOriginal"], "%Y:%m:%d %H:%M:%S").replace(tzinfo=UTC)
-        shot = photo(row["SourceFile"], (0.0, 0.0), (taken - START).total_seconds())
-        photos.append((row, taken, LonLat(lon_deg=angles[1], lat_deg=angles[0]), shot))
+    photos = [
+        (row, taken, at, photo(row["SourceFile"], (0.0, 0.0), (taken - START).total_seconds()))
+        for row, taken, at in rows_of(real_data / "freetown_meta")
+    ]
     found = find_tails([replace(shot, at=at) for _, _, at, shot in photos])
     begins = sorted({taken for row, taken, *_ in photos if row["SourceFile"] in found})
     heads = [one for n, one in enumerate(begins) if n == 0 or one - begins[n - 1] > timedelta(minutes=2)]

@@ -1,12 +1,10 @@
 """``kill -9`` at random moments of ``aerial run``."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from tests.conftest import REPOSITORY
+from tests.conftest import run_alone
 
 ROUNDS = 20
 _SCRIPT = """
@@ -24,11 +22,5 @@ sys.exit(bool(outcome.differences) or sum(outcome.kills.values()) != int(sys.arg
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked processes")
 def test_twenty_kills_end_with_the_same_suspects(tmp_path: Path) -> None:
     """Whatever the run was doing: the same keys and outlines, and every original as it was."""
-    done = subprocess.run(
-        [sys.executable, "-c", _SCRIPT, str(tmp_path), str(ROUNDS)],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_alone(_SCRIPT, tmp_path, ROUNDS)
     assert done.returncode == 0, done.stdout + done.stderr
