@@ -11,7 +11,7 @@ test: lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: .venv/dev.stamp
-	$(BIN)/ruff check .
+	$(BIN)/ruff check --no-cache .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from benchmarks.stitch_run import every_other, measured, photographs
 from benchmarks.stitch_table import fell_short
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from benchmarks.stitch_truth import Epoch, Moved, Roof
 from numpy.typing import NDArray
 from shapely.affinity import translate
 from shapely.geometry import Polygon, box
@@ -15,6 +14,7 @@ from aerial.camera import Camera, Pose, nadir_rotation
 from aerial.raster.grid import Grid, north_up
 from aerial.raster.write import write_cog
 from benchmarks import stitch_roofs, stitch_truth
+from benchmarks.stitch_truth import Epoch, Moved, Roof
 
 CRS = "EPSG:4547"
 X, Y, SIZE_M, GSD_M = 500000.0, 2500000.0, 48.0, 0.05

@@ -4,7 +4,6 @@ import math
 import random
 
 import pytest
-from benchmarks.mission_faults import forgeries, one, reboots, second_station
 from tests.flight.conftest import link_of, run, vehicle
 
 from aerial.flight.exchange import Peer, Script
@@ -15,6 +14,7 @@ from aerial.records import MissionItem, Sortie
 from aerial.simulate.vehicle.items import fence_item, mission_item, rally_item
 from aerial.simulate.vehicle.setup import Impairment
 from aerial.steps.fly_link import Vehicle
+from benchmarks.mission_faults import forgeries, one, reboots, second_station
 
 BAD = Impairment(loss=0.3, delay_s=0.25, jitter_s=0.05, duplicate=0.05, reorder=0.05)
 

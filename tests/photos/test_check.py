@@ -7,7 +7,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from benchmarks.photos_freetown import rows_of
 from tests.photos.made import scene, write_flight, write_photo
 
 from aerial.errors import PhotoError
@@ -25,6 +24,7 @@ from aerial.photos.check import (
 from aerial.photos.content import Content
 from aerial.progress import SILENT
 from aerial.records import Photo, PhotoCheck
+from benchmarks.photos_freetown import rows_of
 
 
 def reasons(folder: Path) -> dict[str, PhotoCheck]:

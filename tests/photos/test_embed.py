@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from benchmarks.geotag import shot
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -16,6 +15,7 @@ from aerial.geo import LonLat
 from aerial.photos.embed import with_position
 from aerial.photos.metadata import read_photo
 from aerial.records import Photo, ShotRecord
+from benchmarks.geotag import shot
 
 SHOT = replace(
     shot(7, 1_790_000_000.25), at=LonLat(lon_deg=-70.12345678, lat_deg=-33.45678901), altitude_amsl_m=612.345,

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from benchmarks.geotag import flight, ours, photo, shot
 
 from aerial.errors import PhotoError
 from aerial.photos import alignment
 from aerial.photos.geotag import Geotags, match_photos, missing_indices, stamp_resolution_s
 from aerial.photos.order import in_camera_order
 from aerial.records import LonLat, Photo, ShotRecord
+from benchmarks.geotag import flight, ours, photo, shot
 
 AHEAD_S = 28_803.4
 

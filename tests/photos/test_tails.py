@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks.photos_freetown import rows_of
 from tests.photos.made import scene, write_photo
 
 from aerial.geo import LonLat
@@ -16,6 +15,7 @@ from aerial.photos import check_photos
 from aerial.photos.tails import find_tails
 from aerial.progress import SILENT
 from aerial.records import Photo
+from benchmarks.photos_freetown import rows_of
 
 START = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 XY = tuple[float, float]

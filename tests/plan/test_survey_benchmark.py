@@ -6,14 +6,14 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from benchmarks import cells_501, survey
-from benchmarks.flight_lines import equal, polygons, rules
-from benchmarks.flight_lines.audit import Audit, Leg, audit, default_fence
-from benchmarks.flight_lines.bounds import area_bound_m, minimum_width_m, one_direction_bound_m
 from shapely.affinity import rotate
 from shapely.geometry import Point, Polygon, box
 
 from aerial.codec import write_json
+from benchmarks import cells_501, survey
+from benchmarks.flight_lines import equal, polygons, rules
+from benchmarks.flight_lines.audit import Audit, Leg, audit, default_fence
+from benchmarks.flight_lines.bounds import area_bound_m, minimum_width_m, one_direction_bound_m
 
 SQUARE = box(0, 0, 100, 100)
 U_SHAPE = Polygon([(0, 0), (100, 0), (100, 100), (70, 100), (70, 40), (30, 40), (30, 100), (0, 100)])
