@@ -63,9 +63,14 @@ class Flown:
 
 
 @pytest.fixture(scope="session")
-def flown(tmp_path_factory: pytest.TempPathFactory) -> Flown:
+def scene() -> ModuleType:
+    """What photographs boxes on a plane."""
+    return _load("scene")
+
+
+@pytest.fixture(scope="session")
+def flown(scene: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Flown:
     """The scene, flown, its surface and its ortho."""
-    scene = _load("scene")
     folder = tmp_path_factory.mktemp("scene")
     houses = (scene.Box(-6, 6, -5, 4, 10.0), scene.Box(12, 17, 6, 12, 4.0))
     block = scene.fly(folder / "photos", houses, gains=(1.0, 0.8, 1.2, 0.9, 1.1))
@@ -86,9 +91,8 @@ class Solved:
 
 
 @pytest.fixture(scope="session")
-def make_survey() -> Callable[..., Any]:
+def make_survey(scene: ModuleType) -> Callable[..., Any]:
     """Photographs the scene: folder, seed, houses, previous."""
-    _load("scene")
     return _load("survey").survey  # type: ignore[no-any-return]
 
 

@@ -134,7 +134,15 @@ def _cost(block: Block, index: int, x_W: Reals, y_H: Reals, z_HW: Reals, cell: f
     cost_HW = (dx_W[None, :] ** 2 + dy_H[:, None] ** 2) / np.maximum(dz_HW * dz_HW, 1e-6)
     seen_HW &= (dz_HW < 0) & (cost_HW < np.tan(np.radians(MAX_OFF_NADIR_DEG)) ** 2)
     if seen_HW.any():
-        cost_HW = cost_HW + HIDDEN_COST * ~sight.unhidden(pose.centre_3, x_W, y_H, z_HW, cell)
+        unhidden_HW = sight.unhidden(pose.centre_3, x_W, y_H, z_HW, cell)
+        # A z-buffer of so coarse cells calls half of a sloping roof hidden, and the row behind a
+        # parapet: a thing would be taken from whatever is seen obliquely.
+        rows_N, columns_N = np.nonzero(seen_HW & ~unhidden_HW)
+        first_2 = (float(x_W[0]), float(y_H[0]))
+        unhidden_HW[rows_N, columns_N] = sight.unhidden_cells(
+            pose.centre_3, first_2, z_HW, cell, rows_N, columns_N
+        )
+        cost_HW = cost_HW + HIDDEN_COST * ~unhidden_HW
     return np.where(seen_HW, cost_HW, np.inf).astype(np.float32)
 
 

@@ -30,7 +30,7 @@ SQUARE = np.ones((3, 3), np.uint8)
 DOUBTED = 2
 # On a roof or another thing, hidden strips narrower than this (behind a parapet, or the surface's own
 # error at a hut) stay with its photograph: a seam through a roof is worse than a parapet drawn wider.
-STRIP_M = 0.7
+STRIP_M = 1.0
 # Halo of a patch where brightness does not pass over.
 EDGE_PX = 8
 
