@@ -1,10 +1,13 @@
 """Decoding of photographs with bounded memory."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from aerial.errors import PhotoError
+from aerial.ortho import pictures as pictures_module
 from aerial.ortho.pictures import Pictures
 
 
@@ -31,3 +34,31 @@ def test_a_broken_photograph_is_named(flown: Any, tmp_path: Any) -> None:
         (tmp_path / photo.file).write_bytes(b"no picture")
     with pytest.raises(PhotoError, match="P03"):
         Pictures(flown.block, tmp_path, grey=True)[3]
+
+
+def test_two_threads_decode_at_once_and_nothing_twice(flown: Any, monkeypatch: Any) -> None:
+    """Asked for the same photographs by several threads, each is decoded once, two at the same time."""
+    decode, decoded, meet = pictures_module._decode, [], threading.Barrier(2, timeout=20)
+
+    def slow(path: Any, *rest: Any) -> Any:
+        decoded.append(path.name)
+        meet.wait()
+        return decode(path, *rest)
+
+    monkeypatch.setattr(pictures_module, "_decode", slow)
+    pictures = Pictures(flown.block, flown.folder / "photos", grey=True)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(pictures.__getitem__, (0, 1, 0, 1)))
+    assert sorted(decoded) == ["P00.jpg", "P01.jpg"]
+    assert found[0] is found[2] and found[1] is found[3]
+
+
+def test_a_photograph_that_came_back_is_decoded(flown: Any, tmp_path: Any) -> None:
+    """After a failure the next request looks again."""
+    name = flown.block.photos[0].file
+    (tmp_path / name).write_bytes(b"no picture")
+    pictures = Pictures(flown.block, tmp_path, grey=True)
+    with pytest.raises(PhotoError):
+        pictures[0]
+    (tmp_path / name).write_bytes((flown.folder / "photos" / name).read_bytes())
+    assert pictures[0].any()

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aerial.ortho import sight
+from aerial.ortho.ahead import in_order
 from aerial.ortho.block import Block
 from aerial.ortho.cover import MAX_OFF_NADIR_DEG, in_frame
 from aerial.ortho.things import Things, borders, filled
@@ -70,12 +71,14 @@ def rank(block: Block, terrain: Terrain, things: Things) -> Ranks:
     choice_KHW = np.full((RANKS, h, w), -1, np.int16)
     thing_cost_KT = np.full((THING_RANKS, things.count + 1), np.inf, np.float32)
     thing_KT = np.full((THING_RANKS, things.count + 1), -1, np.int16)
-    for index, photo in enumerate(block.photos):
-        window = _window(photo.pose.centre_3, terrain, z_HW)
-        if window is None:
-            continue
-        rows, columns = window
-        cost_HW = _cost(block, index, x_W[columns], y_H[rows], z_HW[rows, columns], terrain.cell_m)
+    windows = [_window(photo.pose.centre_3, terrain, z_HW) for photo in block.photos]
+    seen_by = [(index, *window) for index, window in enumerate(windows) if window is not None]
+
+    def cost_of(seen: tuple[int, slice, slice]) -> Reals:
+        index, rows, columns = seen
+        return _cost(block, index, x_W[columns], y_H[rows], z_HW[rows, columns], terrain.cell_m)
+
+    for (index, rows, columns), cost_HW in zip(seen_by, in_order(cost_of, seen_by), strict=True):
         _insert(cost_KHW[:, rows, columns], choice_KHW[:, rows, columns], cost_HW, index)
         core_HW = things.core_HW[rows, columns] & np.isfinite(cost_HW)
         number_M, cost_M = things.number_HW[rows, columns][core_HW], cost_HW[core_HW]

@@ -1,6 +1,7 @@
 """Decoded photographs, a bounded number of them in memory."""
 
 from collections import OrderedDict
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from aerial.camera import Camera
 from aerial.errors import PhotoError
+from aerial.ortho.ahead import in_order
 from aerial.ortho.block import Block
 
 _FLAGS = {
@@ -32,6 +34,7 @@ class Pictures:
         self._block, self._folder = block, folder
         self._reduction, self._grey, self._budget = reduction, grey, budget_bytes
         self._kept: OrderedDict[int, NDArray[np.uint8]] = OrderedDict()
+        self._coming: dict[int, Future[NDArray[np.uint8]]] = {}
         self._lock = Lock()
 
     @property
@@ -40,17 +43,42 @@ class Pictures:
         return sum(picture.nbytes for picture in self._kept.values())
 
     def __getitem__(self, index: int) -> NDArray[np.uint8]:
-        """Return photograph ``index`` of the block: (H, W) grey or (H, W, 3) BGR, uint8."""
+        """Return photograph ``index`` of the block: (H, W) grey or (H, W, 3) BGR, uint8.
+
+        Two threads decode two photographs at once; one that both want is decoded once.
+        """
         with self._lock:
             if index in self._kept:
                 self._kept.move_to_end(index)
                 return self._kept[index]
+            coming = self._coming.get(index)
+            if coming is None:
+                mine = self._coming[index] = Future()
+        if coming is not None:
+            return coming.result()
+        try:
             photo = self._block.photos[index]
             picture = _decode(self._folder / photo.file, photo.camera, self._reduction, self._grey)
+        except BaseException as exc:
+            with self._lock:
+                del self._coming[index]
+            mine.set_exception(exc)
+            raise
+        with self._lock:
             while self._kept and self.held_bytes + picture.nbytes > self._budget:
                 self._kept.popitem(last=False)
             self._kept[index] = picture
-            return picture
+            del self._coming[index]
+        mine.set_result(picture)
+        return picture
+
+    def load(self) -> None:
+        """Decode from the first photograph on, two at a time, what the budget holds."""
+        photos = self._block.photos
+        sizes = [reduced(p.camera, self._reduction) for p in photos]
+        bytes_N = np.cumsum([s.width_px * s.height_px * (1 if self._grey else 3) for s in sizes])
+        for _ in in_order(self.__getitem__, range(int(np.searchsorted(bytes_N, self._budget, "right")))):
+            pass
 
     def camera(self, index: int) -> Camera:
         """Return the camera of the picture as decoded, that is, reduced."""

@@ -1,7 +1,6 @@
 """The true orthomosaic: every pixel from a photograph that sees that point of the surface."""
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aerial.ortho import choose, cover, exposure, seams
+from aerial.ortho.ahead import in_order
 from aerial.ortho.blend import REDUCED, STEP_BINS
 from aerial.ortho.block import Block
 from aerial.ortho.draw import SQUARE, TILE_PX, Drawing, Tile, draw, heights
@@ -76,6 +76,7 @@ def build_ortho(
     ranks = choose.rank(block, terrain, things)
     progress.advance()
     small = Pictures(block, folder, reduction=8, grey=False)
+    small.load()
     balanced = exposure.balance(block, small, terrain, ranks.choice_KHW)
     progress.advance()
     difference_HW = exposure.difference(block, small, terrain, ranks.choice_KHW, balanced)
@@ -136,14 +137,11 @@ def _inside(things: Things) -> NDArray[np.bool_]:
 def _drawn(
     job: Drawing, tiles: list[tuple[int, int]], progress: Progress
 ) -> Iterator[tuple[tuple[int, int], Tile]]:
-    """Draw the tiles, two at a time; in order, so that the file does not depend on threads."""
+    """Draw the tiles; in order, so that the file does not depend on threads."""
     progress.phase("Drawing the orthomosaic", len(tiles))
-    with ThreadPoolExecutor(2) as pool:
-        for start in range(0, len(tiles), 2):
-            two = tiles[start : start + 2]
-            for at, tile in zip(two, pool.map(lambda at: draw(job, *at), two), strict=True):
-                yield at, tile
-                progress.advance()
+    for at, tile in zip(tiles, in_order(lambda at: draw(job, *at), tiles), strict=True):
+        yield at, tile
+        progress.advance()
 
 
 def _seam_step(steps_B: NDArray[np.int64], side_m: float) -> SeamStep | None:
