@@ -23,8 +23,6 @@ from aerial.ortho.matching import Lens, working_camera
 
 Floats = NDArray[np.float64]
 
-# Reference photographs that a new one is matched with: those that look at the same ground.
-REFERENCES = 12
 # New photographs that miss their tie points by so many times what the reference's miss are looked
 # into; a calibration of their own must take this share of the misfit.
 WORSE = 1.15
@@ -63,8 +61,8 @@ def write_reference_features(database: Path, reference: StoredBlock, folder: Pat
             )
 
 
-def pairs_with(xy_N2: Floats, reference: StoredBlock, first: int) -> list[tuple[int, int]]:
-    """Return (new index, reference number) of photographs that may share ground.
+def pairs_with(xy_N2: Floats, reference: StoredBlock, first: int, nearest: int) -> list[tuple[int, int]]:
+    """Return (new index, reference number) of photographs that may share ground, the ``nearest`` of each.
 
     ``xy_N2`` in the reference's frame, NaN where unknown: such a photograph gets none here.
     """
@@ -73,8 +71,8 @@ def pairs_with(xy_N2: Floats, reference: StoredBlock, first: int) -> list[tuple[
     for index, xy_2 in enumerate(xy_N2):
         if not np.isfinite(xy_2).all():
             continue
-        nearest = np.argsort(np.hypot(*(centres_M2 - xy_2).T), kind="stable")[:REFERENCES]
-        pairs += [(index, first + int(other)) for other in nearest]
+        order = np.argsort(np.hypot(*(centres_M2 - xy_2).T), kind="stable")
+        pairs += [(index, first + int(other)) for other in order[:nearest]]
     return pairs
 
 

@@ -11,15 +11,17 @@ class Effort:
 
     ``least_px``: features are searched from the coarsest octave that keeps so many pixels of the
     working size, which is the same in every preset so that blocks of all can be joined.
-    ``max_features`` of a photograph; ``neighbours`` that it is matched with; ``tracks_per_photo`` that
-    mapping uses. ``pairs_per_photo`` are matched for heights. ``dsm_pixels``: sizes of a DSM cell that
-    are allowed, in pixels of the ortho. ``fine_sight``: whether walls hide is asked at the DSM's size,
-    not only at half a metre. ``two_bands``: brightness passes over gradually at seams.
+    ``max_features`` of a photograph; ``neighbours`` that it is matched with, and ``references`` of the
+    reference survey, if there is one; ``tracks_per_photo`` that mapping uses. ``pairs_per_photo`` are
+    matched for heights. ``dsm_pixels``: sizes of a DSM cell that are allowed, in pixels of the ortho.
+    ``fine_sight``: whether walls hide is asked at the DSM's size, not only at half a metre.
+    ``two_bands``: brightness passes over gradually at seams.
     """
 
     least_px: int
     max_features: int
     neighbours: int
+    references: int
     tracks_per_photo: int
     pairs_per_photo: int
     dsm_pixels: tuple[int, ...]
@@ -35,6 +37,7 @@ QUALITY = Effort(
     least_px=1_000_000,
     max_features=4096,
     neighbours=20,
+    references=12,
     tracks_per_photo=400,
     pairs_per_photo=3,
     dsm_pixels=(2, 4, 8),
@@ -45,6 +48,7 @@ FAST = Effort(
     least_px=500_000,
     max_features=4096,
     neighbours=12,
+    references=6,
     tracks_per_photo=200,
     pairs_per_photo=3,
     dsm_pixels=(4, 8),

@@ -26,7 +26,7 @@ from aerial.ortho.heights import height_ratio, height_remarks
 from aerial.ortho.judge import Candidate
 from aerial.ortho.keep import keep
 from aerial.ortho.originals import Originals
-from aerial.ortho.presets import effort_of
+from aerial.ortho.presets import Effort, effort_of
 from aerial.ortho.stand import MIN_PHOTOS, require_placeable
 from aerial.progress import Progress
 from aerial.records import Basis, BlockPart, Georef, Photo, PhotoResidual, StitchJob
@@ -34,7 +34,7 @@ from aerial.records.record import record
 
 Floats = NDArray[np.float64]
 
-VERSION = "3"
+VERSION = "4"
 
 
 @record
@@ -111,7 +111,7 @@ def solve(job: StitchJob, work: Path, progress: Progress) -> tuple[Block, Soluti
     gps_N3 = positions(job.photos, crs)
     with clock.stage("matching"):
         usable = [n for n, p in numbered if p.file not in rejected]
-        pairs = _pairs(job, database, usable, gps_N3, effort.neighbours, reference)
+        pairs = _pairs(job, database, usable, gps_N3, effort, reference)
         matching.match(database, pairs, progress)
     # COLMAP does not say what is wrong where it finds the disk full.
     room.require_free(work, 0, "adjusting the block")
@@ -258,7 +258,7 @@ def _pairs(
     database: Path,
     usable: list[int],
     gps_N3: Floats,
-    neighbours: int,
+    effort: Effort,
     reference: StoredBlock | None,
 ) -> list[tuple[int, int]]:
     """Return the pairs of photograph numbers to match."""
@@ -269,15 +269,15 @@ def _pairs(
         return (photo.taken_at.isoformat() if photo.taken_at else "", photo.file)
 
     order = sorted(range(len(usable)), key=when)
-    pairs = [(usable[a], usable[b]) for a, b in matching.choose_pairs(xy_N2, order, neighbours)]
+    pairs = [(usable[a], usable[b]) for a, b in matching.choose_pairs(xy_N2, order, effort.neighbours)]
     unplaced = [n for n, xy_2 in zip(usable, xy_N2, strict=True) if not np.isfinite(xy_2).all()]
-    pairs += alike_pairs(database, unplaced, usable, neighbours)
+    pairs += alike_pairs(database, unplaced, usable, effort.neighbours)
     if reference:
         first = len(job.photos) + 1
-        across = join.pairs_with(xy_N2 - reference.origin_3[:2], reference, first)
+        across = join.pairs_with(xy_N2 - reference.origin_3[:2], reference, first, effort.references)
         pairs += [(usable[a], number) for a, number in across]
         others = range(first, first + len(reference.photos))
-        pairs += alike_pairs(database, unplaced, others, join.REFERENCES)
+        pairs += alike_pairs(database, unplaced, others, effort.references)
     return sorted(set(pairs))
 
 
