@@ -34,7 +34,7 @@ from aerial.records.record import record
 
 Floats = NDArray[np.float64]
 
-VERSION = "4"
+VERSION = "5"
 
 
 @record
