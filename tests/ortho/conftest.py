@@ -23,7 +23,10 @@ from aerial.raster.read import read_on_grid
 
 
 def _load(name: str) -> ModuleType:
-    # The test run imports by path (importmode importlib): neighbours are loaded by hand.
+    # The test run imports by path (importmode importlib): neighbours are loaded by hand, once.
+    known = sys.modules.get(f"ortho_{name}")
+    if known is not None:
+        return known
     spec = importlib.util.spec_from_file_location(f"ortho_{name}", Path(__file__).with_name(f"{name}.py"))
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -91,8 +94,9 @@ class Solved:
 
 
 @pytest.fixture(scope="session")
-def make_survey(scene: ModuleType) -> Callable[..., Any]:
+def make_survey() -> Callable[..., Any]:
     """Photographs the scene: folder, seed, houses, previous."""
+    _load("scene")
     return _load("survey").survey  # type: ignore[no-any-return]
 
 
