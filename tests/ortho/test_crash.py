@@ -108,6 +108,27 @@ def test_a_torn_array_is_noticed(tmp_path: Path) -> None:
     assert not seal.is_whole(tmp_path / "absent.npy")
 
 
+_FILL = """
+import errno, resource, signal, sys
+from pathlib import Path
+import numpy as np
+from aerial.ortho import seal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
+try:
+    seal.save_array(Path(sys.argv[1]), np.ones((300, 40), np.float32))
+except OSError as exc:
+    print(exc.errno == errno.EFBIG)
+"""
+
+
+def test_an_array_that_the_disk_cannot_hold_says_so(tmp_path: Path) -> None:
+    """The error carries the system's number, by which a full disk is told; nothing is left there."""
+    done = run_alone(_FILL, tmp_path / "map.npy")
+    assert done.stdout.strip() == "True", done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_photograph_that_vanished_before_its_features_is_named(job: StitchJob, tmp_path: Path) -> None:
     """It is not left out as if it were bad, whether the block or only its features find out."""
     (job.folder / job.photos[2].file).unlink()

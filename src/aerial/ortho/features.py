@@ -129,8 +129,8 @@ def _stage(folder: Path, scratch: Path, number: int, photo: Photo) -> str:
     except (OSError, SyntaxError, ValueError) as exc:
         _LOG.info("%s: %s", photo.file, exc)
         return f"cannot be read: {exc}"
-    # Not cv2.imwrite: it cannot open Chinese paths on Windows, and says nothing of a full disk.
-    cv2.imencode(".bmp", grey_HW)[1].tofile(scratch / image_name(number))
+    # Not cv2.imwrite: it cannot open Chinese paths on Windows. Nor tofile: neither says "disk full".
+    (scratch / image_name(number)).write_bytes(cv2.imencode(".bmp", grey_HW)[1].data)
     return ""
 
 
