@@ -101,6 +101,8 @@ def test_a_torn_array_is_noticed(tmp_path: Path) -> None:
     seal.save_array(path, array_HW)
     assert seal.is_whole(path)
     assert np.array_equal(np.load(path, mmap_mode="r"), array_HW)
+    seal.save_array(tmp_path / "turned.npy", array_HW.T)
+    assert np.array_equal(np.load(tmp_path / "turned.npy", mmap_mode="r"), array_HW.T)
     whole = path.read_bytes()
     for torn in (whole[:-1], whole[:40], b"", whole[:5000] + bytes(4096) + whole[9096:]):
         path.write_bytes(torn)

@@ -138,8 +138,8 @@ def _cost(block: Block, index: int, x_W: Reals, y_H: Reals, z_HW: Reals, cell: f
     seen_HW &= (dz_HW < 0) & (cost_HW < np.tan(np.radians(MAX_OFF_NADIR_DEG)) ** 2)
     if seen_HW.any():
         unhidden_HW = sight.unhidden(pose.centre_3, x_W, y_H, z_HW, cell)
-        # A z-buffer of so coarse cells calls half of a sloping roof hidden, and the row behind a
-        # parapet: a thing would be taken from whatever is seen obliquely.
+        # A z-buffer of so coarse cells calls much of a roof with parapets hidden: it would be taken from
+        # a photograph that looks along it.
         rows_N, columns_N = np.nonzero(seen_HW & ~unhidden_HW)
         first_2 = (float(x_W[0]), float(y_H[0]))
         unhidden_HW[rows_N, columns_N] = sight.unhidden_cells(

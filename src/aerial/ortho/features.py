@@ -8,7 +8,6 @@ pixels of the *working size*: the photograph brought down to ``WORKING_EDGE_PX``
 import logging
 import math
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,6 +19,7 @@ from PIL import Image
 
 from aerial.errors import PhotoError
 from aerial.ortho import room, seal
+from aerial.ortho.ahead import THREADS, in_order
 from aerial.ortho.presets import QUALITY, Effort
 from aerial.progress import Progress
 from aerial.records import Photo
@@ -27,7 +27,6 @@ from aerial.records import Photo
 # 2000 px hold more tie points than an adjustment needs: on photographs of 4000 px the ground points
 # move by less than their noise, and the extraction takes a quarter of the time.
 WORKING_EDGE_PX = 2000
-THREADS = 2
 _AT_ONCE = 8
 # A photograph in grey, and its features in the database and its write-ahead log.
 _MOST_BYTES = WORKING_EDGE_PX**2 + 3 * QUALITY.max_features * 152
@@ -94,8 +93,7 @@ def extract(
                 todo = [(n, p) for n, p in some if not opened.exists_descriptors(n)]
             # COLMAP ends the whole process where it finds the disk full.
             room.require_free(database.parent, len(todo) * _MOST_BYTES, "finding features")
-            with ThreadPoolExecutor(THREADS) as pool:
-                reasons = list(pool.map(lambda item: _stage(folder, Path(scratch), *item), todo))
+            reasons = list(in_order(lambda item: _stage(folder, Path(scratch), *item), todo))
             unusable |= {p.file: why for (_, p), why in zip(todo, reasons, strict=True) if why}
             good = [(n, p) for (n, p), why in zip(todo, reasons, strict=True) if not why]
             for octave in sorted({first_octave(p, effort) for _, p in good}):

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from aerial.codec import replacing
 from aerial.ortho import room, seal
-from aerial.ortho.features import THREADS, image_name, working_size
+from aerial.ortho.ahead import THREADS
+from aerial.ortho.features import image_name, working_size
 from aerial.ortho.presets import QUALITY
 from aerial.progress import Progress
 from aerial.records import Photo

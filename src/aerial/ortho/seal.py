@@ -85,10 +85,11 @@ def forget(database: Path, numbers: Iterable[int]) -> None:
 def save_array(path: Path, array: NDArray[Any]) -> None:
     """Write an array as ``.npy`` that ``np.load`` can map, followed by the hash of it."""
     with replacing(path) as part:
+        array = np.ascontiguousarray(array)
         with part.open("wb") as file:
             # Not np.save on the file itself: it writes past Python, and its error does not say "disk full".
             np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
-            file.write(np.ascontiguousarray(array).data)
+            file.write(array.data)
         digest = _file_digest(part, part.stat().st_size)
         with part.open("ab") as file:
             file.write(digest)

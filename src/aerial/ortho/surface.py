@@ -1,6 +1,5 @@
 """The digital surface model of a block: stereo pairs, matched one by one, agreed cell by cell."""
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from aerial.camera import footprint, project
 from aerial.codec import sha256_json
 from aerial.errors import StitchError
 from aerial.ortho import cover, fuse, stereo
+from aerial.ortho.ahead import in_order
 from aerial.ortho.block import Block
 from aerial.ortho.maps import COARSE_CELLS, HeightMap, agreed, base_of, window
 from aerial.ortho.originals import mark
@@ -143,11 +143,10 @@ def _match_all(
 
     progress.phase("Matching heights", len(pairs))
     maps = []
-    with ThreadPoolExecutor(2) as pool:
-        for laid in pool.map(one, pairs):
-            progress.advance()
-            if laid is not None:
-                maps.append(laid)
+    for laid in in_order(one, pairs):
+        progress.advance()
+        if laid is not None:
+            maps.append(laid)
     return maps
 
 
@@ -217,38 +216,35 @@ def _fuse_all(
     covered = cover.coverage_of(block)
     valid_cells = measured_cells = 0
     spreads = np.zeros(round(fuse.UNCONFIRMED_SPREAD_M / SPREAD_STEP_M) + 1, np.int64)
-    rows, columns = range(0, grid.height_px, TILE_CELLS), range(0, grid.width_px, TILE_CELLS)
-    progress.phase("Joining heights", len(rows) * len(columns))
-    with (
-        CogWriter(
-            target,
-            grid,
-            bands=2,
-            dtype="float32",
-            nodata=NODATA,
-            descriptions=("height_m", "spread_m"),
-            unit="metre",
-        ) as cog,
-        ThreadPoolExecutor(2) as pool,
-    ):
-        for row in rows:
-            # A row of tiles at a time, so that no more of them wait to be written.
-            made = pool.map(lambda column, row=row: _tile(grid, maps, base, row, column), columns)
-            for column, (height_HW, spread_HW, known_HW) in zip(columns, made, strict=True):
-                h, w = height_HW.shape
-                x_W = grid.affine[2] + (column + np.arange(w) + 0.5) * grid.affine[0] - block.origin_3[0]
-                y_H = grid.affine[5] + (row + np.arange(h) + 0.5) * grid.affine[4] - block.origin_3[1]
-                valid_HW = covered.supported(x_W, y_H)
-                valid_HW &= window(base[1], base[2], row, column, row + h, column + w) > 0.5
-                data_CHW = np.stack([height_HW + np.float32(block.origin_3[2]), spread_HW])
-                cog.write((column, row, w, h), data_CHW.astype(np.float32), valid_HW)
-                valid_cells += int(valid_HW.sum())
-                measured_cells += int((valid_HW & known_HW).sum())
-                confirmed_N = spread_HW[valid_HW & known_HW & (spread_HW < fuse.UNCONFIRMED_SPREAD_M)]
-                spreads += np.bincount(
-                    np.rint(confirmed_N / SPREAD_STEP_M).astype(int), minlength=len(spreads)
-                )
-                progress.advance()
+    tiles = [
+        (row, column)
+        for row in range(0, grid.height_px, TILE_CELLS)
+        for column in range(0, grid.width_px, TILE_CELLS)
+    ]
+    progress.phase("Joining heights", len(tiles))
+    made = in_order(lambda at: _tile(grid, maps, base, *at), tiles)
+    with CogWriter(
+        target,
+        grid,
+        bands=2,
+        dtype="float32",
+        nodata=NODATA,
+        descriptions=("height_m", "spread_m"),
+        unit="metre",
+    ) as cog:
+        for (row, column), (height_HW, spread_HW, known_HW) in zip(tiles, made, strict=True):
+            h, w = height_HW.shape
+            x_W = grid.affine[2] + (column + np.arange(w) + 0.5) * grid.affine[0] - block.origin_3[0]
+            y_H = grid.affine[5] + (row + np.arange(h) + 0.5) * grid.affine[4] - block.origin_3[1]
+            valid_HW = covered.supported(x_W, y_H)
+            valid_HW &= window(base[1], base[2], row, column, row + h, column + w) > 0.5
+            data_CHW = np.stack([height_HW + np.float32(block.origin_3[2]), spread_HW])
+            cog.write((column, row, w, h), data_CHW.astype(np.float32), valid_HW)
+            valid_cells += int(valid_HW.sum())
+            measured_cells += int((valid_HW & known_HW).sum())
+            confirmed_N = spread_HW[valid_HW & known_HW & (spread_HW < fuse.UNCONFIRMED_SPREAD_M)]
+            spreads += np.bincount(np.rint(confirmed_N / SPREAD_STEP_M).astype(int), minlength=len(spreads))
+            progress.advance()
     return measured_cells / max(valid_cells, 1), spreads
 
 
